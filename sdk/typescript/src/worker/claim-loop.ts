@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { backoffMs } from "../retry-policy.ts";
+
+/** ClaimLoopOptions is what a {@link ClaimLoop} works with. */
+export interface ClaimLoopOptions {
+  readonly slots: number;
+  /** The number of slots that are taken. */
+  readonly running: () => number;
+  /** Claims up to so many tasks and begins them; waits a while for the first. */
+  readonly claim: (maxTasks: number) => Promise<void>;
+  /** Ends the loop. */
+  readonly signal: AbortSignal;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Claims that wait at the server at the same time. While the answer to one is on its way, another is there to be handed
+ * what becomes ready: two instead of one cut the 99th percentile of the time from a parent's success to the start of its
+ * child from 12-19 to 4-12 ms (`millpond demo`, 520 and 619 tasks, server and worker on 2 shared cores).
+ */
+const claimsMax = 2;
+const backoff = { initialBackoffMs: 100, maxBackoffMs: 5_000 };
+/** Answers to a claim that will not change by asking again. */
+const finalCodes: ReadonlySet<Code> = new Set([
+  Code.InvalidArgument,
+  Code.Unauthenticated,
+  Code.PermissionDenied,
+  Code.Unimplemented,
+]);
+
+/** ClaimLoop keeps claims waiting at the server for as many tasks as there are free slots, never for more. */
+export class ClaimLoop {
+  readonly #options: ClaimLoopOptions;
+  /** Slots that claims under way may fill. */
+  #asked = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(options: ClaimLoopOptions) {
+    this.#options = options;
+    options.signal.addEventListener("abort", () => this.slotsChanged(), { once: true });
+  }
+
+  /** Claims until the signal is aborted. Rejects when the server refuses for good, for example the credentials. */
+  async run(): Promise<void> {
+    await Promise.all(Array.from({ length: claimsMax }, () => this.#keepClaiming()));
+  }
+
+  /** Says that a slot may have become free. */
+  slotsChanged(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  async #keepClaiming(): Promise<void> {
+    const { signal, onError } = this.#options;
+    for (let failures = 0; !signal.aborted; ) {
+      const free = this.#options.slots - this.#options.running() - this.#asked;
+      if (free <= 0) {
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        continue;
+      }
+      try {
+        await this.#claim(Math.ceil(free / claimsMax));
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof ConnectError && finalCodes.has(error.code)) throw error;
+        onError(error);
+        await sleep(backoffMs(backoff, ++failures), undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async #claim(maxTasks: number): Promise<void> {
+    this.#asked += maxTasks;
+    try {
+      await this.#options.claim(maxTasks);
+    } finally {
+      this.#asked -= maxTasks;
+      this.slotsChanged();
+    }
+  }
+}

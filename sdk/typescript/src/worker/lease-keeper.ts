@@ -1,0 +1,78 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { MillpondClient } from "../client.ts";
+import type { Attempt } from "./attempt.ts";
+
+/** LeaseKeeperOptions is what a {@link LeaseKeeper} works with. */
+export interface LeaseKeeperOptions {
+  readonly client: Pick<MillpondClient, "workers">;
+  readonly workerId: string;
+  readonly leaseMs: number;
+  /** The attempts that are under way, whenever it asks. */
+  readonly attempts: () => Iterable<Attempt>;
+  readonly onError: (error: unknown) => void;
+}
+
+const leasesMax = 1_000;
+
+/**
+ * LeaseKeeper extends the leases of all attempts under way, every third of a lease, in one call for up to 1,000. It
+ * aborts an attempt when the server says so, and when the lease may have run out because the server was away.
+ */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #extending = false;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to extend. Harmless when it has begun. */
+  start(): void {
+    this.#timer ??= setInterval(() => void this.runOnce(), this.#options.leaseMs / 3);
+  }
+
+  /** Ends extending. Harmless when it has ended. */
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Extends every lease once, unless that is under way. Never rejects. */
+  async runOnce(): Promise<void> {
+    this.#abortExpired();
+    if (this.#extending) return;
+    this.#extending = true;
+    const attempts = [...this.#options.attempts()];
+    for (let start = 0; start < attempts.length; start += leasesMax) {
+      await this.#extend(attempts.slice(start, start + leasesMax)).catch(this.#options.onError);
+    }
+    this.#extending = false;
+  }
+
+  #abortExpired(): void {
+    const nowMs = performance.now();
+    for (const attempt of this.#options.attempts()) {
+      if (attempt.leaseExpiresAtMs <= nowMs) attempt.abort("lease_lost", "the lease ran out before it was extended");
+    }
+  }
+
+  async #extend(attempts: readonly Attempt[]): Promise<void> {
+    const { client, workerId, leaseMs } = this.#options;
+    const sentAtMs = performance.now();
+    const { results } = await client.workers.extendLeases(
+      {
+        workerId,
+        leases: attempts.map(({ taskId, attempt }) => ({ taskId, attempt })),
+        lease: durationFromMs(leaseMs),
+      },
+      { timeoutMs: leaseMs },
+    );
+    for (const [index, attempt] of attempts.entries()) {
+      const result = results[index];
+      if (result?.cancelRequested) attempt.abort("cancel_requested", "the server asked to stop the attempt");
+      else if (result?.result.case === "error") attempt.abort("lease_lost", result.result.value.message);
+      else if (result) attempt.leaseExpiresAtMs = sentAtMs + leaseMs;
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import type { TaskStatus } from "../gen/millpond/v1/task_pb.js";
+import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
+
+/** Parents holds how each parent ended and what it produced: by key, or by task id for a parent without one. */
+export type Parents = Readonly<
+  Record<string, { readonly taskId: string; readonly status: TaskStatus; readonly output: JsonValue | undefined }>
+>;
+
+/** TaskContext is what a handler gets beside its assignment. */
+export interface TaskContext {
+  /** Aborted when the handler should stop; the reason is an `AttemptAborted`. */
+  readonly signal: AbortSignal;
+  /** The task's input as plain JSON. */
+  readonly input: JsonValue | undefined;
+  /** What the task's parents produced. */
+  readonly parents: Parents;
+  /**
+   * Tells the server that the work goes on, and how far it is. Not needed to keep the lease: the worker extends it.
+   * Resolves once the server has answered; never rejects: what went wrong goes to `onError`.
+   */
+  heartbeat(progress?: JsonValue): Promise<void>;
+}
+
+/** TaskHandler does the work of one attempt. What it returns is the task's output, as JSON; what it throws, its failure. */
+export type TaskHandler = (assignment: Assignment, context: TaskContext) => unknown;

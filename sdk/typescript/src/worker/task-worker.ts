@@ -1,0 +1,222 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { MillpondClient } from "../client.ts";
+import { ErrorReason } from "../gen/millpond/v1/error_reason_pb.js";
+import type { TaskReport } from "../gen/millpond/v1/report_pb.js";
+import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
+import { Attempt } from "./attempt.ts";
+import { ClaimLoop } from "./claim-loop.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import { ReportQueue } from "./report-queue.ts";
+import type { TaskHandler } from "./task-handler.ts";
+
+/** WorkerOptions says who a worker is and how much it takes on. */
+export interface WorkerOptions {
+  readonly client: Pick<MillpondClient, "tasks" | "workers">;
+  /** The worker's own name, unique among those connected. Default: host name, process id and a random part. */
+  readonly workerId?: string | undefined;
+  /** How many tasks it executes at the same time, 1 to 1,000. Default 10. */
+  readonly slots?: number | undefined;
+  /** Compared with the labels that a task requires. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** How long the server waits before it gives the tasks of a silent worker to others. Default 30,000. */
+  readonly leaseMs?: number | undefined;
+  /** How long one claim waits for a task, at most 60,000. Default 30,000. */
+  readonly claimWaitMs?: number | undefined;
+  /** How long `stop` lets handlers finish before it aborts them. Default 30,000. */
+  readonly stopGraceMs?: number | undefined;
+  /** Stops the worker on the first SIGTERM. Default false. */
+  readonly stopOnSigterm?: boolean | undefined;
+  /** Is told what went wrong and is being dealt with: a server that is away, a report that was refused. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** TaskWorker claims tasks of the kinds that it has handlers for, runs them and reports what became of them. */
+export interface TaskWorker {
+  readonly workerId: string;
+  /** The number of attempts under way. */
+  readonly running: number;
+  /** Names the handler of a kind of task. Before `start`. */
+  handle(kind: string, handler: TaskHandler): this;
+  /** Begins to claim. Harmless when it has begun. */
+  start(): void;
+  /**
+   * Claims no more, lets handlers finish within the grace, then aborts them, and resolves when the last report is
+   * sent. Harmless when it has been called.
+   */
+  stop(): Promise<void>;
+  /** Resolves when the worker has stopped; rejects when the server refuses it for good, for example its credentials. */
+  readonly done: Promise<void>;
+}
+
+/** createWorker makes a worker that has not started. */
+export function createWorker(options: WorkerOptions): TaskWorker {
+  return new ClaimingWorker(options);
+}
+
+const slotsMax = 1_000;
+/** How long aborted handlers and their reports may take before `stop` goes without them. */
+const abandonAfterMs = 5_000;
+class ClaimingWorker implements TaskWorker {
+  readonly workerId: string;
+  readonly done: Promise<void>;
+  readonly #options: WorkerOptions;
+  readonly #leaseMs: number;
+  readonly #handlers = new Map<string, TaskHandler>();
+  readonly #running = new Map<Attempt, Promise<void>>();
+  readonly #claiming = new AbortController();
+  readonly #reporting = new AbortController();
+  readonly #reports: ReportQueue;
+  readonly #leases: LeaseKeeper;
+  readonly #settleDone: { resolve: () => void; reject: (error: unknown) => void };
+  readonly #onSigterm = () => void this.stop();
+  readonly #claims: ClaimLoop;
+  #claimsEnd: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    const { slots = 10 } = options;
+    if (!Number.isInteger(slots) || slots < 1 || slots > slotsMax) {
+      throw new RangeError(`slots is ${slots}; a worker has from 1 to ${slotsMax}`);
+    }
+    this.#leaseMs = options.leaseMs ?? 30_000;
+    this.workerId = options.workerId ?? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+    this.#reports = new ReportQueue(options.client, this.#reporting.signal, this.#onError);
+    this.#claims = new ClaimLoop({
+      slots,
+      running: () => this.#running.size,
+      claim: (maxTasks) => this.#claim(maxTasks),
+      signal: this.#claiming.signal,
+      onError: this.#onError,
+    });
+    this.#leases = new LeaseKeeper({
+      client: options.client,
+      workerId: this.workerId,
+      leaseMs: this.#leaseMs,
+      attempts: () => this.#running.keys(),
+      onError: this.#onError,
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Whoever does not look at `done` is told by onError.
+    promise.catch(this.#onError);
+    this.done = promise;
+    this.#settleDone = { resolve, reject };
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  handle(kind: string, handler: TaskHandler): this {
+    if (this.#claimsEnd) throw new Error(`the handler of "${kind}" comes too late: the worker has started`);
+    this.#handlers.set(kind, handler);
+    return this;
+  }
+
+  start(): void {
+    if (this.#claimsEnd) return;
+    if (this.#handlers.size === 0) throw new Error("the worker has no handler; name one with handle(kind, handler)");
+    if (this.#options.stopOnSigterm) process.once("SIGTERM", this.#onSigterm);
+    this.#leases.start();
+    this.#claimsEnd = this.#claims.run().catch((error) => {
+      this.#settleDone.reject(error);
+      void this.stop();
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  readonly #onError = (error: unknown): void => {
+    this.#options.onError?.(error);
+  };
+
+  async #claim(maxTasks: number): Promise<void> {
+    const { client, labels, claimWaitMs = 30_000 } = this.#options;
+    const request = {
+      workerId: this.workerId,
+      kinds: [...this.#handlers.keys()],
+      labels: { ...labels },
+      maxTasks,
+      waitTimeout: durationFromMs(claimWaitMs),
+      lease: durationFromMs(this.#leaseMs),
+    };
+    const { assignments } = await client.workers.claimTasks(request, { signal: this.#claiming.signal });
+    // The leases began before the answer came: the server's clock cannot be compared, so a third is kept in reserve.
+    const leaseExpiresAtMs = performance.now() + (this.#leaseMs * 2) / 3;
+    for (const assignment of assignments) this.#begin(assignment, leaseExpiresAtMs);
+  }
+
+  #begin(assignment: Assignment, leaseExpiresAtMs: number): void {
+    const attempt = new Attempt(assignment, leaseExpiresAtMs);
+    const ended = this.#execute(attempt).finally(() => {
+      this.#running.delete(attempt);
+      this.#claims.slotsChanged();
+    });
+    this.#running.set(attempt, ended);
+  }
+
+  /** Runs an attempt and reports its end. Never rejects. */
+  async #execute(attempt: Attempt): Promise<void> {
+    const kind = attempt.assignment.task?.kind ?? "";
+    const handler: TaskHandler =
+      this.#handlers.get(kind) ??
+      (() => {
+        throw new Error(`the worker has no handler for kind "${kind}"`);
+      });
+    const closing = await attempt.run(handler, (report) => this.#report(attempt, report));
+    if (!attempt.disowned) await this.#report(attempt, closing);
+  }
+
+  async #report(attempt: Attempt, report: TaskReport): Promise<void> {
+    try {
+      const { result, cancelRequested } = await this.#reports.report(report);
+      if (cancelRequested) attempt.abort("cancel_requested", "the server asked to stop the attempt");
+      if (result.case !== "error") return;
+      const { reason, message } = result.value;
+      // Of a closing report: its first answer was lost. Of a heartbeat: somebody else ended the task.
+      if (reason === ErrorReason.TASK_ENDED) return attempt.abort("cancel_requested", message);
+      if (reason === ErrorReason.STALE_ATTEMPT || reason === ErrorReason.LEASE_LOST)
+        attempt.abort("lease_lost", message);
+      this.#onError(new Error(`report on task ${attempt.taskId} refused: ${ErrorReason[reason]}: ${message}`));
+      if (reason === ErrorReason.INVALID_FIELD) await this.#reportRefusal(attempt, report, message);
+    } catch (error) {
+      this.#onError(error);
+      await this.#reportRefusal(attempt, report, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** A success that the server does not take (an output that is too large) is a failure that says so. */
+  async #reportRefusal(attempt: Attempt, refused: TaskReport, message: string): Promise<void> {
+    if (refused.report.case !== "success" || this.#reporting.signal.aborted) return;
+    const value = { message: `the output was refused: ${message}`, code: "OUTPUT_REFUSED", nonRetryable: true };
+    await this.#report(attempt, attempt.report({ case: "failure", value }));
+  }
+
+  async #stop(): Promise<void> {
+    process.off("SIGTERM", this.#onSigterm);
+    this.#claiming.abort();
+    await this.#claimsEnd;
+    const ended = Promise.all(this.#running.values()).then(() => this.#reports.flushed());
+    if (!(await endsWithin(ended, this.#options.stopGraceMs ?? 30_000))) {
+      for (const attempt of this.#running.keys()) attempt.abort("worker_stopped", "the worker stops");
+      await endsWithin(ended, abandonAfterMs);
+    }
+    this.#leases.stop();
+    this.#reporting.abort();
+    this.#settleDone.resolve();
+  }
+}
+
+async function endsWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const timer = new AbortController();
+  const late = sleep(ms, false, { signal: timer.signal }).catch(() => false);
+  const inTime = await Promise.race([promise.then(() => true), late]);
+  timer.abort();
+  return inTime;
+}

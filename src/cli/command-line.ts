@@ -1,0 +1,66 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { CommandFailure, exitCodes } from "./command-failure.ts";
+import { demoCommand } from "./demo.ts";
+import { describeError } from "./describe-error.ts";
+import { migrateCommand } from "./migrate.ts";
+import { runCommand } from "./run.ts";
+import { serveCommand } from "./serve.ts";
+
+/**
+ * runCommandLine runs the command that the arguments name and answers the exit code: 0 when it did what was asked, 1
+ * when it failed, 2 when it was not understood, 128 + n when signal n ended it. What went wrong goes to stderr.
+ */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  try {
+    await millpondCommand().parseAsync(argv);
+    return Number(process.exitCode ?? exitCodes.success);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.misuse;
+    process.stderr.write(`millpond: ${describeError(error)}\n`);
+    return error instanceof CommandFailure ? error.exitCode : exitCodes.failure;
+  }
+}
+
+function millpondCommand(): Command {
+  const program = new Command("millpond")
+    .description("Runs graphs of tasks: a gRPC server on PostgreSQL, and the commands to work with it.")
+    .version(version(), "-V, --version", "show the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help on a command")
+    .showHelpAfterError("(millpond --help shows what there is)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  millpond demo                      see a real workflow run, with nothing set up
+  millpond serve                     start a server on http://127.0.0.1:8085
+  millpond run my-workflow.json      run a workflow file on that server
+  millpond migrate status            see which migrations the database has
+
+Exit codes: 0 done, 1 failed, 2 not understood.`,
+    );
+  const subcommands = [serveCommand(), migrateCommand(), runCommand(), demoCommand()];
+  for (const command of subcommands) program.addCommand(command);
+  return settle(program);
+}
+
+/** Errors of a command's arguments are thrown, not ended by `process.exit`, and each command says where its help is. */
+function settle(command: Command): Command {
+  command.exitOverride();
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command);
+    child.showHelpAfterError(`(millpond ${pathOf(child)} --help shows what there is)`);
+    settle(child);
+  }
+  return command;
+}
+
+function pathOf(command: Command): string {
+  const parent = command.parent?.parent ? `${pathOf(command.parent)} ` : "";
+  return `${parent}${command.name()}`;
+}
+
+function version(): string {
+  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
+}

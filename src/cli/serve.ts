@@ -1,0 +1,56 @@
+import { Command } from "commander";
+import { CommandFailure, exitCodes } from "./command-failure.ts";
+import { listenForStop, onParentGone } from "./stop-signals.ts";
+
+/** What a server tells the process that started it with an IPC channel, once it listens. */
+export interface ListeningMessage {
+  readonly event: "listening";
+  readonly url: string;
+}
+
+/** serveCommand is `millpond serve`: the server, until a signal stops it. */
+export function serveCommand(): Command {
+  return new Command("serve")
+    .description("start the server; settings come from the environment")
+    .addHelpText(
+      "after",
+      `
+Settings (the most used; docs/configuration.md has them all):
+  PORT                 the port, default 8085; 0 lets the system choose
+  HOST                 the address to listen on, default 127.0.0.1
+  DATABASE_URL         the PostgreSQL to use; without it the server runs its own
+  MILLPOND_DATA_DIR    where its own PostgreSQL keeps the data
+
+Examples:
+  millpond serve
+  PORT=9000 millpond serve
+  DATABASE_URL=postgresql://user:password@host/db millpond serve
+
+Ctrl-C stops it in good order; a second Ctrl-C at once.`,
+    )
+    .action(serve);
+}
+
+async function serve(): Promise<void> {
+  using stop = listenForStop();
+  const { serve: startServer } = await import("../main.ts");
+  const server = await startServer({ env: process.env }).catch((error: unknown) => {
+    if (error instanceof Error && error.name === "InvalidSettingsError") {
+      throw new CommandFailure(error.message, exitCodes.misuse);
+    }
+    throw error;
+  });
+  const stopServer = () => void server.stop();
+  using _ = onParentGone(stopServer);
+  if (stop.signal.aborted) stopServer();
+  else stop.signal.addEventListener("abort", stopServer, { once: true });
+  // A parent that is gone cannot be told.
+  process.send?.(
+    { event: "listening", url: server.url } satisfies ListeningMessage,
+    undefined,
+    undefined,
+    () => undefined,
+  );
+  process.exitCode = await server.done;
+  if (process.connected) process.disconnect();
+}

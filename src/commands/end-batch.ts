@@ -1,0 +1,32 @@
+import type { Batch } from "../domain/task.ts";
+import { type StoppedBatch, sealBatch as writeSeal, stopBatch as writeStop } from "../store/batches.ts";
+import { retryTaken } from "../store/requests.ts";
+import type { Engine } from "./engine.ts";
+
+/** A change of a whole batch. */
+export interface BatchCommand {
+  readonly requestId: string | undefined;
+  readonly bodyHash: Buffer;
+  readonly batchId: bigint;
+}
+
+/** Cancels what of a batch has not ended and ends it. Fails with BATCH_NOT_FOUND, REQUEST_ID_REUSED. */
+export async function stopBatch(
+  engine: Engine,
+  command: BatchCommand & { readonly reason: string },
+): Promise<StoppedBatch> {
+  const stopped = await retryTaken(() =>
+    writeStop(engine.db, { ...command, namespaceId: engine.namespaceId }, command),
+  );
+  engine.committed(stopped.readyQueues);
+  return stopped;
+}
+
+/** Closes an open batch for new tasks; ends it where nothing is left to do. Fails with BATCH_NOT_FOUND, REQUEST_ID_REUSED. */
+export async function sealBatch(engine: Engine, command: BatchCommand): Promise<Batch> {
+  const batch = await retryTaken(() =>
+    writeSeal(engine.db, { ...command, namespaceId: engine.namespaceId }, command.batchId),
+  );
+  engine.committed([]);
+  return batch;
+}

@@ -1,0 +1,88 @@
+import { MillpondError } from "../domain/errors.ts";
+import { type Report, ReportAction } from "../domain/report.ts";
+import type { TaskState } from "../domain/task.ts";
+import { hasEnded, TaskStatus, taskStatusName } from "../domain/task-status.ts";
+import { reportTasks as writeReports } from "../store/attempts.ts";
+import { getTaskStates } from "../store/tasks.ts";
+import type { Engine } from "./engine.ts";
+
+/** What became of one item of a call: the task as it stands, and why it was refused, if it was. */
+export interface ItemResult {
+  readonly state: TaskState | undefined;
+  readonly error: MillpondError | undefined;
+}
+
+/**
+ * Takes reports of executors. Each is taken or refused on its own (TASK_NOT_FOUND, TASK_ENDED, STALE_ATTEMPT, ILLEGAL_TRANSITION), results in the
+ * order of the reports; several of one task are taken in that order. What follows from a report is in its transaction.
+ */
+export async function reportTasks(engine: Engine, reports: readonly Report[]): Promise<ItemResult[]> {
+  const results = new Array<ItemResult>(reports.length);
+  for (const wave of waves(reports)) {
+    const sorted = wave.sort((a, b) => (a.report.id < b.report.id ? -1 : 1));
+    const { taken, readyQueues } = await writeReports(
+      engine.db,
+      sorted.map((item) => item.report),
+    );
+    engine.committed(readyQueues);
+    const states = new Map(
+      (await getTaskStates(engine.db, engine.namespaceId, [...new Set(sorted.map((item) => item.report.id))])).map(
+        (row) => [row.id, row],
+      ),
+    );
+    for (const { report, place } of sorted) {
+      const state = states.get(report.id);
+      results[place] = { state, error: taken.has(report.id) ? undefined : refusal(report, state) };
+    }
+  }
+  return results;
+}
+
+/** Splits reports so that no part has two of one task, keeping their order. */
+function waves(reports: readonly Report[]): { report: Report; place: number }[][] {
+  const parts: { report: Report; place: number }[][] = [];
+  const nextPart = new Map<bigint, number>();
+  for (const [place, report] of reports.entries()) {
+    const n = nextPart.get(report.id) ?? 0;
+    nextPart.set(report.id, n + 1);
+    parts[n] ??= [];
+    parts[n]?.push({ report, place });
+  }
+  return parts;
+}
+
+const targets: Record<number, number> = {
+  [ReportAction.STARTED]: TaskStatus.RUNNING,
+  [ReportAction.HEARTBEAT]: TaskStatus.RUNNING,
+  [ReportAction.SUCCESS]: TaskStatus.SUCCESS,
+  [ReportAction.FAILURE]: TaskStatus.FAILURE,
+};
+
+function refusal(report: Report, state: TaskState | undefined): MillpondError {
+  if (state === undefined) return new MillpondError("TASK_NOT_FOUND", "there is no such task");
+  const owned = state.status === TaskStatus.CLAIMED || state.status === TaskStatus.RUNNING;
+  const lost = report.attempt !== 0 && (report.attempt !== state.attempt || (!owned && !hasEnded(state.status)));
+  if (lost) {
+    return new MillpondError(
+      "STALE_ATTEMPT",
+      `attempt ${report.attempt} is not the task's any more (it is ${taskStatusName(state.status)}, attempt ${state.attempt}): its lease was lost, or it was started again; stop working on it`,
+      { metadata: { current_attempt: String(state.attempt), status: taskStatusName(state.status) } },
+    );
+  }
+  if (hasEnded(state.status)) return taskEnded(state.status);
+  const to = taskStatusName(targets[report.action] ?? 0);
+  return new MillpondError(
+    "ILLEGAL_TRANSITION",
+    `a task that is ${taskStatusName(state.status)} cannot become ${to}; claim it first`,
+    {
+      metadata: { from: taskStatusName(state.status), to },
+    },
+  );
+}
+
+/** The refusal of a change to a task that has ended. */
+export function taskEnded(status: number): MillpondError {
+  return new MillpondError("TASK_ENDED", `the task has ended as ${taskStatusName(status)}`, {
+    metadata: { status: taskStatusName(status) },
+  });
+}

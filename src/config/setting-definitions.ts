@@ -1,0 +1,193 @@
+import { bytes, choice, duration, flag, integer, list, type SettingKind, text, url } from "./setting-kind.ts";
+
+/**
+ * SettingDefinition is one setting: the environment variable that gives it, its kind, default and documentation.
+ * Parsing, error messages and `docs/configuration.md` are all made from these.
+ */
+export interface SettingDefinition<T> {
+  /** The name of the environment variable. */
+  readonly env: string;
+  readonly kind: SettingKind<NonNullable<T>>;
+  /** The value when the variable is absent or blank. */
+  readonly default: T;
+  /** How the documentation shows a default that is worked out when the server starts. */
+  readonly defaultText?: string;
+  /** True when the value must never be shown. */
+  readonly secret?: boolean;
+  /** One or two sentences for the person who runs the server. */
+  readonly doc: string;
+}
+
+/** The names of pino's levels, most talkative first. */
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+/** The least severe log line that is written. */
+export type LogLevel = (typeof logLevels)[number];
+
+/** The longest delay that a Node.js timer can hold. */
+const timerMaxMs = 2_147_483_647;
+const second = 1_000;
+const minute = 60_000;
+const hour = 3_600_000;
+const kib = 1024;
+const mib = 1024 ** 2;
+
+/** Every setting of a server, by the name that it has in {@link Settings}. */
+export const settingDefinitions = {
+  port: define({
+    env: "PORT",
+    kind: integer({ min: 0, max: 65_535 }),
+    default: 8085,
+    doc: "The one port, for gRPC, gRPC-Web, Connect and plain HTTP. 0 lets the system choose a free one.",
+  }),
+  host: define({
+    env: "HOST",
+    kind: text("a host name or an IP address"),
+    default: "127.0.0.1",
+    doc:
+      "The address to listen on. The default is reached from this machine only, because this version has no " +
+      "authentication; in a container or on a trusted network set it to 0.0.0.0 (or :: for IPv6 too).",
+  }),
+  hostUrl: define<string | undefined>({
+    env: "HOST_URL",
+    kind: url({ schemes: ["http", "https"], query: false, example: "https://millpond.example.com" }),
+    default: undefined,
+    defaultText: "http://<HOST>:<PORT>",
+    doc: "What the handles that webhooks receive start with: the URL under which receivers reach this server.",
+  }),
+  databaseUrl: define<string | undefined>({
+    env: "DATABASE_URL",
+    kind: url({
+      schemes: ["postgres", "postgresql"],
+      query: true,
+      example: "postgresql://user:password@host:5432/database",
+    }),
+    default: undefined,
+    defaultText: "an embedded PostgreSQL in MILLPOND_DATA_DIR",
+    secret: true,
+    doc: "The PostgreSQL (15 or later) to use. Without it the server runs its own in MILLPOND_DATA_DIR.",
+  }),
+  dataDir: define<string | undefined>({
+    env: "MILLPOND_DATA_DIR",
+    kind: text("a folder"),
+    default: undefined,
+    defaultText: "/var/lib/millpond as root, else millpond in the user's data folder",
+    doc: "The folder of the embedded PostgreSQL. One server at a time may use it. Not used with DATABASE_URL.",
+  }),
+  webhookAllowLoopback: define({
+    env: "MILLPOND_WEBHOOK_ALLOW_LOOPBACK",
+    kind: flag(),
+    default: false,
+    doc: "Whether webhooks may call this machine's loopback addresses. For development; every other refusal stays.",
+  }),
+  webhookAllowHosts: define<readonly string[]>({
+    env: "MILLPOND_WEBHOOK_ALLOW_HOSTS",
+    kind: hosts(),
+    default: [],
+    defaultText: "none",
+    doc:
+      "Private hosts that webhooks may call, beside everything on the internet: names, *.suffixes, addresses or CIDR ranges. " +
+      "It never opens loopback, link-local or metadata addresses.",
+  }),
+  webhookBlockHosts: define<readonly string[]>({
+    env: "MILLPOND_WEBHOOK_BLOCK_HOSTS",
+    kind: hosts(),
+    default: [],
+    defaultText: "none",
+    doc: "Hosts that webhooks may not call, beside those that are refused anyway; written as the allowed ones, and stronger.",
+  }),
+  webhookTimeoutMs: define({
+    env: "MILLPOND_WEBHOOK_TIMEOUT",
+    kind: duration({ min: 100, max: 10 * minute }),
+    default: 10 * second,
+    doc: "How long a webhook's receiver may take to answer.",
+  }),
+  logLevel: define<LogLevel>({
+    env: "MILLPOND_LOG_LEVEL",
+    kind: choice(logLevels),
+    default: "info",
+    doc: "The least severe log line that is written, as JSON to standard output. Health checks are logged at debug.",
+  }),
+  maxMessageBytes: define({
+    env: "MILLPOND_MAX_MESSAGE_BYTES",
+    kind: bytes({ min: 64 * kib, max: 1024 * mib }),
+    default: 16 * mib,
+    doc: "The largest request message, after decompression. A larger one is answered RESOURCE_EXHAUSTED.",
+  }),
+  maxHeaderBytes: define({
+    env: "MILLPOND_MAX_HEADER_BYTES",
+    kind: bytes({ min: 4 * kib, max: mib }),
+    default: 16 * kib,
+    doc: "The largest header block of one request, on HTTP/1.1 and on HTTP/2.",
+  }),
+  maxStreamsPerConnection: define({
+    env: "MILLPOND_MAX_STREAMS_PER_CONNECTION",
+    kind: integer({ min: 1, max: 1_000_000 }),
+    default: 1_000,
+    doc: "How many calls one HTTP/2 connection may have open at once. Clients queue or open another connection.",
+  }),
+  requestTimeoutMs: define({
+    env: "MILLPOND_REQUEST_TIMEOUT",
+    kind: duration({ min: second, max: hour }),
+    default: minute,
+    doc: "How long a client may take to send a request whole. Its headers alone have a sixth of that.",
+  }),
+  keepaliveIntervalMs: define({
+    env: "MILLPOND_KEEPALIVE_INTERVAL",
+    kind: duration({ min: second, max: hour }),
+    default: 15 * second,
+    doc: "How often HTTP/2 connections are pinged. One that has not answered by the second next ping is closed.",
+  }),
+  shutdownGraceMs: define({
+    env: "MILLPOND_SHUTDOWN_GRACE",
+    kind: duration({ min: 0, max: hour }),
+    default: 10 * second,
+    doc: "How long calls may go on after SIGTERM or SIGINT before their connections are cut.",
+  }),
+  databaseWriters: define({
+    env: "MILLPOND_DATABASE_WRITERS",
+    kind: integer({ min: 1, max: 100 }),
+    default: 4,
+    doc: "Database connections for state changes.",
+  }),
+  databaseReaders: define({
+    env: "MILLPOND_DATABASE_READERS",
+    kind: integer({ min: 1, max: 500 }),
+    default: 8,
+    doc: "Database connections for reads.",
+  }),
+  claimWaitMaxMs: define({
+    env: "MILLPOND_CLAIM_WAIT_MAX",
+    kind: duration({ min: 0, max: timerMaxMs }),
+    default: minute,
+    doc: "The longest that one ClaimTasks call may wait for a task.",
+  }),
+  feedBufferEvents: define({
+    env: "MILLPOND_FEED_BUFFER_EVENTS",
+    kind: integer({ min: 100, max: 10_000_000 }),
+    default: 20_000,
+    doc: "How many recent events each server keeps in memory for watchers. Slower watchers read from the database.",
+  }),
+  startConcurrency: define({
+    env: "MILLPOND_START_CONCURRENCY",
+    kind: integer({ min: 1, max: 10_000 }),
+    default: 64,
+    doc: "How many webhook starts one server has in flight at once.",
+  }),
+  snapshotTasksMax: define({
+    env: "MILLPOND_SNAPSHOT_TASKS_MAX",
+    kind: integer({ min: 1, max: 10_000_000 }),
+    default: 100_000,
+    doc: "The largest batch that WatchEvents sends a snapshot of.",
+  }),
+};
+
+/** Types a definition from its kind and default. */
+function define<T>(definition: SettingDefinition<T>): SettingDefinition<T> {
+  return definition;
+}
+
+function hosts(): SettingKind<readonly string[]> {
+  const accepts = 'hosts with commas between them, as in "hooks.internal,*.svc.cluster.local,10.1.0.0/16"';
+  return list(accepts, /^[0-9A-Za-z.*:_/-]+$/);
+}

@@ -1,0 +1,22 @@
+import type { Micros } from "./task.ts";
+import type { RequestedEdge } from "./task-graph.ts";
+
+/** A task to be created. JSON parts are texts. */
+export interface NewTask {
+  readonly key: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly execution: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly dependencies: readonly RequestedEdge[];
+  readonly unmetPolicy: number;
+  readonly priority: number;
+  readonly metadata: string | null;
+  readonly input: string | null;
+  /** The rest of what was given, as ProtoJSON. */
+  readonly spec: string | null;
+  readonly expectedCount: bigint | null;
+  readonly startTime: Micros | null;
+  readonly startTimeoutMs: number;
+  readonly inactivityTimeoutMs: number;
+}

@@ -1,0 +1,186 @@
+import { Loop } from "../lib/loop.ts";
+import type { Database } from "../store/database.ts";
+import { type CommitRow, eventRange, eventWriters, tailEvents } from "../store/events.ts";
+
+/** What a {@link Feed} is made of. */
+export interface FeedOptions {
+  readonly db: Database;
+  /** How many changes are kept in memory for watchers that keep up; older ones are read from the table. */
+  readonly bufferedChangesMax: number;
+  /** How often the table is looked at when nobody wakes the feed: the bound on a lost notification. */
+  readonly pollMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+const commitsPerRead = 500;
+/** Commits this far below the newest are certainly over: a number is drawn as the last act of a transaction. */
+const startOverlap = 1000n;
+const gapPollMs = 2;
+
+/**
+ * Tails the commits of the database in an order in which no effect stands before its cause, once per server, for all who watch.
+ *
+ * Commits are numbered by a sequence that each transaction draws last, when it holds all its locks. So a number that is missing belongs to a
+ * transaction that is about to commit, or has been rolled back. The feed waits at such a gap until every transaction that held a number when the
+ * gap was seen is over (docs/decisions/0001-feed-order.md).
+ */
+export class Feed {
+  readonly #options: FeedOptions;
+  #ring: CommitRow[] = [];
+  #ringChanges = 0;
+  /** Below this number (inclusive) nothing is in the ring. */
+  #ringAfter = 0n;
+  #settled = 0n;
+  /** Numbers below `below` were missing; whoever may still commit one of them is among `writers`. */
+  #gap: { readonly below: bigint; readonly writers: ReadonlySet<string> } | undefined;
+  #waiters = new Set<() => void>();
+  #stopped = false;
+  #started = false;
+  readonly #loop: Loop;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    this.#loop = new Loop({
+      runOnce: () => this.runOnce(),
+      delayMs: () => (this.#gap === undefined ? options.pollMs : gapPollMs),
+      onError: options.onError,
+    });
+  }
+
+  /** The number up to which the order of commits is settled. */
+  get settled(): bigint {
+    return this.#settled;
+  }
+
+  /** Whether the feed has been stopped: nothing comes any more. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Finds the place from which to tail and begins. */
+  async start(): Promise<void> {
+    if (this.#started) return;
+    this.#started = true;
+    const range = await eventRange(this.#options.db);
+    const newest = range?.newest ?? 0n;
+    this.#settled = newest > startOverlap ? newest - startOverlap : 0n;
+    this.#ringAfter = this.#settled;
+    while (await this.runOnce()) if (this.#stopped) return;
+    this.#loop.start();
+  }
+
+  /** Ends the tail and lets go of all who wait. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#notifyWaiters();
+    await this.#loop.stop();
+  }
+
+  /** Tells that something was committed. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  /** Reads what is new; tells whether there is more to read at once. */
+  async runOnce(): Promise<boolean> {
+    const { db } = this.#options;
+    let commits = await tailEvents(db, this.#settled, commitsPerRead);
+    // Up to here, a number that is missing was rolled back.
+    let passable = this.#settled;
+    if (await this.#isGapOver(commits[0])) {
+      passable = this.#gap?.below ?? passable;
+      commits = await tailEvents(db, this.#settled, commitsPerRead);
+    }
+    const before = this.#settled;
+    for (const commit of commits) {
+      if (commit.seq > this.#settled + 1n && commit.seq > passable) {
+        if (this.#gap === undefined || commit.seq > this.#gap.below) {
+          this.#gap = { below: commits.at(-1)?.seq ?? commit.seq, writers: await eventWriters(db) };
+        }
+        break;
+      }
+      this.#append(commit);
+    }
+    if (this.#gap !== undefined && this.#settled >= this.#gap.below - 1n) this.#gap = undefined;
+    if (this.#settled > before) this.#notifyWaiters();
+    return commits.length === commitsPerRead && this.#settled > before;
+  }
+
+  /**
+   * Answers settled commits after a number, in order: at most `limit` of them, at least one. Waits for the first; an empty answer means that
+   * the feed has stopped, `waitMs` has gone by, or `signal` was aborted.
+   */
+  async next(
+    from: bigint,
+    options: { limit: number; waitMs: number; signal: AbortSignal },
+  ): Promise<readonly CommitRow[]> {
+    const deadline = Date.now() + options.waitMs;
+    let after = from;
+    for (;;) {
+      if (after < this.#settled) {
+        const rows = await this.#between(after, options.limit);
+        if (rows.length > 0) return rows;
+        // Nothing but rolled back numbers up to here.
+        after = this.#settled;
+        continue;
+      }
+      const left = deadline - Date.now();
+      if (this.#stopped || options.signal.aborted || left <= 0) return [];
+      await this.#change(left, options.signal);
+    }
+  }
+
+  async #between(after: bigint, limit: number): Promise<readonly CommitRow[]> {
+    const settled = this.#settled;
+    if (after < this.#ringAfter) {
+      const commits = await tailEvents(this.#options.db, after, limit);
+      return commits.filter((commit) => commit.seq <= settled);
+    }
+    let low = 0;
+    let high = this.#ring.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#ring[middle] as CommitRow).seq <= after) low = middle + 1;
+      else high = middle;
+    }
+    return this.#ring.slice(low, low + limit);
+  }
+
+  /** Whether nobody is left who could commit a number that is missing before the first commit. What was committed meanwhile has to be read then. */
+  async #isGapOver(first: CommitRow | undefined): Promise<boolean> {
+    const gap = this.#gap;
+    if (gap === undefined || first === undefined) return false;
+    if (first.seq === this.#settled + 1n || first.seq > gap.below) return false;
+    const writers = await eventWriters(this.#options.db);
+    return ![...gap.writers].some((writer) => writers.has(writer));
+  }
+
+  #append(commit: CommitRow): void {
+    this.#settled = commit.seq;
+    this.#ring.push(commit);
+    this.#ringChanges += commit.types.length;
+    while (this.#ringChanges > this.#options.bufferedChangesMax && this.#ring.length > 1) {
+      const gone = this.#ring.shift() as CommitRow;
+      this.#ringChanges -= gone.types.length;
+      this.#ringAfter = gone.seq;
+    }
+  }
+
+  #change(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        this.#waiters.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener("abort", done, { once: true });
+      this.#waiters.add(done);
+    });
+  }
+
+  #notifyWaiters(): void {
+    for (const waiter of [...this.#waiters]) waiter();
+  }
+}

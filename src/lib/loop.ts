@@ -1,0 +1,63 @@
+/** What a {@link Loop} does and how often. */
+export interface LoopOptions {
+  /** One bounded step; true asks for the next one at once. */
+  readonly runOnce: () => Promise<boolean>;
+  /** How long to sleep after a step that found nothing, unless somebody wakes the loop. */
+  readonly delayMs: () => number;
+  /** Told of a step that failed; the loop sleeps and goes on. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Loop runs steps one after the other until it is stopped, sleeping in between; `wake()` ends a sleep, or spares the next one. */
+export class Loop {
+  readonly #options: LoopOptions;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #woken = false;
+  #endSleep: (() => void) | undefined;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+  }
+
+  /** Begins; a second call changes nothing. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Ends after the step that runs; a second call waits for the same end. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.wake();
+    await this.#running;
+  }
+
+  /** Asks for a step now. */
+  wake(): void {
+    this.#woken = true;
+    this.#endSleep?.();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      this.#woken = false;
+      const again = await this.#options.runOnce().catch((error: unknown) => {
+        if (!this.#stopped) this.#options.onError(error);
+        return false;
+      });
+      if (!again && !this.#woken && !this.#stopped) await this.#sleep(this.#options.delayMs());
+    }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#endSleep = undefined;
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.#endSleep = end;
+    });
+  }
+}

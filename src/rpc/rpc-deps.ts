@@ -1,0 +1,37 @@
+import { createHash } from "node:crypto";
+import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type { Engine } from "../commands/engine.ts";
+import type { ClaimLine } from "../dispatch/claim-line.ts";
+import type { IdCodec } from "../domain/ids.ts";
+import type { WatchSource } from "../events/watch.ts";
+import { loadRowNames } from "../queries/row-names.ts";
+import type { UrlGuard } from "../webhooks/url-guard.ts";
+import type { Names } from "../wire/task.ts";
+
+/** What the services are made of. */
+export interface RpcDeps {
+  readonly engine: Engine;
+  readonly ids: IdCodec;
+  readonly claimLine: ClaimLine;
+  readonly watch: WatchSource;
+  readonly urlGuard: UrlGuard;
+  readonly claimWaitMaxMs: number;
+}
+
+/** Names what the numbers of some rows stand for. */
+export async function namesOf(
+  deps: RpcDeps,
+  rows: readonly { readonly queue: number; readonly worker: number | null }[],
+): Promise<Names> {
+  return { ids: deps.ids, ...(await loadRowNames(deps.engine.dictionaries, rows)) };
+}
+
+/** A request_id as commands take it, with a hash of the message that carries it and of its type. */
+export function requestKey<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc> & { readonly requestId: string },
+): { requestId: string | undefined; bodyHash: Buffer } {
+  if (message.requestId === "") return { requestId: undefined, bodyHash: Buffer.alloc(0) };
+  const bodyHash = createHash("sha256").update(schema.typeName).update(toBinary(schema, message)).digest();
+  return { requestId: message.requestId, bodyHash };
+}

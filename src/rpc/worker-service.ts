@@ -1,0 +1,80 @@
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { releaseClaims } from "../commands/claim-tasks.ts";
+import { extendLeases } from "../commands/extend-leases.ts";
+import { invalidField } from "../domain/errors.ts";
+import type { ClaimTasksRequest, ExtendLeasesRequest, WorkerService } from "../gen/millpond/v1/worker_service_pb.ts";
+import { type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
+import { encodeItemError } from "../wire/report.ts";
+import { encodeAssignment } from "../wire/task.ts";
+import { millisOf, timestamp } from "../wire/time.ts";
+import { naming } from "./name-missing.ts";
+import { namesOf, type RpcDeps } from "./rpc-deps.ts";
+
+const leaseMsDefault = 30_000;
+const leaseMsMin = 1_000;
+
+/** The RPCs of WorkerService that this version has. */
+export function createWorkerService(deps: RpcDeps): Partial<ServiceImpl<typeof WorkerService>> {
+  return {
+    claimTasks: (request, context) => claim(deps, request, context),
+    extendLeases: (request) => extend(deps, request),
+  };
+}
+
+async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: HandlerContext) {
+  const { engine } = deps;
+  const claimed = await deps.claimLine.claim({
+    ...{ kinds: request.kinds, labels: request.labels, signal: context.signal },
+    worker: await engine.dictionaries.internWorker(engine.namespaceId, request.workerId),
+    max: Math.max(request.maxTasks, 1),
+    leaseMs: leaseMsOf(request.lease),
+    waitMs: Math.min(request.waitTimeout === undefined ? 0 : millisOf(request.waitTimeout), deps.claimWaitMaxMs),
+  });
+  if (claimed.length === 0) return { assignments: [] };
+  let loaded: LoadedAssignment[];
+  try {
+    loaded = await loadAssignments(engine.db, engine.namespaceId, claimed);
+  } catch (error) {
+    await releaseClaims(engine, claimed).catch(() => {
+      // The database is away: the leases run out by themselves.
+    });
+    throw error;
+  }
+  const names = await namesOf(
+    deps,
+    loaded.map((assignment) => assignment.task),
+  );
+  const urgency = loaded.toSorted(({ task: a }, { task: b }) => b.priority - a.priority || (a.id < b.id ? -1 : 1));
+  return { assignments: urgency.map(({ task, parents }) => encodeAssignment(task, parents, names)) };
+}
+
+async function extend(deps: RpcDeps, request: ExtendLeasesRequest) {
+  const results = await extendLeases(deps.engine, {
+    workerName: request.workerId,
+    leases: request.leases.map((lease) => ({ id: deps.ids.decode(lease.taskId), attempt: lease.attempt })),
+    leaseMs: leaseMsOf(request.lease),
+  });
+  return {
+    results: results.map(({ leaseUntil, error, status, cancelRequested }, n) => ({
+      ...{
+        lease: { taskId: request.leases[n]?.taskId ?? "", attempt: request.leases[n]?.attempt ?? 0 },
+        cancelRequested,
+      },
+      result:
+        leaseUntil === undefined
+          ? {
+              case: "error" as const,
+              value: encodeItemError(naming(error, request.leases[n]?.taskId ?? ""), status),
+            }
+          : { case: "leaseExpireTime" as const, value: timestamp(leaseUntil) },
+    })),
+  };
+}
+
+function leaseMsOf(lease: Duration | undefined): number {
+  if (lease === undefined) return leaseMsDefault;
+  const millis = millisOf(lease);
+  if (millis < leaseMsMin) throw invalidField("lease", `${millis} ms is too short; at least ${leaseMsMin} ms`);
+  return millis;
+}

@@ -1,0 +1,47 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+
+/** The metrics of the engine, beside those of calls. */
+export interface EngineMetrics {
+  onWebhookStart(call: { readonly outcome: string; readonly durationMs: number }): void;
+  onLoopError(loop: string): void;
+}
+
+/** Registers the metrics of the engine. `waitingWorkers` and `feedPosition` are read when the metrics are. */
+export function createEngineMetrics(
+  registry: Registry,
+  read: { waitingWorkers: () => number; feedPosition: () => number },
+): EngineMetrics {
+  const starts = new Histogram({
+    name: "millpond_webhook_start_duration_seconds",
+    help: "Calls of start webhooks by what they came to.",
+    labelNames: ["outcome"],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [registry],
+  });
+  const errors = new Counter({
+    name: "millpond_loop_errors_total",
+    help: "Steps of background loops that failed and will be tried again.",
+    labelNames: ["loop"],
+    registers: [registry],
+  });
+  new Gauge({
+    name: "millpond_claims_waiting",
+    help: "ClaimTasks calls that wait for a task.",
+    registers: [registry],
+    collect() {
+      this.set(read.waitingWorkers());
+    },
+  });
+  new Gauge({
+    name: "millpond_feed_position",
+    help: "The number of the newest commit that this server's feed has settled.",
+    registers: [registry],
+    collect() {
+      this.set(read.feedPosition());
+    },
+  });
+  return {
+    onWebhookStart: ({ outcome, durationMs }) => starts.observe({ outcome }, durationMs / 1000),
+    onLoopError: (loop) => errors.inc({ loop }),
+  };
+}

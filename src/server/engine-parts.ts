@@ -1,0 +1,60 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import type { Engine } from "../commands/engine.ts";
+import type { Settings } from "../config/settings.ts";
+import { ClaimLine } from "../dispatch/claim-line.ts";
+import { IdSource } from "../domain/ids.ts";
+import { CommitSignal } from "../events/commit-signal.ts";
+import { Feed } from "../events/feed.ts";
+import type { Loop } from "../lib/loop.ts";
+import { createRequestLoop, createTimerLoop } from "../maintenance/loops.ts";
+import { Database } from "../store/database.ts";
+import { Dictionaries } from "../store/dictionaries.ts";
+import { drawIdBlocks } from "../store/id-blocks.ts";
+
+const namespaceId = 1;
+const feedPollMs = 1_000;
+const claimPollMs = 1_000;
+const claimWaitersMax = 10_000;
+const connectTimeoutMs = 5_000;
+
+/** The engine of a server and the loops around it, built and not yet started. */
+export interface EngineParts {
+  readonly db: Database;
+  readonly engine: Engine;
+  readonly feed: Feed;
+  readonly signal: CommitSignal;
+  readonly claimLine: ClaimLine;
+  readonly maintenance: readonly Loop[];
+}
+
+/** Builds the engine. `onError` hears of steps of loops that failed and will be tried again. */
+export function createEngineParts(options: {
+  readonly settings: Settings;
+  readonly databaseUrl: string;
+  readonly logger: Logger;
+  readonly onError: (loop: string) => (error: unknown) => void;
+}): EngineParts {
+  const { settings, databaseUrl, logger, onError } = options;
+  const db = new Database({
+    ...{ url: databaseUrl, writers: settings.databaseWriters, readers: settings.databaseReaders, connectTimeoutMs },
+    onError: (error) => logger.warn({ err: error }, "an idle connection to the database broke"),
+  });
+  const dictionaries = new Dictionaries(db);
+  const signal = new CommitSignal({ db, serverId: randomUUID(), onError: onError("commit signal") });
+  const ids = new IdSource({ nowMs: Date.now, drawBlocks: (count) => drawIdBlocks(db, count) });
+  const engine: Engine = { db, dictionaries, ids, namespaceId, committed: (queues) => signal.committed(queues) };
+  const feed = new Feed({
+    ...{ db, bufferedChangesMax: settings.feedBufferEvents, pollMs: feedPollMs },
+    onError: onError("feed"),
+  });
+  const claimLine = new ClaimLine({
+    ...{ engine, waitersMax: claimWaitersMax, pollMs: claimPollMs },
+    onError: onError("claims"),
+  });
+  const maintenance = [
+    createTimerLoop({ engine, onError: onError("timers") }),
+    createRequestLoop({ engine, onError: onError("requests") }),
+  ];
+  return { db, engine, feed, signal, claimLine, maintenance };
+}

@@ -1,0 +1,91 @@
+import type { Interceptor, StreamRequest, StreamResponse, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { abortCause } from "./abort-cause.ts";
+
+/** A request as interceptors see it. */
+export type AnyRequest = UnaryRequest | StreamRequest;
+
+/** A response as interceptors see it. */
+export type AnyResponse = UnaryResponse | StreamResponse;
+
+/** What the next interceptor, and in the end the service, does with a request. */
+export type Next = Parameters<Interceptor>[0];
+
+/**
+ * Runs a call and reports its end exactly once: undefined when it succeeded, else the status code. A stream ends when
+ * its last message has been taken or its caller has turned away, which is CANCELED unless a deadline says otherwise.
+ */
+export async function observeCall(
+  next: Next,
+  request: AnyRequest,
+  onEnd: (code: Code | undefined) => void,
+): Promise<AnyResponse> {
+  try {
+    const response = await next(request);
+    if (!response.stream) {
+      onEnd(undefined);
+      return response;
+    }
+    const onStreamEnd = (end: StreamEnd) => onEnd(codeOfEnd(end, request.signal));
+    return { ...response, message: observeStream(response.message, { onEnd: onStreamEnd }) };
+  } catch (error) {
+    onEnd(ConnectError.from(error, Code.Internal).code);
+    throw error;
+  }
+}
+
+/** How a stream ended: its source had no more, it failed, or its consumer turned away. */
+export type StreamEnd = { kind: "finished" } | { kind: "failed"; error: unknown } | { kind: "abandoned" };
+
+/** Passes a stream on, translating the error that ends it and reporting its end exactly once. */
+export function observeStream<T>(
+  source: AsyncIterable<T>,
+  observer: { translate?: (error: unknown) => unknown; onEnd?: (end: StreamEnd) => void },
+): AsyncIterable<T> {
+  return { [Symbol.asyncIterator]: () => observeIterator(source[Symbol.asyncIterator](), observer) };
+}
+
+function observeIterator<T>(
+  source: AsyncIterator<T>,
+  {
+    translate = (error) => error,
+    onEnd,
+  }: { translate?: (error: unknown) => unknown; onEnd?: (end: StreamEnd) => void },
+): AsyncIterator<T> {
+  let ended = false;
+  const end = (how: StreamEnd) => {
+    if (ended) return;
+    ended = true;
+    onEnd?.(how);
+  };
+  const watch = async (step: Promise<IteratorResult<T>>): Promise<IteratorResult<T>> => {
+    try {
+      const result = await step;
+      if (result.done === true) end({ kind: "finished" });
+      return result;
+    } catch (error) {
+      const translated = translate(error);
+      end({ kind: "failed", error: translated });
+      throw translated;
+    }
+  };
+  return {
+    next: () => watch(source.next()),
+    throw: (reason) => watch(source.throw?.(reason) ?? Promise.reject(reason)),
+    return: (value) => {
+      end({ kind: "abandoned" });
+      return source.return?.(value) ?? Promise.resolve({ done: true, value });
+    },
+  };
+}
+
+function codeOfEnd(end: StreamEnd, signal: AbortSignal): Code | undefined {
+  switch (end.kind) {
+    case "finished":
+      return undefined;
+    case "failed":
+      return ConnectError.from(end.error, Code.Internal).code;
+    case "abandoned":
+      return abortCause(signal).code;
+  }
+}

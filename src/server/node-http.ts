@@ -1,0 +1,26 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
+
+/** A request of Node.js's HTTP servers, of either version. */
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+
+/** The response that belongs to a {@link NodeRequest}. */
+export type NodeResponse = ServerResponse | Http2ServerResponse;
+
+/** Answers one request. It must not throw: whatever goes wrong is answered or ends the stream. */
+export type NodeHandler = (request: NodeRequest, response: NodeResponse) => void;
+
+/** The part of a request's target before the query. */
+export function pathOf(request: NodeRequest): string {
+  return (request.url ?? "").split("?", 1)[0] ?? "";
+}
+
+/** The address and port of the other end, as far as the connection still knows them. */
+export function peerOf(request: NodeRequest): string {
+  // The types of node:http do not say that an HTTP/2 request loses its socket with its session.
+  const socket = request.socket as Socket | undefined;
+  const address = socket?.remoteAddress;
+  if (address === undefined) return "unknown";
+  return address.includes(":") ? `[${address}]:${socket?.remotePort}` : `${address}:${socket?.remotePort}`;
+}

@@ -1,0 +1,177 @@
+import { constants } from "node:http2";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { Logger } from "pino";
+import { wireError } from "../rpc/wire-error.ts";
+import { type Call, callKey, openCall } from "./call.ts";
+import { errorResponse, type HttpRouteResponse, send } from "./http-routes.ts";
+import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf } from "./node-http.ts";
+
+/** What {@link createRpcAdapter} works with. */
+export interface RpcAdapterOptions {
+  readonly handlers: readonly UniversalHandler[];
+  /** Answers what is not the path of an RPC. */
+  readonly fallback: NodeHandler;
+  readonly logger: Logger;
+  readonly newRequestId: () => string;
+  /** How long a caller may take to send a request that is not a stream. */
+  readonly requestTimeoutMs: number;
+}
+
+/** Larger JSON bodies are not kept to find the field that could not be decoded. */
+const diagnosableBodyBytesMax = 1024 * 1024;
+
+/**
+ * Creates the handler that passes requests to the RPC library's handlers by path. It answers what the library answers
+ * with a bare HTTP status (wrong method, wrong content type) with JSON that says what to do, and nothing that a caller
+ * sends can make it throw.
+ */
+export function createRpcAdapter(options: RpcAdapterOptions): NodeHandler {
+  const byPath = new Map(options.handlers.map((handler) => [handler.requestPath, handler]));
+  return (request, response) => {
+    const handler = byPath.get(pathOf(request));
+    if (handler === undefined) {
+      options.fallback(request, response);
+      return;
+    }
+    const call = openCall(request, options.newRequestId);
+    serve(handler, { call, request, response, options }).catch((error: unknown) =>
+      abandon(error, { call, request, response, options }),
+    );
+  };
+}
+
+interface Exchange {
+  readonly call: Call;
+  readonly request: NodeRequest;
+  readonly response: NodeResponse;
+  readonly options: RpcAdapterOptions;
+}
+
+async function serve(handler: UniversalHandler, exchange: Exchange): Promise<void> {
+  const { call, request, response, options } = exchange;
+  if (!isAddressed(request)) {
+    send(request, response, { call, answer: badAuthority() });
+    return;
+  }
+  limitUpload(handler, exchange);
+  const values = createContextValues().set(callKey, call);
+  const answer = await handler({
+    ...universalRequestFromNodeRequest(request, response, undefined, values),
+    body: bodyOf(handler, exchange),
+  });
+  const explained = explainRefusal(handler, request, answer);
+  if (explained !== undefined) {
+    send(request, response, { call, answer: explained });
+    options.logger.info({ requestId: call.requestId, path: pathOf(request), status: explained.status }, "request");
+    return;
+  }
+  await universalResponseToNodeResponse(answer, response);
+}
+
+/** Whether the request says whom it is for, in a form that a URL can hold: the library throws otherwise. */
+function isAddressed(request: NodeRequest): boolean {
+  const authority = "authority" in request ? request.authority : request.headers.host;
+  return authority !== undefined && URL.canParse(request.url ?? "", `http://${authority}`);
+}
+
+function badAuthority(): HttpRouteResponse {
+  return errorResponse(
+    wireError(Code.InvalidArgument, "the Host header (:authority in HTTP/2) is missing or is not a host", {
+      reason: "INVALID_FIELD",
+      violations: [{ field: "Host", description: "is missing or is not a host" }],
+    }),
+  );
+}
+
+/** The bytes of the request, kept aside in the call while they may be needed to explain why they do not decode. */
+function bodyOf(handler: UniversalHandler, { call, request, response }: Exchange): AsyncIterable<Uint8Array> {
+  let body: AsyncIterable<Uint8Array> = request;
+  if (!("stream" in request)) {
+    // Destroying a half-read HTTP/1.1 request would cut the connection before the answer: read the rest and drop it.
+    body = request.iterator({ destroyOnReturn: false });
+    response.once("finish", () => request.resume());
+  }
+  const isJson = request.headers["content-type"]?.startsWith("application/json") === true;
+  const isPlain = request.headers["content-encoding"] === undefined;
+  return isJson && isPlain && handler.method.methodKind === "unary" ? keepAside(body, call) : body;
+}
+
+async function* keepAside(body: AsyncIterable<Uint8Array>, call: Call): AsyncGenerator<Uint8Array> {
+  call.jsonBody = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > diagnosableBodyBytesMax) call.jsonBody = undefined;
+    call.jsonBody?.push(chunk);
+    yield chunk;
+  }
+}
+
+/** Ends an HTTP/2 stream whose caller does not finish its one request message; node:http does so for HTTP/1.1. */
+function limitUpload(handler: UniversalHandler, { request, options }: Exchange): void {
+  const { methodKind } = handler.method;
+  if (!("stream" in request) || methodKind === "client_streaming" || methodKind === "bidi_streaming") return;
+  const { stream } = request;
+  if (stream.endAfterHeaders) return;
+  const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), options.requestTimeoutMs);
+  const received = () => clearTimeout(timer);
+  stream.once("end", received);
+  stream.once("close", received);
+}
+
+/** What to say for a bare HTTP status of the library; undefined for answers that have a body. */
+function explainRefusal(
+  handler: UniversalHandler,
+  request: NodeRequest,
+  answer: UniversalServerResponse,
+): HttpRouteResponse | undefined {
+  if (answer.body !== undefined) return undefined;
+  const rpc = `${handler.service.typeName}/${handler.method.name}`;
+  const headers = Object.fromEntries(answer.header ?? []);
+  switch (answer.status) {
+    case 405: {
+      const allow = handler.allowedMethods.join(", ");
+      const message = `${rpc} takes ${allow}, not ${request.method}`;
+      return {
+        ...errorResponse(wireError(Code.Unimplemented, message, { reason: "UNIMPLEMENTED" }), 405),
+        headers: { allow },
+      };
+    }
+    case 415: {
+      const given = JSON.stringify(request.headers["content-type"] ?? "");
+      const accepted = handler.method.methodKind === "unary" ? "application/json" : "application/connect+json";
+      const description = `${given} is not accepted: send "${accepted}", or application/grpc from a gRPC client`;
+      const violations = [{ field: "Content-Type", description }];
+      const error = wireError(Code.InvalidArgument, `${rpc}: Content-Type ${description}`, {
+        reason: "INVALID_FIELD",
+        violations,
+      });
+      return errorResponse(error, 415);
+    }
+    case 505: {
+      const message = `${rpc} streams both ways, which needs HTTP/2`;
+      return { ...errorResponse(wireError(Code.Unimplemented, message, { reason: "UNIMPLEMENTED" }), 505), headers };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Ends an exchange that could not be answered: its caller is gone, or the server has a defect. */
+function abandon(error: unknown, { call, request, response, options }: Exchange): void {
+  const { code } = ConnectError.from(error, Code.Internal);
+  if (code !== Code.Aborted && code !== Code.Canceled && !response.destroyed) {
+    options.logger.error(
+      { err: error, requestId: call.requestId, path: pathOf(request) },
+      "a request could not be answered",
+    );
+  }
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const answer = errorResponse(new ConnectError(`internal error (request id ${call.requestId})`, Code.Internal));
+  send(request, response, { call, answer });
+}

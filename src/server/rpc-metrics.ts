@@ -1,0 +1,58 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { Code } from "@connectrpc/connect";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { codeName } from "./code-name.ts";
+
+/** RpcMetrics counts calls by service, method and status code. */
+export interface RpcMetrics {
+  /** A call has begun. */
+  started(method: DescMethod): void;
+  /** A call that began has ended: with an error's code, or undefined. */
+  ended(method: DescMethod, end: { code: Code | undefined; durationMs: number }): void;
+  /** A call ended before its request was decoded. */
+  refused(method: DescMethod, code: Code): void;
+}
+
+/** Seconds: from a cached read to a long poll. */
+const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Creates the registry that `/metrics` shows, with Node.js's own figures of the process in it. */
+export function createMetricsRegistry(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return registry;
+}
+
+/** Registers the metrics of calls. A registry takes them once. */
+export function createRpcMetrics(registry: Registry): RpcMetrics {
+  const registers = [registry];
+  const requests = new Counter({
+    name: "millpond_rpc_requests_total",
+    help: "Calls that have ended, by status code.",
+    labelNames: ["service", "method", "code"],
+    registers,
+  });
+  const duration = new Histogram({
+    name: "millpond_rpc_duration_seconds",
+    help: "How long calls took, from their decoded request to their last message.",
+    labelNames: ["service", "method"],
+    buckets: durationBuckets,
+    registers,
+  });
+  const inFlight = new Gauge({
+    name: "millpond_rpc_in_flight",
+    help: "Calls under way, open streams included.",
+    labelNames: ["service", "method"],
+    registers,
+  });
+  const labels = (method: DescMethod) => ({ service: method.parent.typeName, method: method.name });
+  return {
+    started: (method) => inFlight.inc(labels(method)),
+    ended(method, { code, durationMs }) {
+      inFlight.dec(labels(method));
+      duration.observe(labels(method), durationMs / 1000);
+      requests.inc({ ...labels(method), code: codeName(code) });
+    },
+    refused: (method, code) => requests.inc({ ...labels(method), code: codeName(code) }),
+  };
+}

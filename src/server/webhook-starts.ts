@@ -1,0 +1,147 @@
+import { fromJson, fromJsonString, type JsonValue, toJson, toJsonString } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import { claimTasks } from "../commands/claim-tasks.ts";
+import { reportTasks } from "../commands/report-tasks.ts";
+import { type Report, ReportAction } from "../domain/report.ts";
+import { Execution, FailureCause } from "../domain/task-status.ts";
+import { NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
+import { HttpMethod } from "../gen/millpond/v1/webhook_pb.ts";
+import { AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
+import { loadAssignments } from "../queries/load-assignments.ts";
+import { namesOf, type RpcDeps } from "../rpc/rpc-deps.ts";
+import { handleUrl } from "../webhooks/handle-token.ts";
+import type { StartCall, StartOutcome, StartWebhook } from "../webhooks/start-call.ts";
+import type { StartCaller } from "../webhooks/start-caller.ts";
+import { createStartLoop, type StartLoop } from "../webhooks/start-loop.ts";
+import { jsonBytesMax, valueText } from "../wire/json.ts";
+import { encodeAssignment } from "../wire/task.ts";
+
+const messageLengthMax = 16_384;
+const codeLengthMax = 255;
+
+/** What calls start webhooks. */
+export interface WebhookStartsOptions {
+  readonly deps: RpcDeps;
+  readonly caller: StartCaller;
+  readonly concurrency: number;
+  readonly hostUrl: string;
+  readonly secret: Uint8Array;
+  readonly onError: (error: unknown, during: string) => void;
+  readonly onCall: (call: { readonly outcome: StartOutcome["kind"]; readonly durationMs: number }) => void;
+}
+
+interface ClaimedStart extends StartCall {
+  readonly id: bigint;
+}
+
+/** Creates the loop that claims tasks with a start webhook, calls it and records what it came to. */
+export function createWebhookStarts(options: WebhookStartsOptions): StartLoop {
+  const { deps } = options;
+  return createStartLoop<ClaimedStart>({
+    claim: (max) => claimStarts(options, max),
+    report: async (start, outcome) => {
+      // A refusal means that the attempt is over or has been reported on already: the outcome has come too late, and nothing is lost.
+      await reportTasks(deps.engine, [reportOf(start, outcome)]);
+    },
+    ...{ caller: options.caller, concurrency: options.concurrency, perHostMax: options.concurrency },
+    ...{ onError: options.onError, onCall: options.onCall },
+  });
+}
+
+async function claimStarts(options: WebhookStartsOptions, max: number): Promise<ClaimedStart[]> {
+  const { engine, ids } = options.deps;
+  await engine.dictionaries.refreshStaleQueues();
+  const queues = engine.dictionaries
+    .queuesWhere((queue) => queue.execution === Execution.WEBHOOK)
+    .map((queue) => queue.id);
+  if (queues.length === 0) return [];
+  const claimed = await claimTasks(engine, { queues, max, worker: undefined, leaseMs: 0 });
+  if (claimed.tasks.length === 0) return [];
+  const loaded = await loadAssignments(engine.db, engine.namespaceId, claimed.tasks);
+  const names = await namesOf(
+    options.deps,
+    loaded.map((assignment) => assignment.task),
+  );
+  return loaded.map(({ task, parents }) => {
+    const taskId = ids.encode(task.id);
+    return {
+      ...{ id: task.id, taskId, attempt: task.attempt, webhook: webhookOf(task.spec) },
+      handle: handleUrl({ hostUrl: options.hostUrl, taskId, attempt: task.attempt, secret: options.secret }),
+      defaultBody: toJsonString(AssignmentSchema, encodeAssignment(task, parents, names)),
+    };
+  });
+}
+
+function webhookOf(spec: string | null): StartWebhook {
+  const { execution } = fromJsonString(NewTaskSchema, spec ?? "{}");
+  if (execution.case !== "onStart") throw new Error("a task in a queue of webhooks has none");
+  const { url, method, headers, body } = execution.value;
+  const [name] = Object.entries(HttpMethod).find(([name, value]) => value === method && name !== "UNSPECIFIED") ?? [];
+  return {
+    url,
+    method: name as StartWebhook["method"],
+    headers,
+    ...(body === undefined ? {} : { body: toJson(ValueSchema, body) }),
+  };
+}
+
+/** What is recorded of a call. An answer that says more than a report may hold fails the attempt. */
+function reportOf(start: ClaimedStart, outcome: StartOutcome): Report {
+  try {
+    return outcomeReport(start, outcome);
+  } catch (error) {
+    const message = `the answer cannot be taken as a report: ${error instanceof Error ? error.message : String(error)}`;
+    return outcomeReport(start, { kind: "rejected", message, code: "INVALID_ANSWER" });
+  }
+}
+
+function outcomeReport(start: ClaimedStart, outcome: StartOutcome): Report {
+  const base = {
+    ...{ id: start.id, attempt: start.attempt, successCount: 0n, failureCount: 0n },
+    ...{ output: null, cause: null, message: null, code: null, details: null, progress: null },
+  };
+  switch (outcome.kind) {
+    case "started":
+      return { ...base, action: ReportAction.STARTED };
+    case "success":
+      return { ...base, action: ReportAction.SUCCESS, output: jsonText(outcome.output, "success.output") };
+    case "failure":
+      return {
+        ...base,
+        action: ReportAction.FAILURE,
+        cause: FailureCause.REPORTED,
+        message: storable(outcome.message, messageLengthMax),
+        code: storable(outcome.code, codeLengthMax),
+        details: jsonText(outcome.details, "failure.details"),
+      };
+    case "rejected":
+    case "failed":
+      return {
+        ...base,
+        action: ReportAction.FAILURE,
+        cause: FailureCause.START_FAILED,
+        message: storable(outcome.message, messageLengthMax),
+        code: outcome.code,
+      };
+    case "forbidden":
+      return {
+        ...base,
+        action: ReportAction.FAILURE,
+        cause: FailureCause.START_FAILED,
+        message: outcome.message,
+        code: "URL_FORBIDDEN",
+      };
+  }
+}
+
+/** JSON of an answer as a report's is stored. Throws for what a report may not hold. */
+function jsonText(value: unknown, field: string): string | null {
+  if (value === undefined || value === null) return null;
+  // The answer was parsed from JSON.
+  return valueText(fromJson(ValueSchema, value as JsonValue), { field, bytesMax: jsonBytesMax.details });
+}
+
+/** Text of an answer cut to what a report's may be; what PostgreSQL does not know is replaced. */
+function storable(text: string, lengthMax: number): string {
+  return text.slice(0, lengthMax).replaceAll("\0", "\ufffd").toWellFormed();
+}

@@ -1,0 +1,168 @@
+import type { Database, Statement } from "./database.ts";
+
+/** What tasks of one kind, way of execution and set of required labels queue under. */
+export interface Queue {
+  readonly id: number;
+  readonly namespaceId: number;
+  readonly kind: string;
+  readonly execution: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const addQueuesStatement: Statement = {
+  name: "add_queues",
+  text: `insert into queue (namespace_id, kind, execution, labels)
+    select $1, x.kind, x.execution, x.labels::jsonb from unnest($2::text[], $3::smallint[], $4::text[]) x(kind, execution, labels)
+    order by x.kind, x.execution, x.labels on conflict do nothing`,
+};
+const queuesAfterStatement: Statement = {
+  name: "queues_after",
+  text: 'select id, namespace_id "namespaceId", kind, execution, labels from queue where id > $1 order by id',
+};
+const addWorkerStatement: Statement = {
+  name: "add_worker",
+  text: "insert into worker (namespace_id, name) values ($1, $2) on conflict do nothing",
+};
+const findWorkerStatement: Statement = {
+  name: "find_worker",
+  text: "select id, name from worker where namespace_id = $1 and name = $2",
+};
+const workersByIdStatement: Statement = {
+  name: "workers_by_id",
+  text: "select id, name from worker where id = any ($1)",
+};
+
+/** How far back a refresh looks again: ids of sequences can become visible out of order. */
+const overlap = 1000;
+const workersCachedMax = 100_000;
+const staleAfterMs = 10_000;
+
+/**
+ * The dictionaries of the database, cached: both only ever grow, so what is cached stays true.
+ * Queues are few and all in memory; workers come and go, the oldest of them are forgotten.
+ */
+export class Dictionaries {
+  readonly #db: Database;
+  readonly #queues = new Map<number, Queue>();
+  readonly #queueIds = new Map<string, number>();
+  readonly #byKind = new Map<string, Queue[]>();
+  #refreshedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #workerNames = new Map<number, string>();
+  readonly #workerIds = new Map<string, number>();
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Ids of queues, made where they are missing; in the order asked for. */
+  async internQueues(namespaceId: number, wanted: readonly Omit<Queue, "id" | "namespaceId">[]): Promise<number[]> {
+    const keys = wanted.map((queue) => queueKey({ ...queue, namespaceId }));
+    const missing = new Map(
+      wanted.flatMap((queue, n) =>
+        this.#queueIds.has(keys[n] as string) ? [] : [[keys[n] as string, queue] as const],
+      ),
+    );
+    if (missing.size > 0) {
+      const rows = [...missing.values()];
+      await this.#db.write(addQueuesStatement, [
+        namespaceId,
+        rows.map((row) => row.kind),
+        rows.map((row) => row.execution),
+        rows.map((row) => canonicalLabels(row.labels)),
+      ]);
+      await this.refreshQueues();
+    }
+    return keys.map((key) => this.#queueIds.get(key) ?? fail(`queue ${key} was not found after it was written`));
+  }
+
+  /** Loads queues that other servers have made, unless that was done within the last ten seconds: they tell of new ones. */
+  async refreshStaleQueues(): Promise<void> {
+    if (performance.now() - this.#refreshedAtMs > staleAfterMs) await this.refreshQueues();
+  }
+
+  /** Loads queues that other servers have made. */
+  async refreshQueues(): Promise<void> {
+    this.#refreshedAtMs = performance.now();
+    const newest = Math.max(0, ...this.#queues.keys());
+    for (const row of await this.#db.read<Queue>(queuesAfterStatement, [Math.max(0, newest - overlap)])) {
+      if (this.#queues.has(row.id)) continue;
+      this.#queues.set(row.id, row);
+      this.#queueIds.set(queueKey(row), row.id);
+      const same = this.#byKind.get(row.kind) ?? [];
+      same.push(row);
+      this.#byKind.set(row.kind, same);
+    }
+  }
+
+  /** The queue of an id; loads it when another server made it. */
+  async queue(id: number): Promise<Queue> {
+    if (!this.#queues.has(id)) await this.refreshQueues();
+    return this.#queues.get(id) ?? fail(`there is no queue ${id}`);
+  }
+
+  /** The queue of an id that is known to have been loaded. */
+  loadedQueue(id: number): Queue {
+    return this.#queues.get(id) ?? fail(`queue ${id} has not been loaded`);
+  }
+
+  /** Whether a queue is known here; another server may have made one that is not. */
+  isLoaded(id: number): boolean {
+    return this.#queues.has(id);
+  }
+
+  /** All queues of some kinds; of kinds that nobody has used there are none. */
+  queuesOfKinds(namespaceId: number, kinds: readonly string[]): Queue[] {
+    return kinds.flatMap((kind) => this.#byKind.get(kind) ?? []).filter((queue) => queue.namespaceId === namespaceId);
+  }
+
+  /** All queues that a predicate selects. */
+  queuesWhere(select: (queue: Queue) => boolean): Queue[] {
+    return [...this.#queues.values()].filter(select);
+  }
+
+  /** The id of a worker's name, made where it is missing. */
+  async internWorker(namespaceId: number, name: string): Promise<number> {
+    const key = `${namespaceId} ${name}`;
+    const cached = this.#workerIds.get(key);
+    if (cached !== undefined) return cached;
+    const found = await this.#db.read<{ id: number }>(findWorkerStatement, [namespaceId, name]);
+    if (found.length === 0) await this.#db.write(addWorkerStatement, [namespaceId, name]);
+    const row = found[0] ?? (await this.#db.read<{ id: number }>(findWorkerStatement, [namespaceId, name]))[0];
+    const id = row?.id ?? fail(`worker ${name} was not found after it was written`);
+    remember(this.#workerIds, key, id);
+    remember(this.#workerNames, id, name);
+    return id;
+  }
+
+  /** The names of workers by id. */
+  async workerNames(ids: Iterable<number>): Promise<ReadonlyMap<number, string>> {
+    const wanted = new Set(ids);
+    const missing = [...wanted].filter((id) => id !== 0 && !this.#workerNames.has(id));
+    if (missing.length > 0) {
+      for (const row of await this.#db.read<{ id: number; name: string }>(workersByIdStatement, [missing]))
+        remember(this.#workerNames, row.id, row.name);
+    }
+    return new Map(
+      [...wanted].flatMap((id) =>
+        this.#workerNames.has(id) ? [[id, this.#workerNames.get(id) as string] as const] : [],
+      ),
+    );
+  }
+}
+
+function remember<K, V>(cache: Map<K, V>, key: K, value: V): void {
+  cache.set(key, value);
+  if (cache.size > workersCachedMax) cache.delete(cache.keys().next().value as K);
+}
+
+function queueKey(queue: Omit<Queue, "id">): string {
+  return JSON.stringify([queue.namespaceId, queue.kind, queue.execution, canonicalLabels(queue.labels)]);
+}
+
+function canonicalLabels(labels: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}

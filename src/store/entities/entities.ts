@@ -1,0 +1,34 @@
+import { Batch } from "./batch.ts";
+import { BatchQueue } from "./batch-queue.ts";
+import { BatchState } from "./batch-state.ts";
+import { EdgeLate } from "./edge-late.ts";
+import { EventTx } from "./event-tx.ts";
+import { Instance } from "./instance.ts";
+import { Namespace } from "./namespace.ts";
+import { Queue } from "./queue.ts";
+import { Ready } from "./ready.ts";
+import { Request } from "./request.ts";
+import { Task } from "./task.ts";
+import { TaskAttempt } from "./task-attempt.ts";
+import { TaskState } from "./task-state.ts";
+import { Timer } from "./timer.ts";
+import { Worker } from "./worker.ts";
+
+/** The entity of every table but MikroORM's own list of migrations. */
+export const entities = [
+  Instance,
+  Namespace,
+  Queue,
+  Worker,
+  Batch,
+  BatchState,
+  BatchQueue,
+  Task,
+  TaskState,
+  Ready,
+  EdgeLate,
+  TaskAttempt,
+  Timer,
+  Request,
+  EventTx,
+];

@@ -1,0 +1,13 @@
+import { defineEntity, p } from "@mikro-orm/postgresql";
+import { bigint } from "./column-kinds.ts";
+
+/** Ready is a task that may start now and has not been taken; `rank` is its priority, negated. */
+export const Ready = defineEntity({
+  name: "Ready",
+  tableName: "ready",
+  properties: {
+    queue: p.integer().primary(),
+    rank: p.smallint().primary(),
+    id: bigint().primary(),
+  },
+});

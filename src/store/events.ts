@@ -1,0 +1,115 @@
+import type { AttemptResult, CreatedTask } from "../domain/feed-event.ts";
+import type { Micros } from "../domain/task.ts";
+import type { Database, Statement } from "./database.ts";
+
+/** The changes of one transaction, as arrays of equal length; counts cover the leading entries only. */
+export interface CommitRow {
+  readonly seq: bigint;
+  readonly commit_time: Micros;
+  readonly types: readonly number[];
+  readonly batch_ids: readonly bigint[];
+  readonly task_ids: readonly bigint[];
+  readonly from_statuses: readonly number[];
+  readonly to_statuses: readonly number[];
+  readonly attempts: readonly number[];
+  readonly queues: readonly number[];
+  readonly workers: readonly number[];
+  readonly success_counts: readonly bigint[] | null;
+  readonly failure_counts: readonly bigint[] | null;
+}
+
+const columns =
+  "seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers, success_counts, failure_counts";
+
+const tailStatement: Statement = {
+  name: "tail_events",
+  text: `select ${columns} from event_tx where seq > $1 order by seq limit $2`,
+};
+
+/** Reads commits after a number in order. */
+export function tailEvents(db: Pick<Database, "read">, after: bigint, limit: number): Promise<CommitRow[]> {
+  return db.read<CommitRow>(tailStatement, [after, limit]);
+}
+
+/** A transaction that draws a number holds this lock on the sequence until it is over. */
+const writersStatement: Statement = {
+  name: "event_writers",
+  text: `select distinct virtualtransaction writer from pg_locks where locktype = 'relation' and relation = 'event_seq'::regclass
+    and database = (select oid from pg_database where datname = current_database()) and mode = 'RowExclusiveLock'`,
+};
+
+/** The transactions that have drawn a number, or are about to, and are not over. */
+export async function eventWriters(db: Pick<Database, "read">): Promise<Set<string>> {
+  return new Set((await db.read<{ writer: string }>(writersStatement, [])).map((row) => row.writer));
+}
+
+const rangeStatement: Statement = {
+  name: "event_range",
+  text: "select min(seq) oldest, max(seq) newest from event_tx",
+};
+
+/** The numbers of the oldest and of the newest commit that can be seen; both absent when there is none. */
+export async function eventRange(db: Pick<Database, "read">): Promise<{ oldest: bigint; newest: bigint } | undefined> {
+  const row = (await db.read<{ oldest: bigint | null; newest: bigint | null }>(rangeStatement, []))[0];
+  return row === undefined || row.oldest === null || row.newest === null
+    ? undefined
+    : { oldest: row.oldest, newest: row.newest };
+}
+
+const seenStatement: Statement = {
+  name: "events_seen_after",
+  text: "select seq from event_tx where seq > $1 order by seq",
+};
+
+/** The numbers of commits after one that a snapshot can see. */
+export async function visibleAfter(db: Pick<Database, "read">, after: bigint): Promise<bigint[]> {
+  return (await db.read<{ seq: bigint }>(seenStatement, [after])).map((row) => row.seq);
+}
+
+const eventTasksStatement: Statement = {
+  name: "event_tasks",
+  text: `select t.id, t.key, t.name, coalesce(cardinality(t.parents), 0) "parentCount", h.priority
+    from unnest($1::bigint[]) x(id) join task t on t.id = any (array[x.id]) join task_state h on h.id = any (array[x.id])`,
+};
+
+/** Reads what creation events tell of tasks. */
+export function eventTasks(db: Pick<Database, "read">, ids: readonly bigint[]): Promise<CreatedTask[]> {
+  return db.read<CreatedTask>(eventTasksStatement, [ids]);
+}
+
+const attemptsStatement: Statement = {
+  name: "event_attempts",
+  text: `select a.task_id "taskId", a.attempt, a.status, a.cause, a.parent_id culprit, a.message, a.code, a.details, a.output
+    from unnest($1::bigint[], $2::integer[]) x(id, attempt) join task_attempt a on a.task_id = any (array[x.id]) and a.attempt = x.attempt`,
+};
+
+/** Reads what attempts left. */
+export function eventAttempts(
+  db: Pick<Database, "read">,
+  ids: readonly bigint[],
+  attempts: readonly number[],
+): Promise<AttemptResult[]> {
+  return db.read<AttemptResult>(attemptsStatement, [ids, attempts]);
+}
+
+const idsWithMetadataStatement: Statement = {
+  name: "ids_with_metadata",
+  text: `select t.id from unnest($1::bigint[]) x(id) join task t on t.id = any (array[x.id]) where coalesce(t.metadata, '{}') @> $2::jsonb
+    union all select b.id from unnest($1::bigint[]) x(id) join batch b on b.id = any (array[x.id]) where b.metadata @> $2::jsonb`,
+};
+
+/** Which of some tasks and batches contain a piece of metadata. */
+export async function idsWithMetadata(
+  db: Pick<Database, "read">,
+  ids: readonly bigint[],
+  metadata: string,
+): Promise<Set<bigint>> {
+  return new Set((await db.read<{ id: bigint }>(idsWithMetadataStatement, [ids, metadata])).map((row) => row.id));
+}
+
+const notifyStatement: Statement = { name: "notify", text: "select pg_notify('millpond', $1)" };
+
+/** Wakes the other servers. */
+export async function notify(db: Database, payload: string): Promise<void> {
+  await db.write(notifyStatement, [payload]);
+}

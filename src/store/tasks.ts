@@ -1,0 +1,129 @@
+import type { Micros, Parent, Task, TaskState } from "../domain/task.ts";
+import type { Database, Statement } from "./database.ts";
+import { idBounds, type Page, type PageRequest, readPage } from "./pages.ts";
+import { microsOrNull } from "./pg-types.ts";
+
+const stateColumns = `h.id, h.batch_id "batchId", h.queue, h.status, h.attempt, h.priority, h.worker, h.success_count "successCount",
+  h.failure_count "failureCount", h.start_time "startTime", h.lease_until "leaseUntil", h.claim_time "claimTime", h.run_time "runTime",
+  h.activity_time "activityTime", h.end_time "endTime", h.deps_left "depsLeft", h.execution, t.create_time "createTime",
+  t.expected_count "expectedCount", t.xmin::text "givenVersion", a.cause, a.parent_id culprit, a.message, a.code, a.details`;
+/** The columns of {@link Task}, from task t, task_state h and task_attempt a. */
+export const taskColumns = `${stateColumns}, t.key, t.name, t.parents,
+  t.parent_conditions "parentConditions", t.metadata, t.input, t.spec, h.start_timeout_ms "startTimeoutMs",
+  h.inactivity_timeout_ms "inactivityTimeoutMs", h.unmet_policy "unmetPolicy", a.status "attemptStatus", a.output, a.progress`;
+/** Joins what the last attempt of a task left. */
+export const lastAttempt = "left join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt";
+
+const getTasksStatement: Statement = {
+  name: "get_tasks",
+  text: `select ${taskColumns} from unnest($1::bigint[]) with ordinality x(id, n) join task t on t.id = any (array[x.id])
+    join task_state h on h.id = any (array[x.id]) ${lastAttempt} where t.namespace_id = $2 order by x.n`,
+};
+
+/** Reads tasks by id, in that order; ids that do not exist are left out. */
+export function getTasks(db: Pick<Database, "read">, namespaceId: number, ids: readonly bigint[]): Promise<Task[]> {
+  return db.read<Task>(getTasksStatement, [ids, namespaceId]);
+}
+
+const getTaskStatesStatement: Statement = {
+  name: "get_task_states",
+  text: `select ${stateColumns} from unnest($1::bigint[]) x(id) join task_state h on h.id = any (array[x.id])
+    join task t on t.id = any (array[x.id]) ${lastAttempt} and h.status in (7, 8) where t.namespace_id = $2`,
+};
+
+/** Reads the states of tasks; ids that do not exist are left out, the order is free. */
+export function getTaskStates(
+  db: Pick<Database, "read">,
+  namespaceId: number,
+  ids: readonly bigint[],
+): Promise<TaskState[]> {
+  return db.read<TaskState>(getTaskStatesStatement, [ids, namespaceId]);
+}
+
+const getKeysStatement: Statement = {
+  name: "get_open_batch_keys",
+  text: "select key, id from task where open_batch_id = $1 and key = any ($2::text[])",
+};
+
+/** The tasks of an open batch that have one of these keys. */
+export async function getOpenBatchKeys(
+  db: Database,
+  batchId: bigint,
+  keys: readonly string[],
+): Promise<Map<string, bigint>> {
+  const rows = await db.read<{ key: string; id: bigint }>(getKeysStatement, [batchId, keys]);
+  return new Map(rows.map((row) => [row.key, row.id]));
+}
+
+/** What ListTasks selects. Absent filters select everything; name_contains is literal, metadata is containment. */
+export interface TaskFilter {
+  readonly namespaceId: number;
+  readonly batchId: bigint | undefined;
+  readonly statuses: readonly number[];
+  readonly queues: readonly number[] | undefined;
+  readonly nameContains: string;
+  readonly metadata: string | undefined;
+  readonly createdAfter: Micros | undefined;
+  readonly createdBefore: Micros | undefined;
+}
+
+const filters = `(cardinality($4::smallint[]) = 0 or h.status = any ($4)) and ($5::integer[] is null or t.queue = any ($5))
+      and ($6 = '' or strpos(lower(t.name), lower($6)) > 0) and ($7::jsonb is null or coalesce(t.metadata, '{}') @> $7)
+      and ($8::timestamptz is null or t.create_time >= $8) and ($9::timestamptz is null or t.create_time < $9)`;
+
+/** A page ends where its inputs, outputs and metadata would be larger than this: well below what gRPC clients accept in one message. */
+const pageBytesMax = 2 * 1024 * 1024;
+
+/** Within a batch, and over all of a namespace: each walks its own index backwards. */
+const inBatch = "batch_id = $1";
+const inNamespace = "namespace_id = $1";
+const listStatement = (where: string, name: string): Statement => ({
+  name: `list_tasks_${name}`,
+  text: `select * from (
+      select page.*, sum(coalesce(octet_length(input), 0) + coalesce(octet_length(output), 0) + coalesce(pg_column_size(metadata), 0)) over (order by id desc) bytes,
+        row_number() over (order by id desc) n, count(*) over () matched
+      from (
+        select ${taskColumns} from (
+          select *, xmin from task where ${where} and id > $2 and id < $3 order by ${where === inBatch ? "batch_id desc, " : ""}id desc limit $10
+        ) t join task_state h on h.id = any (array[t.id]) ${lastAttempt}
+        where ${filters} order by t.id desc limit $11
+      ) page
+    ) page where n = 1 or bytes <= ${pageBytesMax} order by id desc`,
+});
+const windowStatement = (where: string, name: string): Statement => ({
+  name: `list_tasks_window_${name}`,
+  text: `select id from task where ${where} and id > $2 and id < $3 order by ${where === inBatch ? "batch_id desc, " : ""}id desc offset $4 limit 1`,
+});
+const statements = {
+  batch: { list: listStatement(inBatch, "batch"), window: windowStatement(inBatch, "batch") },
+  namespace: { list: listStatement(inNamespace, "namespace"), window: windowStatement(inNamespace, "namespace") },
+};
+
+/** Lists a page of tasks, newest first. */
+export function listTasks(db: Pick<Database, "read">, filter: TaskFilter, page: PageRequest): Promise<Page<Task>> {
+  const { low, high } = idBounds(filter, page);
+  const within = filter.batchId === undefined ? statements.namespace : statements.batch;
+  const scope = filter.batchId ?? filter.namespaceId;
+  return readPage({
+    size: page.size,
+    rows: (limit, window) =>
+      db.read<Task & { readonly matched: bigint }>(within.list, [
+        ...[scope, low, high, filter.statuses, filter.queues ?? null, filter.nameContains, filter.metadata ?? null],
+        ...[microsOrNull(filter.createdAfter), microsOrNull(filter.createdBefore), window, limit],
+      ]),
+    windowEnd: async (window) => (await db.read<{ id: bigint }>(within.window, [scope, low, high, window - 1]))[0]?.id,
+  });
+}
+
+const getParentsStatement: Statement = {
+  name: "get_parents",
+  text: `select c.id child, p.id, p.batch_id "batchId", p.key, h.status, case when h.status = 6 then a.output end output
+    from unnest($1::bigint[]) x(id) join task c on c.id = any (array[x.id]) cross join lateral unnest(c.parents) e(parent)
+    join task p on p.id = any (array[e.parent]) join task_state h on h.id = any (array[p.id])
+    left join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt`,
+};
+
+/** The parents of tasks, with their outputs. */
+export function getParents(db: Pick<Database, "read">, children: readonly bigint[]): Promise<Parent[]> {
+  return db.read<Parent>(getParentsStatement, [children]);
+}

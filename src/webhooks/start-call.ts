@@ -1,0 +1,52 @@
+/** StartWebhook is what a user gave as `on_start`. */
+export interface StartWebhook {
+  readonly url: string;
+  /** Default: POST. */
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** A JSON value; undefined: none was given (null is a value). */
+  readonly body?: unknown;
+}
+
+/** StartCall is one start webhook to be called: the claimed attempt and what its receiver is sent. */
+export interface StartCall {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly webhook: StartWebhook;
+  /** The address to which the executor reports, made by `handleUrl`. */
+  readonly handle: string;
+  /** JSON text that is sent if the user gave no body: the Assignment as ProtoJSON. */
+  readonly defaultBody: string;
+  /** W3C trace context of the attempt; default: a new trace. */
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+}
+
+/**
+ * StartOutcome is what a start call came to.
+ *
+ *     started    2xx: the executor has it and will report
+ *     success    2xx whose body ended the task at once
+ *     failure    2xx whose body failed the attempt at once
+ *     rejected   3xx, or 4xx other than 408 and 429: final, a repetition would be answered alike
+ *     failed     no answer in time, 408, 429, 5xx: a failed attempt under the retry policy
+ *     forbidden  the guard or the header rules do not let it out: final, nothing was sent
+ */
+export type StartOutcome =
+  | { readonly kind: "started" }
+  | { readonly kind: "success"; readonly output: unknown }
+  | StartFailure
+  | { readonly kind: "rejected"; readonly message: string; readonly code: string }
+  | { readonly kind: "failed"; readonly message: string; readonly code: string; readonly retryAfterMs?: number }
+  | { readonly kind: "forbidden"; readonly message: string };
+
+/** StartFailure is the failure that a receiver reported in its answer; absent fields are empty or undefined. */
+export interface StartFailure {
+  readonly kind: "failure";
+  readonly message: string;
+  readonly code: string;
+  readonly details: unknown;
+  readonly nonRetryable: boolean;
+  /** The delay before the next attempt that the receiver asked for. */
+  readonly retryDelayMs?: number;
+}

@@ -1,0 +1,40 @@
+import { createHash } from "node:crypto";
+import { MillpondError } from "../domain/errors.ts";
+
+/** A page of a list: how many rows, and below which id it begins. */
+export interface PageRequest {
+  readonly size: number;
+  readonly before: bigint | undefined;
+}
+
+const pageSizeDefault = 50;
+const pageSizeMax = 1000;
+
+/** Reads page_size (0: 50, above 1000: 1000) and page_token, which is bound to the filters: PAGE_TOKEN_MISMATCH for any others. */
+export function decodePage(
+  request: { readonly pageSize: number; readonly pageToken: string },
+  filters: string,
+): PageRequest {
+  const size = request.pageSize === 0 ? pageSizeDefault : Math.min(request.pageSize, pageSizeMax);
+  if (request.pageToken === "") return { size, before: undefined };
+  const match = /^p([0-9a-f]{12})-(\d{1,19})$/.exec(Buffer.from(request.pageToken, "base64url").toString());
+  if (match === null || match[1] !== digest(filters)) {
+    throw new MillpondError(
+      "PAGE_TOKEN_MISMATCH",
+      "page_token belongs to a list with other filters, or to none; send the same filters with each page",
+      {
+        violations: [{ field: "page_token", description: "does not belong to a list with these filters" }],
+      },
+    );
+  }
+  return { size, before: BigInt(match[2] as string) };
+}
+
+/** Writes the token of the next page; empty at the end. */
+export function encodePageToken(before: bigint | undefined, filters: string): string {
+  return before === undefined ? "" : Buffer.from(`p${digest(filters)}-${before}`).toString("base64url");
+}
+
+function digest(filters: string): string {
+  return createHash("sha256").update(filters).digest("hex").slice(0, 12);
+}

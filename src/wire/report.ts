@@ -1,0 +1,75 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { MillpondError } from "../domain/errors.ts";
+import { type Report, ReportAction } from "../domain/report.ts";
+import { isToStop, type TaskState } from "../domain/task.ts";
+import { FailureCause } from "../domain/task-status.ts";
+import { ErrorReason } from "../gen/millpond/v1/error_reason_pb.ts";
+import {
+  type ItemError,
+  ItemErrorSchema,
+  type ReportResult,
+  ReportResultSchema,
+  type TaskReport,
+} from "../gen/millpond/v1/report_pb.ts";
+import { jsonBytesMax, valueText } from "./json.ts";
+import { encodeTaskState, type Names } from "./task.ts";
+
+/** Reads a report; `field` is its path in the request. The id has been read before. */
+export function decodeReport(message: TaskReport, id: bigint, field: string): Report {
+  const base = {
+    ...{ id, attempt: message.attempt, successCount: message.addSuccessCount, failureCount: message.addFailureCount },
+    ...{ output: null, cause: null, message: null, code: null, details: null, progress: null },
+  };
+  const { report } = message;
+  switch (report.case) {
+    case "heartbeat":
+      return {
+        ...base,
+        action: ReportAction.HEARTBEAT,
+        progress: valueText(report.value.progress, {
+          field: `${field}.heartbeat.progress`,
+          bytesMax: jsonBytesMax.progress,
+        }),
+      };
+    case "success":
+      return {
+        ...base,
+        action: ReportAction.SUCCESS,
+        output: valueText(report.value.output, { field: `${field}.success.output`, bytesMax: jsonBytesMax.output }),
+      };
+    case "failure": {
+      const { message: text, code, details } = report.value;
+      return {
+        ...{ ...base, action: ReportAction.FAILURE, cause: FailureCause.REPORTED, message: text, code },
+        details: valueText(details, { field: `${field}.failure.details`, bytesMax: jsonBytesMax.details }),
+      };
+    }
+    default:
+      return { ...base, action: ReportAction.STARTED };
+  }
+}
+
+/** Writes what became of an item: the state of its task, or why it was refused. */
+export function encodeItemResult(
+  result: { state: TaskState | undefined; error: MillpondError | undefined },
+  names: Names,
+): ReportResult {
+  const { state, error } = result;
+  const value: MessageInitShape<typeof ReportResultSchema>["result"] =
+    error === undefined && state !== undefined
+      ? { case: "task", value: encodeTaskState(state, names) }
+      : { case: "error", value: encodeItemError(error, state?.status) };
+  const cancelRequested =
+    error !== undefined && ((state !== undefined && isToStop(state)) || error.reason === "STALE_ATTEMPT");
+  return create(ReportResultSchema, { result: value, cancelRequested });
+}
+
+/** Writes why an item was refused. */
+export function encodeItemError(error: MillpondError | undefined, status: number | undefined): ItemError {
+  return create(ItemErrorSchema, {
+    reason: error === undefined ? ErrorReason.UNSPECIFIED : ErrorReason[error.reason],
+    message: error?.message ?? "",
+    currentStatus: (status ?? 0) as never,
+    metadata: { ...error?.metadata },
+  });
+}

@@ -1,0 +1,114 @@
+import { create, fromJsonString, type MessageInitShape } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import type { IdCodec } from "../domain/ids.ts";
+import type { Parent, Task, TaskState } from "../domain/task.ts";
+import { Execution, FailureCause, TaskStatus } from "../domain/task-status.ts";
+import {
+  NewTaskSchema,
+  type TaskFailure,
+  TaskFailureSchema,
+  type Task as TaskMessage,
+  TaskSchema,
+} from "../gen/millpond/v1/task_pb.ts";
+import { type Assignment, AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
+import { duration, optionalTimestamp, timestamp } from "./time.ts";
+
+/** What names the numbers of rows. */
+export interface Names {
+  readonly ids: IdCodec;
+  kindOf(queue: number): string;
+  workerOf(worker: number): string;
+}
+
+/** Writes a task. */
+export function encodeTask(task: Task, names: Names): TaskMessage {
+  const spec = task.spec === null ? undefined : fromJsonString(NewTaskSchema, task.spec);
+  return create(TaskSchema, {
+    ...stateFields(task, names),
+    ...{ key: task.key ?? "", name: task.name, unmetPolicy: task.unmetPolicy as never },
+    dependencies: (task.parents ?? []).map((parent, n) => ({
+      parent: { case: "taskId" as const, value: names.ids.encode(parent) },
+      condition: (task.parentConditions?.[n] ?? 1) as never,
+    })),
+    ...(task.metadata === null ? {} : { metadata: task.metadata as never }),
+    ...jsonField("input", task.input),
+    startTimeout: spec?.startTimeout ?? duration(task.startTimeoutMs),
+    inactivityTimeout: spec?.inactivityTimeout ?? duration(Number(task.inactivityTimeoutMs)),
+    execution:
+      spec === undefined || spec.execution.case === undefined ? plainExecution(task.execution) : spec.execution,
+    ...(task.status === TaskStatus.SUCCESS ? jsonField("output", task.output) : {}),
+    ...jsonField("progress", task.progress),
+  } as MessageInitShape<typeof TaskSchema>);
+}
+
+/** Writes the state of a task without what was given at its creation. */
+export function encodeTaskState(state: TaskState, names: Names): TaskMessage {
+  return create(TaskSchema, stateFields(state, names));
+}
+
+function stateFields(state: TaskState, { ids, kindOf, workerOf }: Names): MessageInitShape<typeof TaskSchema> {
+  const optional = <K extends string>(name: K, micros: number | null) => {
+    const time = optionalTimestamp(micros);
+    return time === undefined ? {} : { [name]: time };
+  };
+  return {
+    ...{ taskId: ids.encode(state.id), batchId: ids.encode(state.batchId), kind: kindOf(state.queue) },
+    ...{ status: state.status as never, attempt: state.attempt, priority: state.priority },
+    ...{ successCount: state.successCount, failureCount: state.failureCount },
+    workerId: state.worker === null ? "" : workerOf(state.worker),
+    ...(state.expectedCount === null ? {} : { expectedCount: state.expectedCount }),
+    ...(state.cause === null ? {} : { failure: encodeFailure(state, ids) }),
+    createTime: timestamp(state.createTime),
+    cancelReason: state.status === TaskStatus.CANCELED ? (state.message ?? "") : "",
+    etag: `${state.status}-${state.attempt}-${state.priority}-${state.givenVersion}`,
+    ...optional("startTime", state.startTime),
+    ...optional("claimTime", state.claimTime),
+    ...optional("runTime", state.runTime),
+    ...optional("activityTime", state.activityTime),
+    ...optional("endTime", state.endTime),
+    ...(state.execution === Execution.WORKER ? optional("leaseExpireTime", state.leaseUntil) : {}),
+  };
+}
+
+function plainExecution(execution: number): NonNullable<MessageInitShape<typeof TaskSchema>["execution"]> {
+  return execution === Execution.JOIN ? { case: "join", value: {} } : { case: "worker", value: {} };
+}
+
+function jsonField<K extends string>(name: K, text: string | null): Record<string, unknown> {
+  return text === null ? {} : { [name]: fromJsonString(ValueSchema, text) };
+}
+
+/** Writes why an attempt failed; of a task that its parent brought down, details name that parent. */
+export function encodeFailure(
+  failure: Pick<Task, "cause" | "message" | "code" | "details" | "culprit">,
+  ids: IdCodec,
+): TaskFailure {
+  const details =
+    failure.cause === FailureCause.DEPENDENCY && failure.culprit !== null
+      ? JSON.stringify({ task_id: ids.encode(failure.culprit) })
+      : failure.details;
+  return create(TaskFailureSchema, {
+    ...{ cause: (failure.cause ?? 0) as never, message: failure.message ?? "", code: failure.code ?? "" },
+    ...jsonField("details", details),
+  });
+}
+
+/** Writes what is handed to an executor: the task, and what its parents left, by key (by id where a parent has none, or is of another batch). */
+export function encodeAssignment(task: Task, parents: readonly Parent[], names: Names): Assignment {
+  // Without a prototype: a key may be any text.
+  const results: NonNullable<MessageInitShape<typeof AssignmentSchema>["parents"]> = Object.create(null);
+  for (const parent of parents) {
+    const taskId = names.ids.encode(parent.id);
+    const key = parent.batchId === task.batchId ? (parent.key ?? "") : "";
+    results[key === "" ? taskId : key] = {
+      taskId,
+      key: parent.key ?? "",
+      status: parent.status as never,
+      ...jsonField("output", parent.output),
+    };
+  }
+  return create(AssignmentSchema, {
+    ...{ task: encodeTask(task, names), attempt: task.attempt, parents: results },
+    ...(task.leaseUntil === null ? {} : { leaseExpireTime: timestamp(task.leaseUntil) }),
+  });
+}

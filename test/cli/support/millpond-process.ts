@@ -1,0 +1,67 @@
+import { spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const cliFile = fileURLToPath(new URL("../../../src/cli.ts", import.meta.url));
+
+/** A run of the command line in a process of its own. */
+export interface MillpondProcess {
+  /** What it has written so far. */
+  readonly output: { stdout: string; stderr: string };
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly exit: Promise<number | NodeJS.Signals>;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves with the match once what it has written matches. */
+  waitFor(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+/** startMillpond runs `millpond` with these arguments; variables that are undefined are not passed on. */
+export function startMillpond(args: readonly string[], env: Record<string, string | undefined> = {}): MillpondProcess {
+  const inherited = {
+    ...process.env,
+    DATABASE_URL: undefined,
+    NODE_OPTIONS: undefined,
+    npm_lifecycle_event: undefined,
+  };
+  const child = spawn(process.execPath, [cliFile, ...args], {
+    env: { ...inherited, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const changed = new EventEmitter();
+  const output = { stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    output.stdout += text;
+    changed.emit("change");
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    output.stderr += text;
+  });
+  const { promise: exit, resolve, reject } = Promise.withResolvers<number | NodeJS.Signals>();
+  child.once("error", reject);
+  child.once("close", (code, signal) => {
+    resolve(signal ?? code ?? -1);
+    changed.emit("change");
+  });
+  return {
+    output,
+    exit,
+    kill: (signal) => child.kill(signal),
+    waitFor: async (pattern) => {
+      const deadline = AbortSignal.timeout(50_000);
+      for (;;) {
+        const match = pattern.exec(output.stdout);
+        if (match) return match;
+        if (child.exitCode !== null || child.signalCode !== null || deadline.aborted) {
+          throw new Error(`no ${pattern} in:\n${output.stdout}\n${output.stderr}`);
+        }
+        await once(changed, "change", { signal: deadline }).catch(() => undefined);
+      }
+    },
+  };
+}
+
+/** runMillpond runs `millpond` with these arguments to its end. */
+export async function runMillpond(args: readonly string[], env: Record<string, string | undefined> = {}) {
+  const { exit, output } = startMillpond(args, env);
+  return { code: await exit, ...output };
+}

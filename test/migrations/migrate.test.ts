@@ -1,0 +1,199 @@
+import { randomUUID } from "node:crypto";
+import { Migration } from "@mikro-orm/migrations";
+import { escapeIdentifier } from "pg";
+import { describe, expect, it } from "vitest";
+import { migrations, type NamedMigration } from "../../migrations/index.ts";
+import { migrateDown, migrateUp, migrationStatus, NewerDatabaseError } from "../../src/store/migrate.ts";
+import { describeSchema } from "../../tools/schema/describe-schema.ts";
+import { createEmptyDatabase, createTestDatabase } from "../support/database.ts";
+import { readObjects, rowsOf, withDatabase } from "./catalog.ts";
+
+const names = migrations.map(({ name }) => name);
+
+const migrationTable = [
+  "column migration.executed_at timestamp(6) with time zone",
+  "column migration.id integer",
+  "column migration.name character varying(255)",
+  "column migration_id_seq.is_called boolean",
+  "column migration_id_seq.last_value bigint",
+  "column migration_id_seq.log_cnt bigint",
+  "column migration_pkey.id integer",
+  "constraint migration_pkey PRIMARY KEY (id)",
+  "relation S migration_id_seq",
+  "relation i migration_pkey",
+  "relation r migration",
+  "type b _migration",
+  "type c migration",
+];
+
+describe("the migrations", () => {
+  it("make the schema, take all of it away again, and make the same one anew", async () => {
+    await using database = await createEmptyDatabase();
+    const empty = await readObjects(database.url);
+    expect(await migrateUp(database.url)).toEqual({ applied: names });
+    const objects = await readObjects(database.url);
+    const schema = await withDatabase(database.url, describeSchema);
+    expect(objects).toContain("relation r task_state");
+
+    expect(await migrateDown(database.url, names.length)).toEqual({ reverted: names.toReversed() });
+    const left = (await readObjects(database.url)).filter((object) => !empty.includes(object));
+    expect(left).toEqual(migrationTable);
+
+    expect(await migrateUp(database.url)).toEqual({ applied: names });
+    expect(await readObjects(database.url)).toEqual(objects);
+    expect(await withDatabase(database.url, describeSchema)).toBe(schema);
+  });
+
+  it("need no superuser: the owner of the database is enough", async () => {
+    await using database = await createEmptyDatabase();
+    const url = new URL(database.url);
+    const name = escapeIdentifier(url.pathname.slice(1));
+    const role = `owner_${randomUUID().slice(0, 8)}`;
+    await rowsOf(database.url, `create role "${role}" login password 'plain'`);
+    await rowsOf(database.url, `alter database ${name} owner to "${role}"`);
+    try {
+      url.username = role;
+      url.password = "plain";
+      expect(await migrateUp(url.href)).toEqual({ applied: names });
+      expect(await migrateDown(url.href)).toEqual({ reverted: names.slice(-1) });
+    } finally {
+      await rowsOf(database.url, `reassign owned by "${role}" to current_user`);
+      await rowsOf(database.url, `drop role "${role}"`);
+    }
+  });
+});
+
+describe("migrateUp", () => {
+  it("changes nothing when nothing is pending", async () => {
+    await using database = await createTestDatabase();
+    const before = await migrationStatus(database.url);
+    expect(await migrateUp(database.url)).toEqual({ applied: [] });
+    expect(await migrationStatus(database.url)).toEqual(before);
+  });
+
+  it("waits for another server that migrates the same database, and applies each migration once", async () => {
+    await using database = await createEmptyDatabase();
+    const results = await Promise.all([1, 2, 3].map(() => migrateUp(database.url)));
+    expect(results.flatMap(({ applied }) => applied)).toEqual(names);
+    expect(await rowsOf(database.url, "select name from migration order by id")).toEqual(
+      names.map((name) => ({ name })),
+    );
+    expect(await rowsOf(database.url, "select count(*)::integer as rows from instance")).toEqual([{ rows: 1 }]);
+  });
+
+  it("leaves no trace of a migration that fails, keeps those before it, and goes on there next time", async () => {
+    await using database = await createEmptyDatabase();
+    const first = { name: "0001-first", class: migration(["create table first (id integer)"]) };
+    const broken = { name: "0002-second", class: migration(["create table second (id integer)", "select 1 / 0"]) };
+    await expect(migrateUp(database.url, [first, broken])).rejects.toThrow("division by zero");
+    expect(await tables(database.url)).toEqual(["first", "migration"]);
+
+    const mended = { name: "0002-second", class: migration(["create table second (id integer)"]) };
+    expect(await migrateUp(database.url, [first, mended])).toEqual({ applied: ["0002-second"] });
+    expect(await tables(database.url)).toEqual(["first", "migration", "second"]);
+  });
+
+  it("takes the SQL of a migration as it stands: question marks, colons and several statements", async () => {
+    await using database = await createEmptyDatabase();
+    const sql = `create function has(doc jsonb, name text) returns boolean language plpgsql as $$
+        begin
+          return doc ? name and ':name' <> '$1?'; -- what? :this
+        end $$;
+      create table answer as select has('{"a": 1}'::jsonb, 'a') as value;`;
+    await migrateUp(database.url, [{ name: "0001-text", class: migration([sql]) }]);
+    expect(await rowsOf(database.url, "select value from answer")).toEqual([{ value: true }]);
+    const [body] = await rowsOf<{ text: string }>(
+      database.url,
+      "select prosrc as text from pg_proc where proname = 'has'",
+    );
+    expect(body?.text).toContain("return doc ? name and ':name' <> '$1?'; -- what? :this");
+  });
+
+  it("refuses a PostgreSQL before 15 and names its version", async () => {
+    await using database = await createEmptyDatabase();
+    await withDatabase(database.url, async (client) => {
+      await client.query("create schema older");
+      await client.query(
+        `create function older.current_setting(name text) returns text language sql
+         as $$ select case name when 'server_version_num' then '140011' else '14.11' end $$`,
+      );
+      await client.query(
+        `alter database ${escapeIdentifier(new URL(database.url).pathname.slice(1))} set search_path = older, pg_catalog, public`,
+      );
+    });
+    await expect(migrateUp(database.url)).rejects.toThrow(
+      "Millpond needs PostgreSQL 15 or later, but this server is PostgreSQL 14.11",
+    );
+    expect(await tables(database.url)).toEqual([]);
+  });
+});
+
+describe("a database that is newer than the server", () => {
+  const future: NamedMigration[] = [
+    ...migrations,
+    { name: "9998-rules", class: migration(["create table rule (id integer)"], ["drop table rule"]) },
+    { name: "9999-quotas", class: migration(["create table quota (id integer)"], ["drop table quota"]) },
+  ];
+
+  it("is refused with the migrations in question and the ways out, and stays as it is", async () => {
+    await using database = await createTestDatabase();
+    expect(await migrateUp(database.url, future)).toEqual({ applied: ["9998-rules", "9999-quotas"] });
+    const objects = await readObjects(database.url);
+
+    const refusal = await migrateUp(database.url).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(NewerDatabaseError);
+    expect(refusal).toMatchObject({
+      migrations: ["9998-rules", "9999-quotas"],
+      message:
+        "the database is newer than this server: it has 2 migrations that this server does not know (9998-rules, 9999-quotas); " +
+        "run the newer version of Millpond, or take the database back by 2 migrations with that version's `millpond migrate down`",
+    });
+    await expect(migrateDown(database.url)).rejects.toThrow(NewerDatabaseError);
+    expect(await readObjects(database.url)).toEqual(objects);
+  });
+
+  it("is taken again after the newer version has taken it back", async () => {
+    await using database = await createTestDatabase();
+    await migrateUp(database.url, future);
+    expect(await migrateDown(database.url, 2, future)).toEqual({ reverted: ["9999-quotas", "9998-rules"] });
+    expect(await migrateUp(database.url)).toEqual({ applied: [] });
+  });
+});
+
+describe("migrationStatus", () => {
+  it("lists what is applied, what is pending and what only a newer server knows, and changes nothing", async () => {
+    await using database = await createEmptyDatabase();
+    expect(await migrationStatus(database.url)).toEqual(names.map((name) => ({ name, known: true })));
+    expect(await tables(database.url)).toEqual([]);
+
+    await migrateUp(database.url);
+    await rowsOf(database.url, "insert into migration (name) values ('9999-future')");
+    const pending = { name: "9000-pending", class: migration([]) };
+    expect(await migrationStatus(database.url, [...migrations, pending])).toEqual([
+      ...names.map((name) => ({ name, known: true, appliedAt: expect.any(Date) })),
+      { name: "9000-pending", known: true },
+      { name: "9999-future", known: false, appliedAt: expect.any(Date) },
+    ]);
+  });
+});
+
+/** A migration class that runs the given statements. */
+function migration(up: readonly string[], down: readonly string[] = []): NamedMigration["class"] {
+  return class extends Migration {
+    override up(): void {
+      for (const sql of up) this.addSql(sql);
+    }
+
+    override down(): void {
+      for (const sql of down) this.addSql(sql);
+    }
+  };
+}
+
+async function tables(url: string): Promise<string[]> {
+  const rows = await rowsOf<{ name: string }>(
+    url,
+    "select table_name as name from information_schema.tables where table_schema = 'public' order by 1",
+  );
+  return rows.map(({ name }) => name);
+}

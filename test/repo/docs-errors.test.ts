@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { Code } from "@connectrpc/connect";
+import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
+import { describe, expect, it } from "vitest";
+import { type ErrorReason, MillpondError } from "../../src/domain/errors.ts";
+import { toConnectError } from "../../src/rpc/errors.ts";
+import { setup } from "../support/setup.ts";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const contract = readFileSync(path.join(root, "proto/millpond/v1/error_reason.proto"), "utf8");
+const document = readFileSync(path.join(root, "docs/errors.md"), "utf8");
+
+/** The reasons of the contract with the code that the comment of each begins with. */
+const reasons = [
+  ...contract.matchAll(/ {2}\/\/ ([A-Z_]+): [^\n]*\n(?: {2}\/\/[^\n]*\n)* {2}ERROR_REASON_([A-Z_]+) = \d+;/g),
+].map(([, code = "", reason = ""]) => ({ code, reason: reason as ErrorReason }));
+const sections = new Map(
+  document
+    .split(/^## /m)
+    .slice(1)
+    .map((section) => [section.slice(0, section.indexOf("\n")), section]),
+);
+
+it("has a section for every reason of the contract and for nothing else", () => {
+  const count = [...contract.matchAll(/ERROR_REASON_[A-Z_]+ = [1-9]/g)].length;
+  expect(reasons).toHaveLength(count);
+  expect([...sections.keys()].filter((name) => name !== "")).toHaveLength(count);
+  expect([...sections.keys()].toSorted()).toEqual(reasons.map(({ reason }) => reason).toSorted());
+});
+
+describe.each(reasons)("$reason", ({ reason, code }) => {
+  const section = sections.get(reason) ?? "";
+  const wire = toConnectError(new MillpondError(reason, ""))?.code as Code;
+
+  it("has the code and the HTTP status with which the server answers it", () => {
+    expect(Code[wire].replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase()).toBe(code);
+    expect(section).toContain(`\nCode \`${code}\`, HTTP ${codeToHttpStatus(wire)}`);
+  });
+
+  it("has an example that is JSON and shows it", () => {
+    const json = exampleOf(reason);
+    if (json.results === undefined) {
+      expect(json.code).toBe(code.toLowerCase());
+      expect(json.details[0].debug).toMatchObject({ reason, domain: "millpond" });
+    } else {
+      expect(json.results[0].error.reason).toBe(`ERROR_REASON_${reason}`);
+    }
+  });
+
+  it("says what to do", () => {
+    expect(section).toContain("- What to do: ");
+  });
+});
+
+const aTask = { key: "a", name: "a", kind: "k" };
+const unknownId = "01a1fca6-4540-725d-8983-daea33001019";
+/** Requests that fail like the examples. */
+const failing: readonly { reason: ErrorReason; method: string; request: object }[] = [
+  { reason: "INVALID_FIELD", method: "TaskService/CreateTasks", request: { tasks: [{ key: "a", kind: "k" }] } },
+  {
+    reason: "GRAPH_HAS_CYCLE",
+    method: "TaskService/CreateTasks",
+    request: { tasks: [dependent("a", "b"), dependent("b", "a")] },
+  },
+  { reason: "UNKNOWN_DEPENDENCY", method: "TaskService/CreateTasks", request: { tasks: [dependent("a", "z")] } },
+  { reason: "DUPLICATE_KEY", method: "TaskService/CreateTasks", request: { tasks: [aTask, aTask] } },
+  { reason: "PAGE_TOKEN_MISMATCH", method: "TaskService/ListTasks", request: { page_token: "abc" } },
+  { reason: "TASK_NOT_FOUND", method: "TaskService/GetTask", request: { task_id: unknownId } },
+  { reason: "BATCH_NOT_FOUND", method: "BatchService/GetBatch", request: { batch_id: unknownId } },
+  {
+    reason: "URL_FORBIDDEN",
+    method: "TaskService/CreateTasks",
+    request: { tasks: [{ ...aTask, on_start: { url: "http://10.0.0.1/" } }] },
+  },
+  {
+    reason: "UNIMPLEMENTED",
+    method: "TaskService/CreateTasks",
+    request: { tasks: [{ ...aTask, critical: true }] },
+  },
+  {
+    reason: "REQUEST_ID_REUSED",
+    method: "TaskService/CreateTasks",
+    request: { request_id: "r1", tasks: [dependent("b")] },
+  },
+];
+
+it("shows examples that a server answers word for word", async () => {
+  await using millpond = await setup();
+  const call = async (method: string, request: object) => {
+    const headers = { "content-type": "application/json" };
+    const init = { method: "POST", headers, body: JSON.stringify(request) };
+    const response = await fetch(`${millpond.url}/millpond.v1.${method}`, init);
+    return (await response.json()) as { details?: { value?: string }[] };
+  };
+  await call("TaskService/CreateTasks", { request_id: "r1", tasks: [aTask] });
+  for (const { reason, method, request } of failing) {
+    const answer = await call(method, request);
+    for (const detail of answer.details ?? []) delete detail.value;
+    expect(answer).toEqual(exampleOf(reason));
+  }
+});
+
+function dependent(key: string, parent?: string): object {
+  return { ...aTask, key, dependencies: parent === undefined ? [] : [{ key: parent }] };
+}
+
+function exampleOf(reason: ErrorReason) {
+  return JSON.parse(/```json\n([\s\S]*?)```/.exec(sections.get(reason) ?? "")?.[1] ?? "");
+}

@@ -1,0 +1,169 @@
+import type { Client } from "pg";
+import { withClient } from "./template-database.ts";
+
+/** A law of the tables: its query answers one line of text per offender. */
+interface Law {
+  readonly name: string;
+  readonly offenders: string;
+}
+
+const statuses = "waiting pending claimed running paused success failure canceled skipped".split(" ");
+const legalMoves = [
+  "1-2 1-6 1-7 1-8 1-9", // a task that waits: may start, is a join that is done, is brought down, canceled, skipped
+  "2-3 2-4 2-6 2-8", // one that may start: its webhook is called, a worker has it, a delayed join is done, canceled
+  "3-2 3-4 3-6 3-7 3-8 4-2 4-6 4-7 4-8", // one that is owned: given back, started, ended
+].join(" ");
+
+/** Every edge, as its child tells it: condition 1 SUCCESS, 2 COMPLETED, 3 FAILURE. */
+const edge = `edge as (
+  select t.id child, p.parent, coalesce(t.parent_conditions[p.n], 1::smallint) condition
+  from task t, unnest(t.parents) with ordinality p(parent, n))`;
+
+/** Every change of a status, creations included, with its place in the feed. */
+const change = `change as (
+  select x.task_id, x.f, x.t, x.type, x.attempt, row_number() over (order by e.seq, x.n) place, x.batch_id
+  from event_tx e, unnest(e.task_ids, e.batch_ids, e.types, e.from_statuses, e.to_statuses, e.attempts)
+    with ordinality x(task_id, batch_id, type, f, t, attempt, n)
+  where x.type <= 3)`;
+
+const laws: readonly Law[] = [
+  {
+    name: "the counters of a batch are what counting its tasks gives",
+    offenders: `select format('batch %s holds %s, its tasks make %s', b.batch_id, b.held, t.made)
+      from (select batch_id, row(total, ${statuses.join(", ")}, success_count, failure_count)::text held from batch_state) b
+      left join lateral (select row(count(*), ${statuses.map((_, n) => `count(*) filter (where status = ${n + 1})`).join(", ")},
+        coalesce(sum(success_count), 0), coalesce(sum(failure_count), 0))::text made from task_state h where h.batch_id = b.batch_id) t on true
+      where held <> made`,
+  },
+  {
+    name: "a batch has ended exactly when it is closed and all of its tasks have",
+    offenders: `select format('batch %s: status %s, open %s, %s unfinished, end %s', b.batch_id, b.status, b.open, u.n, b.end_time)
+      from batch_state b join batch on batch.id = b.batch_id
+      cross join lateral (select count(*) n from task_state h where h.batch_id = b.batch_id and h.status < 6) u
+      where (b.status >= 3) <> (u.n = 0 and not b.open) or (b.status >= 3) <> (b.end_time is not null)
+        or b.status <> case when b.status < 3 then b.status when batch.stop_reason is not null then 5 when b.failure > 0 then 4
+          when b.canceled > 0 then 5 else 3 end`,
+  },
+  {
+    name: "deps_left of a waiting task is the number of its parents that have not ended, and is not zero",
+    offenders: `with ${edge} select format('task %s: deps_left %s, %s parents unfinished', c.id, c.deps_left, u.n)
+      from task_state c cross join lateral (
+        select count(*) n from edge e join task_state p on p.id = e.parent where e.child = c.id and p.status < 6) u
+      where c.status in (1, 5) and (c.deps_left <> u.n or (c.status = 1 and u.n = 0))`,
+  },
+  {
+    name: "a waiting task has no parent that has made it impossible",
+    offenders: `with ${edge} select format('task %s waits, although its parent %s ended as %s', c.id, p.id, p.status)
+      from edge e join task_state c on c.id = e.child join task_state p on p.id = e.parent where c.status in (1, 5)
+        and ((e.condition = 1 and p.status in (7, 8) and c.unmet_policy <> 2) or (e.condition = 3 and p.status = 6 and c.unmet_policy = 1))`,
+  },
+  {
+    name: "an edge from a parent that has not ended is known to the parent, once, with its condition",
+    offenders: `with ${edge}, down as (
+        select t.id parent, c.child, coalesce(t.child_conditions[c.n], 1::smallint) condition from task t, unnest(t.children) with ordinality c(child, n)
+        union all select parent, child, condition from edge_late)
+      select format('edge %s -> %s: the parent knows it %s times', e.parent, e.child, d.n) from edge e join task_state p on p.id = e.parent
+        cross join lateral (select count(*) n from down d where d.parent = e.parent and d.child = e.child and d.condition = e.condition) d
+      where p.status < 6 and d.n <> 1`,
+  },
+  {
+    name: "ready holds what is pending and nothing else; what is pending and not there has a timer for its start time",
+    offenders: `select format('task %s: status %s, in ready %s times, delayed %s', h.id, h.status, r.n, d.n)
+      from task_state h
+      cross join lateral (select count(*) n from ready r where r.id = h.id and r.queue = h.queue and r.rank = -h.priority) r
+      cross join lateral (select count(*) n from timer t where h.start_time is not null and h.id = any (t.task_ids)) d
+      where h.status = 2 and r.n <> case when d.n > 0 then 0 else 1 end
+      union all select format('ready holds task %s, which is %s', r.id, h.status) from ready r left join task_state h on h.id = r.id
+      where h.status is distinct from 2 or h.queue <> r.queue or -h.priority <> r.rank or h.execution = 3`,
+  },
+  {
+    name: "a timer looks after every attempt that somebody owns",
+    offenders: `select format('task %s attempt %s is %s without a timer', h.id, h.attempt, h.status) from task_state h where h.status in (3, 4)
+      and not exists (select from timer t, unnest(t.task_ids, t.attempts) x(id, attempt) where x.id = h.id and x.attempt = h.attempt)`,
+  },
+  {
+    name: "a task has a time of end, and none of a lease, when it has ended",
+    offenders: `select format('task %s: status %s, end %s, lease %s', id, status, end_time, lease_until) from task_state
+      where (status >= 6) <> (end_time is not null) or (status not in (3, 4) and lease_until is not null)`,
+  },
+  {
+    name: "the changes of a task are a chain from its creation to its present status, of legal moves",
+    offenders: `with ${change}, link as (
+        select task_id, f, t, type, attempt, lag(t, 1, 0::smallint) over w came_to, lag(attempt, 1, 0) over w was, lag(type) over w before,
+          lead(place) over w is null last from change window w as (partition by task_id order by place))
+      select format('task %s: %s -> %s attempt %s after %s attempt %s', task_id, f, t, attempt, came_to, was) from link
+      where f <> came_to or (type = 1) <> (before is null) or attempt <> was + case when t in (3, 4) and f = 2 then 1 else 0 end
+        or (type <> 1 and concat(f, '-', t) <> all (string_to_array('${legalMoves}', ' ')))
+      union all select format('task %s ended its history as %s attempt %s, and is %s attempt %s', h.id, l.t, l.attempt, h.status, h.attempt)
+      from task_state h left join link l on l.task_id = h.id and l.last where (l.t, l.attempt) is distinct from (h.status, h.attempt)`,
+  },
+  {
+    name: "the changes of a batch are a chain to its present status",
+    offenders: `with changed as (
+        select x.batch_id, x.f, x.t, row_number() over (order by e.seq, x.n) place
+        from event_tx e, unnest(e.batch_ids, e.types, e.from_statuses, e.to_statuses) with ordinality x(batch_id, type, f, t, n) where x.type = 5),
+      link as (select *, lag(t) over w came_to, lead(place) over w is null last from changed window w as (partition by batch_id order by place))
+      select format('batch %s: %s -> %s after %s', batch_id, f, t, came_to) from link where f <> coalesce(came_to, case when f = 0 then 0 else 1 end)
+      union all select format('batch %s ended its history as %s and is %s', b.batch_id, l.t, b.status)
+      from batch_state b left join link l on l.batch_id = b.batch_id and l.last where coalesce(l.t, 1) <> b.status`,
+  },
+  {
+    name: "no effect stands in the feed before its cause",
+    offenders: `with ${edge}, ${change}, ended as (select task_id, t, place from change where t >= 6),
+        released as (select task_id, min(place) place, (array_agg(t order by place))[1] t from change where f = 1 and t in (2, 6, 9) group by task_id)
+      select format('task %s went on to %s before its parent %s ended', r.task_id, r.t, e.parent)
+      from released r join edge e on e.child = r.task_id left join ended p on p.task_id = e.parent where p.place is null or p.place > r.place
+      union all select format('task %s was brought down before any of its parents', d.task_id)
+      from change d where d.f = 1 and d.t = 7 and not exists (
+        select from edge e join ended p on p.task_id = e.parent
+        where e.child = d.task_id and p.place < d.place and ((e.condition = 1 and p.t in (7, 8)) or (e.condition = 3 and p.t = 6)))
+      union all select format('batch %s ended before its task %s', b.batch_id, c.task_id)
+      from (select x.batch_id, row_number() over (order by e.seq, x.n) n, e.seq, x.n k from event_tx e,
+          unnest(e.batch_ids, e.types, e.to_statuses) with ordinality x(batch_id, type, t, n) where x.type = 5 and x.t >= 3) b
+        join (select x.batch_id, x.task_id, e.seq, x.n k from event_tx e,
+          unnest(e.batch_ids, e.task_ids, e.types) with ordinality x(batch_id, task_id, type, n) where x.type <= 3) c
+        on c.batch_id = b.batch_id and (c.seq, c.k) > (b.seq, b.k)`,
+  },
+  {
+    name: "a task that was released had every condition of its dependencies met, and one that was not had a reason",
+    offenders: `with ${edge}, verdict as (
+        select e.child, bool_or(e.condition <> 2 and p.status = 9) or bool_or(e.condition = 1 and p.status in (7, 8)) or bool_or(e.condition = 3 and p.status = 6) unmet,
+          bool_or(e.condition = 1 and p.status in (7, 8) and c.unmet_policy <> 2) or bool_or(e.condition = 3 and p.status = 6 and c.unmet_policy = 1) down
+        from edge e join task_state p on p.id = e.parent join task_state c on c.id = e.child group by e.child)
+      select format('task %s is %s (attempt %s); unmet %s, must fail %s', h.id, h.status, h.attempt, v.unmet, v.down)
+      from task_state h join verdict v on v.child = h.id
+      where (v.unmet and (h.status in (2, 3, 4, 6) or h.attempt > 0)) or (h.status = 9 and (v.down or not v.unmet)) or (h.status = 7 and h.attempt = 0 and not v.down)`,
+  },
+];
+
+/** The broken laws, with their first offenders, as a transaction of the client sees the tables. */
+export async function findBrokenLaws(client: Client): Promise<string[]> {
+  const broken: string[] = [];
+  for (const { name, offenders } of laws) {
+    const { rows } = await client.query<[string]>({ text: offenders, rowMode: "array" });
+    if (rows.length > 0) broken.push(`${name}: ${rows.length} broken\n${rows.slice(0, 5).join("\n")}`);
+  }
+  return broken;
+}
+
+/**
+ * Proves the laws that hold between any two transactions, from one snapshot of a database: at any time, also under load.
+ * Throws with the name of each broken law and its first offenders.
+ */
+export async function checkInvariants(databaseUrl: string): Promise<void> {
+  const broken = await withClient(databaseUrl, async (client) => {
+    await client.query("begin isolation level repeatable read read only");
+    return findBrokenLaws(client);
+  });
+  if (broken.length > 0) throw new Error(broken.join("\n\n"));
+}
+
+/** How many deadlocks a database has seen. Connections tell it when they end: ask when the servers have stopped. */
+export async function countDeadlocks(databaseUrl: string): Promise<number> {
+  return withClient(databaseUrl, async (client) => {
+    const { rows } = await client.query<{ deadlocks: string }>(
+      "select deadlocks from pg_stat_database where datname = current_database()",
+    );
+    return Number(rows[0]?.deadlocks);
+  });
+}

@@ -1,0 +1,38 @@
+import { defineConfig } from "vitest/config";
+
+const longTests = ["test/engine/**/*.test.ts", "test/scenario/**/*.test.ts", "test/chaos/**/*.test.ts"];
+
+/** A file to which the results are written as JSON, besides what is printed; `.ci/run` counts from it. */
+const reportFile = process.env.TEST_REPORT_FILE;
+
+export default defineConfig({
+  test: {
+    globalSetup: "test/support/global-setup.ts",
+    pool: "forks",
+    maxWorkers: 2,
+    reporters: reportFile ? ["default", ["json", { outputFile: reportFile }]] : ["default"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "quick",
+          include: ["test/**/*.test.ts"],
+          exclude: longTests,
+          sequence: { groupOrder: 0 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "long",
+          include: longTests,
+          sequence: { groupOrder: 1 },
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
