@@ -16,6 +16,7 @@ const commitsPerRead = 500;
 /** Commits this far below the newest are certainly over: a number is drawn as the last act of a transaction. */
 const startOverlap = 1000n;
 const gapPollMs = 2;
+const catchUpPassesMax = 5;
 
 /**
  * Tails the commits of the database in an order in which no effect stands before its cause, once per server, for all who watch.
@@ -79,6 +80,17 @@ export class Feed {
   /** Tells that something was committed. */
   wake(): void {
     this.#loop.wake();
+  }
+
+  /**
+   * Settles what had been committed before this call, so that whoever has written reads it. Behind a transaction that is about to commit, or a number
+   * that was rolled back just now, it waits a few moments only.
+   */
+  async catchUp(): Promise<void> {
+    for (let n = 0; n < catchUpPassesMax; n += 1) {
+      await this.#loop.pass();
+      if (this.#gap === undefined) return;
+    }
   }
 
   /** Reads what is new; tells whether there is more to read at once. */

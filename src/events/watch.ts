@@ -129,13 +129,17 @@ function tooLarge(max: number): MillpondError {
   );
 }
 
-/** Reads a page of events after a cursor; waits up to `waitMs` for the first. The answer's cursor is where the next page begins. */
+/**
+ * Reads a page of events after a cursor, what was committed before the call among them; waits up to `waitMs` for the first. The answer's cursor is
+ * where the next page begins.
+ */
 export async function listEvents(
   source: WatchSource,
   filter: EventFilter,
   page: { readonly from: Cursor; readonly size: number; readonly waitMs: number; readonly signal: AbortSignal },
 ): Promise<{ events: readonly FeedEvent[]; cursor: Cursor }> {
   const deadline = Date.now() + page.waitMs;
+  await source.feed.catchUp();
   const events: FeedEvent[] = [];
   let bytes = 0;
   let cursor = page.from;

@@ -15,6 +15,8 @@ export class Loop {
   #stopped = false;
   #woken = false;
   #endSleep: (() => void) | undefined;
+  /** Those who wait for steps that have not begun yet. */
+  #awaiting: (() => void)[] = [];
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -38,15 +40,29 @@ export class Loop {
     this.#endSleep?.();
   }
 
+  /** Asks for a step now and resolves when steps that began after this call have found nothing more, or one has failed, or the loop has stopped. */
+  async pass(): Promise<void> {
+    if (this.#stopped || this.#running === undefined) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#awaiting.push(resolve);
+    this.wake();
+    await promise;
+  }
+
   async #run(): Promise<void> {
+    const served: (() => void)[] = [];
     while (!this.#stopped) {
       this.#woken = false;
+      served.push(...this.#awaiting.splice(0));
       const again = await this.#options.runOnce().catch((error: unknown) => {
         if (!this.#stopped) this.#options.onError(error);
         return false;
       });
-      if (!again && !this.#woken && !this.#stopped) await this.#sleep(this.#options.delayMs());
+      if (again) continue;
+      for (const resolve of served.splice(0)) resolve();
+      if (!this.#woken && !this.#stopped) await this.#sleep(this.#options.delayMs());
     }
+    for (const resolve of [...served, ...this.#awaiting]) resolve();
   }
 
   #sleep(ms: number): Promise<void> {
