@@ -18,6 +18,7 @@ import {
 
 /** Names every change that ListEvents tells, which must be what the table holds. */
 async function readHistory(s: TwoServers): Promise<string[]> {
+  await s.caughtUp();
   const [history, other] = await Promise.all([s.a, s.b].map((client) => readPages(client, 1000)));
   expect(other?.map(changeName)).toEqual(history?.map(changeName));
   expect(history?.map((event) => event.eventId)).toEqual(await readTable(s));

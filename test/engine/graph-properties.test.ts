@@ -3,6 +3,7 @@ import { BatchStatus, type MillpondClient, type Task, TaskStatus } from "@millpo
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { checkInvariants, countDeadlocks } from "../support/check-invariants.ts";
+import { feedsCaughtUp } from "../support/feeds-caught-up.ts";
 import { type Setup, setup } from "../support/setup.ts";
 import { checkHistory, readHistory } from "./check-history.ts";
 import { GraphDriver } from "./graph-driver.ts";
@@ -82,6 +83,7 @@ async function end(driver: GraphDriver, clients: number): Promise<void> {
   driver.tellModel();
   await compare(driver);
   for (const { status } of driver.model.batches.values()) assert.notEqual(status, BatchStatus.ACTIVE);
+  await feedsCaughtUp(first.database.url, [first.url]);
   checkHistory(await readHistory(first.client, [...driver.batchIds.values()]), driver.model, driver.taskIds);
   await checkInvariants(first.database.url);
 }

@@ -9,6 +9,7 @@ import {
 } from "@millpond/sdk";
 import { expect } from "vitest";
 import { checkInvariants, countDeadlocks } from "../support/check-invariants.ts";
+import { feedsCaughtUp } from "../support/feeds-caught-up.ts";
 import { setup } from "../support/setup.ts";
 
 /** A task to create; its name is its key. */
@@ -19,6 +20,8 @@ export interface TwoServers extends AsyncDisposable {
   readonly databaseUrl: string;
   readonly a: MillpondClient;
   readonly b: MillpondClient;
+  /** Waits until the feeds of both have come to the newest commit. */
+  caughtUp(): Promise<void>;
   /** Stops both and proves that every law of the tables holds and that nobody ever ran into a deadlock. */
   finish(): Promise<void>;
 }
@@ -30,6 +33,7 @@ export async function startTwoServers(env: Readonly<Record<string, string>> = {}
   const databaseUrl = first.database.url;
   return {
     ...{ databaseUrl, a: first.client, b: second.client },
+    caughtUp: () => feedsCaughtUp(databaseUrl, [first.url, second.url]),
     finish: async () => {
       await Promise.all([first.server.stop(2_000), second.server.stop(2_000)]);
       await checkInvariants(databaseUrl);
