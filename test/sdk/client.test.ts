@@ -102,15 +102,33 @@ test("a claim is not repeated, because the answer that was lost holds tasks", as
   expect(server.calls).toHaveLength(1);
 });
 
-test("a report is repeated", async () => {
+test("reports are repeated when none of them can count twice", async () => {
   const { server, client } = await setup();
   const { tasks } = await client.tasks.createTasks(oneTask());
+  await client.workers.claimTasks({ workerId: "w", kinds: ["work"], maxTasks: 1 });
+  const taskId = tasks[0]?.taskId ?? "";
+  const heartbeat = { taskId, attempt: 1, report: { case: "heartbeat" as const, value: {} } };
+  const success = { taskId, attempt: 1, report: { case: "success" as const, value: {} }, addSuccessCount: 3n };
   server.failNext(TaskService.method.reportTasks, away());
 
-  const report = { taskId: tasks[0]?.taskId ?? "", report: { case: "started" as const, value: {} } };
-  const { results } = await client.tasks.reportTasks({ reports: [report] });
+  const { results } = await client.tasks.reportTasks({ reports: [heartbeat, success] });
 
-  expect(results[0]?.result.case).toBe("task");
+  expect(results.map(({ result }) => result.case)).toEqual(["task", "task"]);
+});
+
+test.each([
+  ["a sign of life that adds successes", { attempt: 1, addSuccessCount: 1n }],
+  ["a sign of life that adds failures", { attempt: 1, addFailureCount: 1n }],
+  ["a report on whichever attempt is current", { attempt: 0 }],
+])("%s is not repeated, nor what is sent along with it", async (_, fields) => {
+  const { server, client } = await setup();
+  server.failNext(TaskService.method.reportTasks, away());
+  const safe = { taskId: batchId, attempt: 1, report: { case: "success" as const, value: {} } };
+  const unsafe = { taskId: batchId, report: { case: "heartbeat" as const, value: {} }, ...fields };
+
+  await expect(client.tasks.reportTasks({ reports: [safe, unsafe] })).rejects.toThrow("away");
+
+  expect(server.calls).toHaveLength(1);
 });
 
 test("RESOURCE_EXHAUSTED is repeated only when the server says when, and not before", async () => {

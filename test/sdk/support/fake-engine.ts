@@ -35,6 +35,10 @@ export class FakeEngine {
   readonly #answersByRequestId = new Map<string, { batchId: string; taskIds: string[] }>();
   readonly #cancelRequested = new Set<string>();
   readonly #changed = new EventEmitter().setMaxListeners(0);
+  /** The longest that a claim may wait, whatever it asks for. */
+  claimWaitMaxMs = Number.POSITIVE_INFINITY;
+  /** Which reports are answered with INVALID_FIELD. */
+  refuses: (report: TaskReport) => boolean = () => false;
   /** How many CreateTasks calls created something: repeats of a request id do not. */
   created = 0;
 
@@ -76,7 +80,8 @@ export class FakeEngine {
 
   readonly workers: Partial<ServiceImpl<typeof WorkerService>> = {
     claimTasks: async (request, context) => {
-      const deadlineMs = performance.now() + (request.waitTimeout ? durationMs(request.waitTimeout) : 0);
+      const askedMs = request.waitTimeout ? durationMs(request.waitTimeout) : 0;
+      const deadlineMs = performance.now() + Math.min(askedMs, this.claimWaitMaxMs);
       for (;;) {
         const ready = [...this.tasksById.values()]
           .filter(({ status, kind }) => status === TaskStatus.PENDING && request.kinds.includes(kind))
@@ -165,6 +170,7 @@ export class FakeEngine {
       });
     if (ended.has(task.status)) return refuse(ErrorReason.TASK_ENDED);
     if (report.attempt !== task.attempt) return refuse(ErrorReason.STALE_ATTEMPT);
+    if (this.refuses(report)) return refuse(ErrorReason.INVALID_FIELD);
     const { report: what } = report;
     if (what.case === "success") {
       if (what.value.output) task.output = what.value.output;

@@ -1,19 +1,11 @@
 import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
-import { durationFromMs, type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
-import {
-  type TaskReport,
-  type TaskReport_Failure,
-  TaskReport_FailureSchema,
-  TaskReportSchema,
-} from "../gen/millpond/v1/report_pb.js";
+import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
+import { type TaskReport, TaskReportSchema } from "../gen/millpond/v1/report_pb.js";
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
 import { AttemptAborted, type AttemptAbortReason } from "./attempt-aborted.ts";
-import { NonRetryable, TaskError } from "./task-error.ts";
+import { failureOf } from "./failure-of.ts";
+import { NonRetryable } from "./task-error.ts";
 import type { Parents, TaskContext, TaskHandler } from "./task-handler.ts";
-
-/** The longest message and code of a failure that the contract takes. */
-const messageLengthMax = 16_384;
-const codeLengthMax = 255;
 
 /** Attempt is one execution of a task by this worker, from its assignment to its closing report. */
 export class Attempt {
@@ -110,27 +102,4 @@ function outputValue(result: unknown): Value | undefined {
     throw new NonRetryable(`the handler's output is no JSON: it is a ${typeof result}`, { code: "OUTPUT_NOT_JSON" });
   }
   return fromJson(ValueSchema, JSON.parse(text));
-}
-
-function failureOf(error: unknown): TaskReport_Failure {
-  const details = error instanceof TaskError ? error.details : undefined;
-  const retryDelayMs = error instanceof TaskError ? error.retryDelayMs : undefined;
-  return create(TaskReport_FailureSchema, {
-    message: wireText(error instanceof Error ? error.message || error.name : String(error), messageLengthMax),
-    code: wireText(codeOf(error), codeLengthMax),
-    nonRetryable: error instanceof NonRetryable,
-    ...(details !== undefined && { details: fromJson(ValueSchema, details) }),
-    ...(retryDelayMs !== undefined && { retryDelay: durationFromMs(retryDelayMs) }),
-  });
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof AttemptAborted) return "WORKER_STOPPED";
-  if (!(error instanceof Error)) return "";
-  return "code" in error && typeof error.code === "string" ? error.code : "";
-}
-
-/** What the contract takes: no NUL, well-formed, of bounded length. */
-function wireText(text: string, lengthMax: number): string {
-  return text.replaceAll("\0", "").slice(0, lengthMax).toWellFormed();
 }

@@ -7,10 +7,13 @@ export interface ClaimLoopOptions {
   readonly slots: number;
   /** The number of slots that are taken. */
   readonly running: () => number;
-  /** Claims up to so many tasks and begins them; waits a while for the first. */
-  readonly claim: (maxTasks: number) => Promise<void>;
+  /** How long a claim asks the server to wait for the first task. */
+  readonly waitMs: number;
+  /** Claims up to so many tasks, begins them and says how many they are; waits a while for the first. */
+  readonly claim: (maxTasks: number) => Promise<number>;
   /** Ends the loop. */
   readonly signal: AbortSignal;
+  /** Is told what went wrong; does not throw. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -21,6 +24,10 @@ export interface ClaimLoopOptions {
  */
 const claimsMax = 2;
 const backoff = { initialBackoffMs: 100, maxBackoffMs: 5_000 };
+/** An empty answer that comes sooner, and before the wait that was asked for, is of a server that does not wait. */
+const emptyAnswerMinMs = 100;
+/** The pause after such an answer is drawn between these, so that idle workers do not come back together. */
+const pauseMs = { min: 750, max: 1_250 };
 /** Answers to a claim that will not change by asking again. */
 const finalCodes: ReadonlySet<Code> = new Set([
   Code.InvalidArgument,
@@ -62,8 +69,10 @@ export class ClaimLoop {
         continue;
       }
       try {
-        await this.#claim(Math.ceil(free / claimsMax));
+        const sentAtMs = performance.now();
+        const begun = await this.#claim(Math.ceil(free / claimsMax));
         failures = 0;
+        if (begun === 0) await this.#pauseUnlessWaited(performance.now() - sentAtMs);
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof ConnectError && finalCodes.has(error.code)) throw error;
@@ -73,10 +82,18 @@ export class ClaimLoop {
     }
   }
 
-  async #claim(maxTasks: number): Promise<void> {
+  /** Pauses after an empty answer that came at once: asking again at once would only make both sides busy. */
+  async #pauseUnlessWaited(tookMs: number): Promise<void> {
+    const { signal, waitMs } = this.#options;
+    if (tookMs >= emptyAnswerMinMs || (waitMs > 0 && tookMs >= waitMs)) return;
+    const ms = pauseMs.min + Math.random() * (pauseMs.max - pauseMs.min);
+    await sleep(ms, undefined, { signal }).catch(() => undefined);
+  }
+
+  async #claim(maxTasks: number): Promise<number> {
     this.#asked += maxTasks;
     try {
-      await this.#options.claim(maxTasks);
+      return await this.#options.claim(maxTasks);
     } finally {
       this.#asked -= maxTasks;
       this.slotsChanged();

@@ -9,6 +9,7 @@ export interface LeaseKeeperOptions {
   readonly leaseMs: number;
   /** The attempts that are under way, whenever it asks. */
   readonly attempts: () => Iterable<Attempt>;
+  /** Is told what went wrong; does not throw. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -43,11 +44,14 @@ export class LeaseKeeper {
     this.#abortExpired();
     if (this.#extending) return;
     this.#extending = true;
-    const attempts = [...this.#options.attempts()];
-    for (let start = 0; start < attempts.length; start += leasesMax) {
-      await this.#extend(attempts.slice(start, start + leasesMax)).catch(this.#options.onError);
+    try {
+      const attempts = [...this.#options.attempts()];
+      for (let start = 0; start < attempts.length; start += leasesMax) {
+        await this.#extend(attempts.slice(start, start + leasesMax)).catch(this.#options.onError);
+      }
+    } finally {
+      this.#extending = false;
     }
-    this.#extending = false;
   }
 
   #abortExpired(): void {

@@ -8,6 +8,8 @@ import type { TaskReport } from "../gen/millpond/v1/report_pb.js";
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
 import { Attempt } from "./attempt.ts";
 import { ClaimLoop } from "./claim-loop.ts";
+import { errorListener } from "./error-listener.ts";
+import { failureInsteadOf, textOf } from "./failure-of.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { ReportQueue } from "./report-queue.ts";
 import type { TaskHandler } from "./task-handler.ts";
@@ -57,8 +59,10 @@ export function createWorker(options: WorkerOptions): TaskWorker {
 }
 
 const slotsMax = 1_000;
+const claimWaitMsDefault = 30_000;
 /** How long aborted handlers and their reports may take before `stop` goes without them. */
 const abandonAfterMs = 5_000;
+
 class ClaimingWorker implements TaskWorker {
   readonly workerId: string;
   readonly done: Promise<void>;
@@ -71,6 +75,7 @@ class ClaimingWorker implements TaskWorker {
   readonly #reports: ReportQueue;
   readonly #leases: LeaseKeeper;
   readonly #settleDone: { resolve: () => void; reject: (error: unknown) => void };
+  readonly #onError: (error: unknown) => void;
   readonly #onSigterm = () => void this.stop();
   readonly #claims: ClaimLoop;
   #claimsEnd: Promise<void> | undefined;
@@ -78,6 +83,7 @@ class ClaimingWorker implements TaskWorker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#onError = errorListener(options.onError);
     const { slots = 10 } = options;
     if (!Number.isInteger(slots) || slots < 1 || slots > slotsMax) {
       throw new RangeError(`slots is ${slots}; a worker has from 1 to ${slotsMax}`);
@@ -88,6 +94,7 @@ class ClaimingWorker implements TaskWorker {
     this.#claims = new ClaimLoop({
       slots,
       running: () => this.#running.size,
+      waitMs: options.claimWaitMs ?? claimWaitMsDefault,
       claim: (maxTasks) => this.#claim(maxTasks),
       signal: this.#claiming.signal,
       onError: this.#onError,
@@ -132,12 +139,8 @@ class ClaimingWorker implements TaskWorker {
     return this.#stopping;
   }
 
-  readonly #onError = (error: unknown): void => {
-    this.#options.onError?.(error);
-  };
-
-  async #claim(maxTasks: number): Promise<void> {
-    const { client, labels, claimWaitMs = 30_000 } = this.#options;
+  async #claim(maxTasks: number): Promise<number> {
+    const { client, labels, claimWaitMs = claimWaitMsDefault } = this.#options;
     const request = {
       workerId: this.workerId,
       kinds: [...this.#handlers.keys()],
@@ -150,6 +153,7 @@ class ClaimingWorker implements TaskWorker {
     // The leases began before the answer came: the server's clock cannot be compared, so a third is kept in reserve.
     const leaseExpiresAtMs = performance.now() + (this.#leaseMs * 2) / 3;
     for (const assignment of assignments) this.#begin(assignment, leaseExpiresAtMs);
+    return assignments.length;
   }
 
   #begin(assignment: Assignment, leaseExpiresAtMs: number): void {
@@ -187,15 +191,15 @@ class ClaimingWorker implements TaskWorker {
       if (reason === ErrorReason.INVALID_FIELD) await this.#reportRefusal(attempt, report, message);
     } catch (error) {
       this.#onError(error);
-      await this.#reportRefusal(attempt, report, error instanceof Error ? error.message : String(error));
+      await this.#reportRefusal(attempt, report, textOf(error));
     }
   }
 
-  /** A success that the server does not take (an output that is too large) is a failure that says so. */
+  /** Reports what can be said instead of a closing report that was refused: once, because what is sent instead has nothing left to leave out. */
   async #reportRefusal(attempt: Attempt, refused: TaskReport, message: string): Promise<void> {
-    if (refused.report.case !== "success" || this.#reporting.signal.aborted) return;
-    const value = { message: `the output was refused: ${message}`, code: "OUTPUT_REFUSED", nonRetryable: true };
-    await this.#report(attempt, attempt.report({ case: "failure", value }));
+    if (this.#reporting.signal.aborted) return;
+    const value = failureInsteadOf(refused, message);
+    if (value) await this.#report(attempt, attempt.report({ case: "failure", value }));
   }
 
   async #stop(): Promise<void> {
