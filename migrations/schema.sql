@@ -179,6 +179,7 @@ create table task_state (
   worker integer,
   queue integer not null,
   attempt integer not null default 0,
+  released integer not null default 0,
   start_timeout_ms integer not null,
   status smallint not null,
   prior_status smallint not null default 0,
@@ -576,7 +577,7 @@ begin
   if ids is null then return; end if;
 
   with live as (
-    select h.id, h.attempt, h.execution, h.status, h.lease_until, h.max_attempts, h.start_time, h.worker, h.run_time,
+    select h.id, h.attempt, h.execution, h.status, h.lease_until, h.max_attempts + h.released as max_attempts, h.start_time, h.worker, h.run_time,
       case when h.status = 4 then least(h.lease_until, h.activity_time + h.inactivity_timeout_ms * interval '1 millisecond') when h.status = 3 then h.lease_until else h.start_time end as due
     from unnest(ids, attempts) x(id, attempt) join task_state h on h.id = any (array[x.id]) where h.attempt = x.attempt and (h.status in (3, 4) or (h.status = 2 and h.start_time is not null))
     order by x.id for update of h
@@ -666,6 +667,27 @@ AS $function$
     when execution = 3 and delayed is not true then 6
     else 2 end)::smallint
 $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_release(p_ids bigint[], p_attempts integer[], OUT o_ready integer[])
+ RETURNS integer[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  moved record;
+begin
+  with u as (
+    update task_state h set status = 2, prior_status = h.status, released = h.released + 1, worker = null, claim_time = null, run_time = null, activity_time = null, lease_until = null
+    from unnest(p_ids, p_attempts) x(id, attempt) where h.id = any (array[x.id]) and h.attempt = x.attempt and h.status in (3, 4)
+    returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.priority
+  ), queued as (
+    insert into ready (queue, rank, id) select queue, -priority, id from u on conflict do nothing
+  )
+  select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(2::smallint) to_statuses,
+    array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers into moved from u;
+  o_ready := array(select distinct q from unnest(moved.queues) q);
+  if moved.ids is null then return; end if;
+  perform mp_append_event(row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null)::mp_changes);
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_report(p_ids bigint[], p_attempts integer[], p_actions smallint[], p_outputs text[], p_causes smallint[], p_messages text[], p_codes text[], p_details text[], p_progress text[], p_success_counts bigint[], p_failure_counts bigint[], OUT o_taken bigint[], OUT o_ready integer[])
  RETURNS record

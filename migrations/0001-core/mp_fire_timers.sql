@@ -22,7 +22,7 @@ begin
   if ids is null then return; end if;
 
   with live as (
-    select h.id, h.attempt, h.execution, h.status, h.lease_until, h.max_attempts, h.start_time, h.worker, h.run_time,
+    select h.id, h.attempt, h.execution, h.status, h.lease_until, h.max_attempts + h.released as max_attempts, h.start_time, h.worker, h.run_time,
       case when h.status = 4 then least(h.lease_until, h.activity_time + h.inactivity_timeout_ms * interval '1 millisecond') when h.status = 3 then h.lease_until else h.start_time end as due
     from unnest(ids, attempts) x(id, attempt) join task_state h on h.id = any (array[x.id]) where h.attempt = x.attempt and (h.status in (3, 4) or (h.status = 2 and h.start_time is not null))
     order by x.id for update of h

@@ -124,6 +124,7 @@ create unique index task_open_batch_key on task (open_batch_id, key) where open_
 
 -- What of a task changes. Fixed width, one index: none may ever mention a column that changes, so that updates stay HOT.
 -- cascades: its success may end others at once: a child is a join, or has an edge of condition FAILURE.
+-- released: attempts that nobody was ever told of; they are not counted.
 -- prior_status: the status before the last update, 0 where that changed none (what RETURNING OLD says from PostgreSQL 18 on).
 create table task_state (
   id bigint not null,
@@ -142,6 +143,7 @@ create table task_state (
   worker integer,
   queue integer not null,
   attempt integer not null default 0,
+  released integer not null default 0,
   start_timeout_ms integer not null,
   status smallint not null,
   prior_status smallint not null default 0,

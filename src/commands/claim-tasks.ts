@@ -1,4 +1,4 @@
-import { type Claimed, expireLeases, claimTasks as writeClaim } from "../store/attempts.ts";
+import { type Claimed, releaseTasks, claimTasks as writeClaim } from "../store/attempts.ts";
 import type { Engine } from "./engine.ts";
 
 /** Takes tasks that may start from queues: for a worker under a lease, or (without one) for their start webhooks. */
@@ -16,7 +16,7 @@ export async function claimTasks(
   return claimed;
 }
 
-/** Gives back what was claimed for a worker that has gone before it was told: its leases run out at once. */
+/** Gives back what was claimed for somebody who has not been told of it: it may start at once, and no attempt is used up. */
 export async function releaseClaims(engine: Engine, tasks: Claimed["tasks"]): Promise<void> {
-  if (tasks.length > 0) await expireLeases(engine.db, tasks);
+  if (tasks.length > 0) engine.committed(await releaseTasks(engine.db, tasks));
 }

@@ -69,13 +69,19 @@ async function tryCreateTasks(engine: Engine, command: CreateTasks): Promise<Cre
   });
 }
 
+/** The keys of the batch that the request refers to, or wants for itself. */
 async function knownKeys(engine: Engine, command: CreateTasks): Promise<Map<string, bigint>> {
   if (command.target.case === "newBatch") return new Map();
-  // Of a call that has been answered, the batch has the keys already: they are its own.
-  const answered = await isAnswered(engine.db, { namespaceId: engine.namespaceId, requestId: command.requestId });
-  const ownKeys = answered ? [] : command.tasks.map((task) => task.key).filter((key) => key !== "");
-  const keys = [...foreignKeys(command.tasks), ...ownKeys];
-  return keys.length === 0 ? new Map() : getOpenBatchKeys(engine.db, command.target.batchId, keys);
+  const own = command.tasks.map((task) => task.key).filter((key) => key !== "");
+  const keys = [...foreignKeys(command.tasks), ...own];
+  if (keys.length === 0) return new Map();
+  const known = await getOpenBatchKeys(engine.db, command.target.batchId, keys);
+  // Of a call that has been answered, the batch has the keys already: they are its own. Asked after the keys: both were committed together.
+  const isTaken = own.some((key) => known.has(key));
+  if (isTaken && (await isAnswered(engine.db, { namespaceId: engine.namespaceId, requestId: command.requestId }))) {
+    for (const key of own) known.delete(key);
+  }
+  return known;
 }
 
 interface TaskRowInput {

@@ -101,7 +101,7 @@ export class ClaimLine {
 
   /** Takes tasks for a worker; waits up to `waitMs` for the first. Nothing may come: then the answer is empty. */
   claim(request: ClaimRequest): Promise<Claimed["tasks"]> {
-    if (this.#stopped) return Promise.resolve([]);
+    if (this.#stopped || request.signal.aborted) return Promise.resolve([]);
     if (this.#waiters.size >= this.#options.waitersMax) {
       const message = `${this.#options.waitersMax} workers wait for tasks already; try again later, or use more servers`;
       return Promise.reject(
@@ -180,7 +180,7 @@ export class ClaimLine {
         queues = this.#queuesOf(request);
       }
       const claimed =
-        queues.length === 0
+        queues.length === 0 || request.signal.aborted
           ? { tasks: [], more: false }
           : await claimTasks(engine, { queues, max: request.max, worker: request.worker, leaseMs: request.leaseMs });
       if (claimed.more) for (const queue of queues) this.#marked.add(queue);

@@ -36,7 +36,7 @@ export class IdSource {
 
   /** Takes `count` ids, in ascending order. Waits for the database only when the drawn blocks are used up. */
   async take(count: number): Promise<bigint[]> {
-    if (this.#available() < count) {
+    while (this.#available() < count) {
       const turn = this.#turn.then(() => this.#draw(count));
       this.#turn = turn.catch(() => {});
       await turn;

@@ -27,18 +27,20 @@ export interface TaskState {
   readonly expectedCount: bigint | null;
   /** Changes with each change of what was given. */
   readonly givenVersion: string;
+  /** Why the last attempt that failed did so; of a task that its parent brought down, why that was. */
   readonly cause: number | null;
   /** The parent that brought the task down. */
   readonly culprit: bigint | null;
   readonly message: string | null;
   readonly code: string | null;
   readonly details: string | null;
+  readonly cancelReason: string | null;
 }
 
 /** Tells whether the executor of a task that has ended, or that is another's, should stop: it was canceled, or its attempt timed out. */
 export function isToStop(state: TaskState): boolean {
   if (state.status === TaskStatus.CANCELED) return true;
-  return state.cause !== null && timeouts.has(state.cause);
+  return state.status === TaskStatus.FAILURE && state.cause !== null && timeouts.has(state.cause);
 }
 
 const timeouts: ReadonlySet<number> = new Set([
@@ -61,7 +63,6 @@ export interface Task extends TaskState {
   readonly startTimeoutMs: number;
   readonly inactivityTimeoutMs: bigint;
   readonly unmetPolicy: number;
-  readonly attemptStatus: number | null;
   readonly output: string | null;
   readonly progress: string | null;
 }
@@ -74,6 +75,8 @@ export interface Parent {
   readonly key: string | null;
   readonly status: number;
   readonly output: string | null;
+  /** Its output is too large to be handed out with the others. */
+  readonly outputOmitted: boolean;
 }
 
 /** A batch as it stands. Counters by status are in the order of `TaskStatus`: `byStatus[0]` counts WAITING. */

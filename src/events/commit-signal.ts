@@ -75,16 +75,23 @@ export class CommitSignal {
 
   async #listen(): Promise<void> {
     let ended = false;
-    this.#connection = await this.#options.db.listen(
+    let listening = false;
+    const connection = await this.#options.db.listen(
       "millpond",
       (payload) => this.#receive(payload),
       (error) => {
-        if (ended || this.#stopped) return;
+        if (ended) return;
         ended = true;
+        // While it connects, the rejection tells.
+        if (!listening || this.#stopped) return;
         this.#options.onError(error ?? new Error("the listening connection has ended"));
         this.#reconnect();
       },
     );
+    if (this.#stopped) return connection.end();
+    if (ended) throw new Error("the listening connection has ended");
+    listening = true;
+    this.#connection = connection;
     this.#tell(undefined);
   }
 

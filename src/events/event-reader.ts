@@ -38,11 +38,16 @@ export class EventReader {
     return entry.events;
   }
 
-  #keep(commit: CommitRow, entry: { bytes: number }, events: readonly FeedEvent[]): void {
+  #keep(
+    commit: CommitRow,
+    entry: { readonly events: Promise<readonly FeedEvent[]>; bytes: number },
+    events: readonly FeedEvent[],
+  ): void {
     entry.bytes = events.reduce(
       (sum, { result }) => sum + eventBytes + (result?.output?.length ?? 0) + (result?.details?.length ?? 0),
       0,
     );
+    if (this.#read.get(commit) !== entry) return;
     this.#readBytes += entry.bytes;
     for (const [oldest, { bytes }] of this.#read) {
       if (this.#readBytes <= keptBytesMax || oldest === commit) return;

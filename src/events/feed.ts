@@ -130,10 +130,11 @@ export class Feed {
     let after = from;
     for (;;) {
       if (after < this.#settled) {
+        const upTo = this.#settled;
         const rows = await this.#between(after, options.limit);
         if (rows.length > 0) return rows;
         // Nothing but rolled back numbers up to here.
-        after = this.#settled;
+        after = upTo;
         continue;
       }
       const left = deadline - Date.now();

@@ -38,6 +38,8 @@ const eventsPerMessageMax = 1000;
 /** Outputs in one message, well below what gRPC clients accept; a single event may be larger. */
 const messageBytesMax = 2 * 1024 * 1024;
 const rowsPerPartMax = 500;
+/** What a dependency takes in a message. */
+const uuidBytes = 44;
 
 /** Where a watch without a cursor begins: behind everything that has been committed until now. */
 export async function currentCursor(source: Pick<WatchSource, "db" | "feed">): Promise<Cursor> {
@@ -60,7 +62,11 @@ export async function* follow(
       const next = cursorAfter(commit.seq, cursor.seen);
       const events = isSeen(cursor, commit.seq) ? [] : await selectEvents(source, filter, commit, cursor.index);
       for (let n = 0; n < events.length; ) {
-        const part = fitting(events.slice(n, n + eventsPerMessageMax), { bytesMax: messageBytesMax, atLeast: 1 });
+        const part = fitting(events.slice(n, n + eventsPerMessageMax), {
+          bytesMax: messageBytesMax,
+          atLeast: 1,
+          bytesOf: outputBytes,
+        });
         n += part.length;
         const more = n < events.length;
         const place = more ? { seq: commit.seq - 1n, index: (part.at(-1)?.index ?? 0) + 1, seen: cursor.seen } : next;
@@ -105,14 +111,14 @@ export async function* snapshotAndFollow(
   });
   const size = Math.max(state.tasks.length, state.batches.length);
   if (size > source.snapshotTasksMax) throw tooLarge(source.snapshotTasksMax);
-  for (let n = 0; n < size; n += rowsPerPartMax) {
+  const half = { bytesMax: messageBytesMax / 2, atLeast: 1 };
+  for (let t = 0, b = 0; t < state.tasks.length || b < state.batches.length; ) {
     if (signal.aborted) return;
-    yield {
-      case: "snapshot",
-      cursor: undefined,
-      tasks: state.tasks.slice(n, n + rowsPerPartMax),
-      batches: state.batches.slice(n, n + rowsPerPartMax),
-    };
+    const tasks = fitting(state.tasks.slice(t, t + rowsPerPartMax), { ...half, bytesOf: taskBytes });
+    const batches = fitting(state.batches.slice(b, b + rowsPerPartMax), { ...half, bytesOf: batchBytes });
+    t += tasks.length;
+    b += batches.length;
+    yield { case: "snapshot", cursor: undefined, tasks, batches };
   }
   const cursor = cursorAfter(settled, rangesOf(state.seen));
   yield { case: "snapshotDone", cursor };
@@ -151,6 +157,7 @@ export async function listEvents(
       const part = fitting(found.slice(0, page.size - events.length), {
         bytesMax: messageBytesMax - bytes,
         atLeast: events.length > 0 ? 0 : 1,
+        bytesOf: outputBytes,
       });
       events.push(...part);
       bytes += part.reduce((sum, event) => sum + outputBytes(event), 0);
@@ -165,16 +172,28 @@ export async function listEvents(
   return { events, cursor };
 }
 
-/** The leading events whose outputs fit, but at least so many. */
-function fitting(events: readonly FeedEvent[], bounds: { bytesMax: number; atLeast: number }): readonly FeedEvent[] {
+/** The leading items that fit in a message, but at least so many. */
+function fitting<Item>(
+  items: readonly Item[],
+  bounds: { bytesMax: number; atLeast: number; bytesOf: (item: Item) => number },
+): readonly Item[] {
   let bytes = 0;
-  const end = events.findIndex((event, n) => {
-    bytes += outputBytes(event);
+  const end = items.findIndex((item, n) => {
+    bytes += bounds.bytesOf(item);
     return bytes > bounds.bytesMax && n >= bounds.atLeast;
   });
-  return end === -1 ? events : events.slice(0, end);
+  return end === -1 ? items : items.slice(0, end);
 }
 
 function outputBytes({ result }: FeedEvent): number {
   return (result?.output?.length ?? 0) + (result?.details?.length ?? 0);
+}
+
+function taskBytes({ metadata, spec, progress, details, parents }: Task): number {
+  const texts = [spec, progress, details].reduce((sum, text) => sum + (text?.length ?? 0), 0);
+  return texts + batchBytes({ metadata: metadata ?? {} }) + (parents?.length ?? 0) * uuidBytes;
+}
+
+function batchBytes({ metadata }: Pick<Batch, "metadata">): number {
+  return JSON.stringify(metadata).length;
 }

@@ -1,6 +1,6 @@
 import type { Parent, Task } from "../domain/task.ts";
 import type { Database } from "../store/database.ts";
-import { getParents, getTasks } from "../store/tasks.ts";
+import { getAssignedTasks, getParents } from "../store/tasks.ts";
 
 /** What an executor is handed for one attempt. */
 export interface LoadedAssignment {
@@ -8,24 +8,41 @@ export interface LoadedAssignment {
   readonly parents: readonly Parent[];
 }
 
+/** A claimed attempt. */
+export interface ClaimedTask {
+  readonly id: bigint;
+  readonly attempt: number;
+}
+
+const answerBytesMax = 3 * 1024 * 1024;
+
 /**
- * Reads what was claimed, with what the parents left. An attempt that is over already (canceled meanwhile, or taken back) is left out.
+ * Reads what was claimed, with what the parents left, the most urgent first: as many as fit in an answer that every gRPC client accepts, at least one.
+ * `left` are the others; they are to be given back (an attempt that is over meanwhile stays as it is).
  */
 export async function loadAssignments(
   db: Database,
   namespaceId: number,
-  claimed: readonly { readonly id: bigint; readonly attempt: number }[],
-): Promise<LoadedAssignment[]> {
-  const ids = claimed.map((task) => task.id);
-  const [tasks, parents] = await Promise.all([getTasks(db, namespaceId, ids), getParents(db, ids)]);
-  const attempts = new Map(claimed.map((task) => [task.id, task.attempt]));
-  const byChild = new Map<bigint, Parent[]>();
-  for (const parent of parents) {
-    const siblings = byChild.get(parent.child) ?? [];
-    siblings.push(parent);
-    byChild.set(parent.child, siblings);
+  claimed: readonly ClaimedTask[],
+): Promise<{ loaded: readonly LoadedAssignment[]; left: readonly ClaimedTask[] }> {
+  const tasks = await getAssignedTasks(db, namespaceId, claimed);
+  const children = tasks.flatMap((task) => (task.parents === null ? [] : [task.id]));
+  const byChild = new Map<bigint, { parents: Parent[]; total: bigint }>();
+  for (const parent of children.length === 0 ? [] : await getParents(db, children)) {
+    const known = byChild.get(parent.child) ?? { parents: [], total: 0n };
+    known.parents.push(parent);
+    known.total = parent.total;
+    byChild.set(parent.child, known);
   }
-  return tasks.flatMap((task) =>
-    task.attempt === attempts.get(task.id) ? [{ task, parents: byChild.get(task.id) ?? [] }] : [],
-  );
+  let outputs = 0n;
+  const end = tasks.findIndex((task, n) => {
+    outputs = byChild.get(task.id)?.total ?? outputs;
+    return n > 0 && Number(task.total) + Number(outputs) > answerBytesMax;
+  });
+  const fitting = end === -1 ? tasks : tasks.slice(0, end);
+  const kept = new Set(fitting.map((task) => task.id));
+  return {
+    loaded: fitting.map((task) => ({ task, parents: byChild.get(task.id)?.parents ?? [] })),
+    left: claimed.filter((task) => !kept.has(task.id)),
+  };
 }

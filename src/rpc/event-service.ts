@@ -52,11 +52,13 @@ async function* watch(
   const filter = decodeFilter(deps, request.filter);
   const from = request.cursor === "" ? undefined : parseCursor(request.cursor);
   if (from !== undefined) checkAhead(deps, from);
-  const items = request.snapshot
-    ? snapshotAndFollow(deps.watch, filter, context.signal)
-    : follow(deps.watch, filter, from ?? (await currentCursor(deps.watch)), context.signal);
-  // The first message tells the place at once: from then on nothing can be missed.
-  if (!request.snapshot) yield checkpoint(from ?? (await currentCursor(deps.watch)));
+  let items = snapshotAndFollow(deps.watch, filter, context.signal);
+  if (!request.snapshot) {
+    const start = from ?? (await currentCursor(deps.watch));
+    // The first message tells the place at once: from then on nothing can be missed.
+    yield checkpoint(start);
+    items = follow(deps.watch, filter, start, context.signal);
+  }
   for await (const item of items) yield await encodeItem(deps, item);
   context.signal.throwIfAborted();
 }

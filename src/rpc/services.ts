@@ -1,4 +1,4 @@
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import { MillpondError } from "../domain/errors.ts";
 import { BatchService } from "../gen/millpond/v1/batch_service_pb.ts";
@@ -11,6 +11,14 @@ import { createEventService } from "./event-service.ts";
 import type { RpcDeps } from "./rpc-deps.ts";
 import { createTaskService } from "./task-service.ts";
 import { createWorkerService } from "./worker-service.ts";
+
+/** What of the contract this version does not have: the same for every server of a process. */
+const unavailable = new Set<DescMethod>();
+
+/** Whether an RPC is part of the contract, but not of this version: it answers UNIMPLEMENTED whatever it is sent. */
+export function isUnavailable(method: DescMethod): boolean {
+  return unavailable.has(method);
+}
 
 /** Registers every service of the contract. What this version does not have answers UNIMPLEMENTED and says so. */
 export function registerServices(router: ConnectRouter, deps: RpcDeps): void {
@@ -27,7 +35,9 @@ function complete<Service extends DescService>(
 ): ServiceImpl<Service> {
   const all: Record<string, unknown> = { ...implemented };
   for (const method of service.methods) {
-    all[method.localName] ??= () => {
+    if (all[method.localName] !== undefined) continue;
+    unavailable.add(method);
+    all[method.localName] = () => {
       const message = `${service.typeName}/${method.name} is part of the contract, but not of this version of the server`;
       throw new MillpondError("UNIMPLEMENTED", message, { metadata: { method: `${service.typeName}/${method.name}` } });
     };

@@ -4,7 +4,7 @@ import { releaseClaims } from "../commands/claim-tasks.ts";
 import { extendLeases } from "../commands/extend-leases.ts";
 import { invalidField } from "../domain/errors.ts";
 import type { ClaimTasksRequest, ExtendLeasesRequest, WorkerService } from "../gen/millpond/v1/worker_service_pb.ts";
-import { type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
+import { type ClaimedTask, loadAssignments } from "../queries/load-assignments.ts";
 import { encodeItemError } from "../wire/report.ts";
 import { encodeAssignment } from "../wire/task.ts";
 import { millisOf, timestamp } from "../wire/time.ts";
@@ -32,21 +32,24 @@ async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: Handler
     waitMs: Math.min(request.waitTimeout === undefined ? 0 : millisOf(request.waitTimeout), deps.claimWaitMaxMs),
   });
   if (claimed.length === 0) return { assignments: [] };
-  let loaded: LoadedAssignment[];
+  let answered: readonly ClaimedTask[] = [];
   try {
-    loaded = await loadAssignments(engine.db, engine.namespaceId, claimed);
+    const { loaded, left } = await loadAssignments(engine.db, engine.namespaceId, claimed);
+    const tasks = loaded.map((assignment) => assignment.task);
+    const names = await namesOf(deps, tasks);
+    const assignments = loaded.map(({ task, parents }) => encodeAssignment(task, parents, names));
+    answered = tasks;
+    await releaseClaims(engine, left);
+    return { assignments };
   } catch (error) {
-    await releaseClaims(engine, claimed).catch(() => {
-      // The database is away: the leases run out by themselves.
-    });
+    const kept = new Set(answered.map((task) => task.id));
+    // Where the database is away, leases run out by themselves.
+    await releaseClaims(
+      engine,
+      claimed.filter((task) => !kept.has(task.id)),
+    ).catch(() => {});
     throw error;
   }
-  const names = await namesOf(
-    deps,
-    loaded.map((assignment) => assignment.task),
-  );
-  const urgency = loaded.toSorted(({ task: a }, { task: b }) => b.priority - a.priority || (a.id < b.id ? -1 : 1));
-  return { assignments: urgency.map(({ task, parents }) => encodeAssignment(task, parents, names)) };
 }
 
 async function extend(deps: RpcDeps, request: ExtendLeasesRequest) {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
@@ -17,6 +18,8 @@ export interface HttpRouteRequest {
   readonly requestId: string;
   /** Aborted when the caller is gone. */
   readonly signal: AbortSignal;
+  /** The body as it arrives, without any bound. An answer does not wait for what has not been read of it. */
+  readonly body: AsyncIterable<Uint8Array>;
   /** Reads the body; rejects with RESOURCE_EXHAUSTED when it is larger than the server accepts. */
   readBody(): Promise<Buffer>;
 }
@@ -75,6 +78,7 @@ export function createHttpRoutes(options: HttpRoutesOptions): NodeHandler {
     });
 
     function finish(answer: HttpRouteResponse): void {
+      if (match !== undefined) dropUnread(request, response);
       send(request, response, { call, answer });
       const line = { requestId: call.requestId, method: request.method, path: pathOf(request), status: answer.status };
       const durationMs = Math.round((options.now() - startedAt) * 1000) / 1000;
@@ -149,6 +153,7 @@ function routeRequest(
     headers: request.headers,
     requestId: call.requestId,
     signal: controller.signal,
+    body: { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) },
     readBody: () => readBody(request, maxBodyBytes),
   };
 }
@@ -209,6 +214,17 @@ async function refuse(request: NodeRequest, allowed: readonly string[]): Promise
   );
 }
 
+/**
+ * Ends an HTTP/2 stream once it is answered, also when its body has not ended: nothing else would bound how long it stays open. Of HTTP/1.1,
+ * node:http drops the rest of the body, within the time that a request has, or closes the connection.
+ */
+function dropUnread(request: NodeRequest, response: NodeResponse): void {
+  if (!("stream" in response)) return;
+  response.once("finish", () => {
+    if (!request.readableEnded) response.stream.close(constants.NGHTTP2_NO_ERROR);
+  });
+}
+
 /** Writes an answer; one whose caller is gone is dropped. */
 export function send(
   request: NodeRequest,
@@ -217,11 +233,14 @@ export function send(
 ): void {
   if (response.headersSent || response.destroyed) return;
   const { bytes, type } = encodeBody(answer.body ?? "");
+  const { connection, ...others } = answer.headers ?? {};
   const headers = {
     ...(type !== undefined && { "content-type": type }),
     "content-length": String(bytes.length),
     [requestIdHeader]: call.requestId,
-    ...answer.headers,
+    ...others,
+    // HTTP/2 has no such header.
+    ...(connection !== undefined && request.httpVersionMajor < 2 && { connection }),
   };
   if (bytes.length === 0 && "stream" in response && "respond" in response.stream) {
     // One frame that ends the stream: what gRPC clients know as an answer of trailers only.

@@ -7,6 +7,7 @@ import { EventReader } from "../events/event-reader.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import type { RpcDeps } from "../rpc/rpc-deps.ts";
 import { registerServices } from "../rpc/services.ts";
+import type { Dictionaries } from "../store/dictionaries.ts";
 import { openOrm, readInstance, type SharedSecrets } from "../store/orm.ts";
 import { pingDatabase } from "../store/ping.ts";
 import { createStartCaller } from "../webhooks/start-caller.ts";
@@ -19,6 +20,8 @@ import { createTaskHandleRoute } from "./task-handle-route.ts";
 import { createWebhookStarts } from "./webhook-starts.ts";
 
 const checkpointMs = 10_000;
+/** How long what a stopping server stands on may take to end once the grace is over. */
+const stopSlackMs = 2_000;
 
 /**
  * Starts a whole server on a migrated database: the engine, its services, its loops, in that order; `stop` ends the loops and the calls, then
@@ -38,12 +41,13 @@ export async function startMillpond(settings: Settings, databaseUrl: string, log
     feedPosition: () => Number(parts.feed.settled),
   });
   const deps = createDeps(parts, settings, secrets);
+  let server: RunningServer | undefined;
   try {
     await parts.engine.dictionaries.refreshQueues();
     await parts.feed.start();
     const validator = createValidator();
     const onHandleError = (error: unknown) => logger.error({ err: error }, "a report by handle failed unexpectedly");
-    const server = await startServer({
+    server = await startServer({
       ...settings,
       ...{ mapError: toConnectError, logger, registry, validator, ready: () => pingDatabase(parts.db) },
       routes: (router) => registerServices(router, deps),
@@ -51,6 +55,7 @@ export async function startMillpond(settings: Settings, databaseUrl: string, log
     });
     return await startLoops({ parts, deps, server, settings, secrets, metrics, onError });
   } catch (error) {
+    await server?.stop(0);
     await parts.feed.stop();
     await parts.signal.stop();
     await parts.db.close();
@@ -103,19 +108,25 @@ async function startLoops(options: LoopsOptions): Promise<RunningServer> {
   signal.onCommit((queues) => {
     feed.wake();
     if (queues === undefined || queues.every((queue) => dictionaries.isLoaded(queue))) dispatch(queues);
-    else void dictionaries.refreshQueues().then(() => dispatch(queues), onError("queues"));
+    else void loadQueues(dictionaries, queues).then(() => dispatch(queues), onError("queues"));
   });
-  await signal.start();
+  try {
+    await signal.start();
+  } catch (error) {
+    await caller.close();
+    throw error;
+  }
   for (const loop of [...maintenance, claimLine, starts]) loop.start();
 
   let stopping: Promise<void> | undefined;
-  const stop = async (graceMs?: number): Promise<void> => {
-    const loops = [...maintenance, claimLine, starts].map((loop) => loop.stop());
-    await Promise.all([...loops, server.stop(graceMs)]);
+  const stop = async (graceMs = settings.shutdownGraceMs): Promise<void> => {
+    using bound = startBound(graceMs + stopSlackMs);
+    const loops = [...maintenance, claimLine].map((loop) => loop.stop());
+    await bound.within(Promise.all([...loops, starts.stop(graceMs), server.stop(graceMs)]));
     await caller.close();
-    await feed.stop();
-    await signal.stop();
-    await db.close();
+    await bound.within(feed.stop());
+    await bound.within(signal.stop());
+    await bound.within(db.close());
   };
   return {
     ...{ port: server.port, url: server.url },
@@ -123,6 +134,25 @@ async function startLoops(options: LoopsOptions): Promise<RunningServer> {
       stopping ??= stop(graceMs);
       return stopping;
     },
+  };
+}
+
+/** Loads each queue by its id: a refresh looks only among the newest, and an id may become visible after much higher ones. */
+async function loadQueues(dictionaries: Dictionaries, queues: readonly number[]): Promise<void> {
+  // One after the other: the first that is missing usually brings the others.
+  for (const queue of queues) await dictionaries.queue(queue);
+}
+
+/**
+ * Bounds the steps of a stop together. Where the database hangs without closing its connections, none of what uses it ends: after the bound
+ * each step is begun and left alone, with its connections, which end with the process.
+ */
+function startBound(ms: number): Disposable & { within(step: Promise<unknown>): Promise<void> } {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  return {
+    within: async (step) => void (await Promise.race([step, over])),
+    [Symbol.dispose]: () => clearTimeout(timer),
   };
 }
 

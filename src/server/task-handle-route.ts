@@ -30,14 +30,13 @@ export function createTaskHandleRoute({ deps, secret, validator, onError }: Task
   return {
     methods: ["POST", "PATCH", "GET", "PUT", "DELETE"],
     path: "/task/:taskId",
-    handle: async (request) => {
-      const body = await request.readBody();
-      return answerTaskHandle<TaskReport>(
+    handle: (request) =>
+      answerTaskHandle<TaskReport>(
         {
           method: request.method,
           url: `/task/${request.params.taskId}?${request.query}`,
           headers: request.headers,
-          body,
+          body: request.body,
         },
         {
           secret,
@@ -46,8 +45,7 @@ export function createTaskHandleRoute({ deps, secret, validator, onError }: Task
           encodeError,
           onError,
         },
-      );
-    },
+      ),
   };
 }
 

@@ -1,20 +1,20 @@
 import { fromJson, fromJsonString, type JsonValue, toJson, toJsonString } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
-import { claimTasks } from "../commands/claim-tasks.ts";
+import { claimTasks, releaseClaims } from "../commands/claim-tasks.ts";
 import { reportTasks } from "../commands/report-tasks.ts";
 import { type Report, ReportAction } from "../domain/report.ts";
 import { Execution, FailureCause } from "../domain/task-status.ts";
 import { NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import { HttpMethod } from "../gen/millpond/v1/webhook_pb.ts";
 import { AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
-import { loadAssignments } from "../queries/load-assignments.ts";
+import { type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
 import { namesOf, type RpcDeps } from "../rpc/rpc-deps.ts";
 import { handleUrl } from "../webhooks/handle-token.ts";
 import type { StartCall, StartOutcome, StartWebhook } from "../webhooks/start-call.ts";
 import type { StartCaller } from "../webhooks/start-caller.ts";
 import { createStartLoop, type StartLoop } from "../webhooks/start-loop.ts";
 import { jsonBytesMax, valueText } from "../wire/json.ts";
-import { encodeAssignment } from "../wire/task.ts";
+import { encodeAssignment, type Names } from "../wire/task.ts";
 
 const messageLengthMax = 16_384;
 const codeLengthMax = 255;
@@ -32,6 +32,8 @@ export interface WebhookStartsOptions {
 
 interface ClaimedStart extends StartCall {
   readonly id: bigint;
+  /** Why there is no call that could be made. */
+  readonly defect?: unknown;
 }
 
 /** Creates the loop that claims tasks with a start webhook, calls it and records what it came to. */
@@ -43,13 +45,20 @@ export function createWebhookStarts(options: WebhookStartsOptions): StartLoop {
       // A refusal means that the attempt is over or has been reported on already: the outcome has come too late, and nothing is lost.
       await reportTasks(deps.engine, [reportOf(start, outcome)]);
     },
-    ...{ caller: options.caller, concurrency: options.concurrency, perHostMax: options.concurrency },
+    // What rejects here is told to onError, and recorded as a start that failed.
+    caller: {
+      call: async (start, signal) => {
+        if (start.defect !== undefined) throw start.defect;
+        return options.caller.call(start, signal);
+      },
+    },
+    ...{ concurrency: options.concurrency, perHostMax: options.concurrency },
     ...{ onError: options.onError, onCall: options.onCall },
   });
 }
 
 async function claimStarts(options: WebhookStartsOptions, max: number): Promise<ClaimedStart[]> {
-  const { engine, ids } = options.deps;
+  const { engine } = options.deps;
   await engine.dictionaries.refreshStaleQueues();
   const queues = engine.dictionaries
     .queuesWhere((queue) => queue.execution === Execution.WEBHOOK)
@@ -57,19 +66,33 @@ async function claimStarts(options: WebhookStartsOptions, max: number): Promise<
   if (queues.length === 0) return [];
   const claimed = await claimTasks(engine, { queues, max, worker: undefined, leaseMs: 0 });
   if (claimed.tasks.length === 0) return [];
-  const loaded = await loadAssignments(engine.db, engine.namespaceId, claimed.tasks);
-  const names = await namesOf(
-    options.deps,
-    loaded.map((assignment) => assignment.task),
-  );
-  return loaded.map(({ task, parents }) => {
-    const taskId = ids.encode(task.id);
+  try {
+    const { loaded, left } = await loadAssignments(engine.db, engine.namespaceId, claimed.tasks);
+    const names = await namesOf(
+      options.deps,
+      loaded.map((assignment) => assignment.task),
+    );
+    await releaseClaims(engine, left);
+    return loaded.map((assignment) => startOf(options, assignment, names));
+  } catch (error) {
+    // Nobody has been called yet. Where the database is away, their start timeouts return them.
+    await releaseClaims(engine, claimed.tasks).catch(() => {});
+    throw error;
+  }
+}
+
+/** The call of one attempt; one that cannot be made fails alone. */
+function startOf(options: WebhookStartsOptions, { task, parents }: LoadedAssignment, names: Names): ClaimedStart {
+  const attempt = { id: task.id, taskId: options.deps.ids.encode(task.id), attempt: task.attempt };
+  try {
     return {
-      ...{ id: task.id, taskId, attempt: task.attempt, webhook: webhookOf(task.spec) },
-      handle: handleUrl({ hostUrl: options.hostUrl, taskId, attempt: task.attempt, secret: options.secret }),
+      ...{ ...attempt, webhook: webhookOf(task.spec) },
+      handle: handleUrl({ ...attempt, hostUrl: options.hostUrl, secret: options.secret }),
       defaultBody: toJsonString(AssignmentSchema, encodeAssignment(task, parents, names)),
     };
-  });
+  } catch (defect) {
+    return { ...attempt, webhook: { url: "" }, handle: "", defaultBody: "", defect };
+  }
 }
 
 function webhookOf(spec: string | null): StartWebhook {

@@ -109,20 +109,19 @@ export async function fireTimers(
   return { rows: rows[0]?.o_rows ?? 0, readyQueues: rows[0]?.o_ready ?? [] };
 }
 
-const expireStatement: Statement = {
-  name: "expire_leases",
-  text: `with expired as (
-      update task_state h set lease_until = clock_timestamp(), prior_status = 0 from unnest($1::bigint[], $2::integer[]) x(id, attempt)
-      where h.id = any (array[x.id]) and h.attempt = x.attempt and h.status in (3, 4) returning h.id, h.attempt
-    ) insert into timer (due, task_ids, attempts) select clock_timestamp(), array_agg(id), array_agg(attempt) from expired having count(*) > 0`,
-};
+const releaseStatement: Statement = { name: "release_tasks", text: "select * from mp_release($1, $2)" };
 
-/** Lets leases run out now: of attempts that were claimed for somebody who has gone. */
-export async function expireLeases(
+/** Gives back attempts that nobody has been told of; answers the queues that they are in again. */
+export async function releaseTasks(
   db: Database,
   tasks: readonly { readonly id: bigint; readonly attempt: number }[],
-): Promise<void> {
-  await db.write(expireStatement, [tasks.map((task) => task.id), tasks.map((task) => task.attempt)]);
+): Promise<readonly number[]> {
+  const sorted = tasks.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const rows = await db.write<{ o_ready: number[] | null }>(releaseStatement, [
+    sorted.map((task) => task.id),
+    sorted.map((task) => task.attempt),
+  ]);
+  return rows[0]?.o_ready ?? [];
 }
 
 const readyQueuesStatement: Statement = {

@@ -37,17 +37,19 @@ const writerOptions = [
   "jit=off",
   "plan_cache_mode=force_generic_plan",
 ];
+const readTimeoutSeconds = 30;
 const readerOptions = [
   "enable_seqscan=off",
   "enable_hashjoin=off",
   "enable_mergejoin=off",
   "jit=off",
-  "statement_timeout=30s",
+  `statement_timeout=${readTimeoutSeconds}s`,
   "default_transaction_read_only=on",
 ];
 const commonOptions = ["timezone=UTC", "datestyle=ISO", "client_encoding=UTF8"];
 
 const deadlockRetries = 8;
+const queryTimeoutMs = 40_000;
 
 /** The connections of a server to its database: a few for writing, more for reading. Every error leaves classified. */
 export class Database {
@@ -62,6 +64,9 @@ export class Database {
         ...connectionConfig(options.url, [...commonOptions, ...settings], name),
         max,
         connectionTimeoutMillis: options.connectTimeoutMs,
+        keepAlive: true,
+        // A database that hangs without closing its connections: the call fails, and the connection is thrown away.
+        query_timeout: queryTimeoutMs,
         idleTimeoutMillis: 60_000,
       });
       created.on("error", options.onError);
@@ -227,6 +232,9 @@ export function violatedConstraint(error: unknown): string | undefined {
 
 const unavailableStates = /^(08|53|57P0|58|XX00[12]|25006)/;
 
+/** A read that went on for longer than statement_timeout. */
+const queryCanceled = "57014";
+
 /** A sum of counters beyond 64 bits. */
 const outOfRange = "22003";
 
@@ -237,6 +245,13 @@ function classify(error: unknown): unknown {
   if (state === outOfRange) {
     const message = "a count is too large: with what has been counted before it is beyond 64 bits";
     return new MillpondError("INVALID_FIELD", message, { cause: error });
+  }
+  if (state === queryCanceled) {
+    const message = `the read took longer than ${readTimeoutSeconds} s and was given up; narrow its filter`;
+    return new MillpondError("LIMIT_EXCEEDED", message, {
+      metadata: { limit: `${readTimeoutSeconds}s` },
+      cause: error,
+    });
   }
   if (state !== undefined && !unavailableStates.test(state)) return error;
   if (state === undefined && !(error instanceof Error && isConnectionError(error))) return error;
@@ -254,7 +269,7 @@ function isConnectionError(error: Error): boolean {
   const code = (error as NodeJS.ErrnoException).code ?? "";
   return (
     /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN)/.test(code) ||
-    /connection terminated|timeout exceeded when trying to connect|connection timeout|Client has encountered a connection error|Cannot use a pool after calling end/i.test(
+    /connection terminated|query read timeout|timeout exceeded when trying to connect|connection timeout|Client has encountered a connection error|Cannot use a pool after calling end/i.test(
       error.message,
     )
   );

@@ -1,3 +1,4 @@
+import { MillpondError } from "../domain/errors.ts";
 import type { Database, Statement } from "./database.ts";
 
 /** What tasks of one kind, way of execution and set of required labels queue under. */
@@ -36,6 +37,8 @@ const workersByIdStatement: Statement = {
 const overlap = 1000;
 const workersCachedMax = 100_000;
 const staleAfterMs = 10_000;
+/** Kinds, with their ways of execution and sets of required labels, that a database may have in all. */
+const queuesMax = 100_000;
 
 /**
  * The dictionaries of the database, cached: both only ever grow, so what is cached stays true.
@@ -46,6 +49,7 @@ export class Dictionaries {
   readonly #queues = new Map<number, Queue>();
   readonly #queueIds = new Map<string, number>();
   readonly #byKind = new Map<string, Queue[]>();
+  #newest = 0;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
   readonly #workerNames = new Map<number, string>();
   readonly #workerIds = new Map<string, number>();
@@ -63,6 +67,7 @@ export class Dictionaries {
       ),
     );
     if (missing.size > 0) {
+      if (this.#queues.size + missing.size > queuesMax) throw tooMany();
       const rows = [...missing.values()];
       await this.#db.write(addQueuesStatement, [
         namespaceId,
@@ -71,6 +76,7 @@ export class Dictionaries {
         rows.map((row) => canonicalLabels(row.labels)),
       ]);
       await this.refreshQueues();
+      if (keys.some((key) => !this.#queueIds.has(key))) await this.#load(0);
     }
     return keys.map((key) => this.#queueIds.get(key) ?? fail(`queue ${key} was not found after it was written`));
   }
@@ -80,12 +86,16 @@ export class Dictionaries {
     if (performance.now() - this.#refreshedAtMs > staleAfterMs) await this.refreshQueues();
   }
 
-  /** Loads queues that other servers have made. */
+  /** Loads queues that other servers have made lately. */
   async refreshQueues(): Promise<void> {
     this.#refreshedAtMs = performance.now();
-    const newest = Math.max(0, ...this.#queues.keys());
-    for (const row of await this.#db.read<Queue>(queuesAfterStatement, [Math.max(0, newest - overlap)])) {
+    await this.#load(Math.max(0, this.#newest - overlap));
+  }
+
+  async #load(after: number): Promise<void> {
+    for (const row of await this.#db.read<Queue>(queuesAfterStatement, [after])) {
       if (this.#queues.has(row.id)) continue;
+      this.#newest = Math.max(this.#newest, row.id);
       this.#queues.set(row.id, row);
       this.#queueIds.set(queueKey(row), row.id);
       const same = this.#byKind.get(row.kind) ?? [];
@@ -97,6 +107,8 @@ export class Dictionaries {
   /** The queue of an id; loads it when another server made it. */
   async queue(id: number): Promise<Queue> {
     if (!this.#queues.has(id)) await this.refreshQueues();
+    // One whose transaction was slow became visible after queues with much higher ids.
+    if (!this.#queues.has(id)) await this.#load(0);
     return this.#queues.get(id) ?? fail(`there is no queue ${id}`);
   }
 
@@ -161,6 +173,11 @@ function queueKey(queue: Omit<Queue, "id">): string {
 
 function canonicalLabels(labels: Readonly<Record<string, string>>): string {
   return JSON.stringify(Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+function tooMany(): MillpondError {
+  const message = `the tasks of this database have ${queuesMax} different kinds and sets of required labels already; use fewer, and metadata for what tells tasks apart`;
+  return new MillpondError("LIMIT_EXCEEDED", message, { metadata: { limit: String(queuesMax) } });
 }
 
 function fail(message: string): never {

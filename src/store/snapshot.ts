@@ -1,7 +1,7 @@
 import type { Batch, Task } from "../domain/task.ts";
 import { batchColumns, parseBatchJson } from "./batches.ts";
 import type { Database, Statement } from "./database.ts";
-import { lastAttempt, taskColumns } from "./tasks.ts";
+import { attempts, taskColumns } from "./tasks.ts";
 
 /** What a snapshot of the state holds. Empty lists and undefined select everything. */
 export interface SnapshotSelection {
@@ -14,7 +14,7 @@ export interface SnapshotSelection {
 
 const conditions = `(cardinality($3::smallint[]) = 0 or h.status = any ($3)) and ($4::integer[] is null or t.queue = any ($4))
       and ($5::jsonb is null or coalesce(t.metadata, '{}') @> $5)`;
-const rest = `join task_state h on h.id = any (array[t.id]) ${lastAttempt} where ${conditions} order by t.id limit $2`;
+const rest = `join task_state h on h.id = any (array[t.id]) ${attempts} where ${conditions} order by t.id limit $2`;
 /** Inputs and outputs are left out: they are not the state, and a hundred thousand of them would not fit in memory. */
 const select = `select ${taskColumns.replace("t.input", "null::text input").replace("a.output", "null::text output")}`;
 const ofTasks: Statement = {

@@ -6,18 +6,23 @@ import { microsOrNull } from "./pg-types.ts";
 const stateColumns = `h.id, h.batch_id "batchId", h.queue, h.status, h.attempt, h.priority, h.worker, h.success_count "successCount",
   h.failure_count "failureCount", h.start_time "startTime", h.lease_until "leaseUntil", h.claim_time "claimTime", h.run_time "runTime",
   h.activity_time "activityTime", h.end_time "endTime", h.deps_left "depsLeft", h.execution, t.create_time "createTime",
-  t.expected_count "expectedCount", t.xmin::text "givenVersion", a.cause, a.parent_id culprit, a.message, a.code, a.details`;
-/** The columns of {@link Task}, from task t, task_state h and task_attempt a. */
+  t.expected_count "expectedCount", t.xmin::text "givenVersion", f.cause, f.parent_id culprit, f.message, f.code, f.details,
+  case when h.status = 8 then a.message end "cancelReason"`;
+/** The columns of {@link Task}, from task t, task_state h and what {@link attempts} joins. */
 export const taskColumns = `${stateColumns}, t.key, t.name, t.parents,
   t.parent_conditions "parentConditions", t.metadata, t.input, t.spec, h.start_timeout_ms "startTimeoutMs",
-  h.inactivity_timeout_ms "inactivityTimeoutMs", h.unmet_policy "unmetPolicy", a.status "attemptStatus", a.output, a.progress`;
-/** Joins what the last attempt of a task left. */
-export const lastAttempt = "left join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt";
+  h.inactivity_timeout_ms "inactivityTimeoutMs", h.unmet_policy "unmetPolicy", a.output, a.progress`;
+const currentAttempt = "left join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt";
+const lastFailure = `left join lateral (
+      select * from task_attempt f where f.task_id = any (array[h.id]) and f.status = 7 and (h.status = 7 or h.attempt > 1) order by f.attempt desc limit 1
+    ) f on true`;
+/** Joins what the current attempt of a task left (a), and its last attempt that failed (f). */
+export const attempts = `${currentAttempt} ${lastFailure}`;
 
 const getTasksStatement: Statement = {
   name: "get_tasks",
   text: `select ${taskColumns} from unnest($1::bigint[]) with ordinality x(id, n) join task t on t.id = any (array[x.id])
-    join task_state h on h.id = any (array[x.id]) ${lastAttempt} where t.namespace_id = $2 order by x.n`,
+    join task_state h on h.id = any (array[x.id]) ${attempts} where t.namespace_id = $2 order by x.n`,
 };
 
 /** Reads tasks by id, in that order; ids that do not exist are left out. */
@@ -28,7 +33,7 @@ export function getTasks(db: Pick<Database, "read">, namespaceId: number, ids: r
 const getTaskStatesStatement: Statement = {
   name: "get_task_states",
   text: `select ${stateColumns} from unnest($1::bigint[]) x(id) join task_state h on h.id = any (array[x.id])
-    join task t on t.id = any (array[x.id]) ${lastAttempt} and h.status in (7, 8) where t.namespace_id = $2`,
+    join task t on t.id = any (array[x.id]) ${currentAttempt} and h.status = 8 ${lastFailure} where t.namespace_id = $2`,
 };
 
 /** Reads the states of tasks; ids that do not exist are left out, the order is free. */
@@ -74,18 +79,24 @@ const filters = `(cardinality($4::smallint[]) = 0 or h.status = any ($4)) and ($
 /** A page ends where its inputs, outputs and metadata would be larger than this: well below what gRPC clients accept in one message. */
 const pageBytesMax = 2 * 1024 * 1024;
 
+/** About how large a task of a page is, beside what all of them have. */
+const taskBytes = ["input", "output", "spec", "progress", "details"]
+  .map((column) => `coalesce(octet_length(${column}), 0)`)
+  .concat("coalesce(pg_column_size(metadata), 0)", "coalesce(cardinality(parents) * 44, 0)")
+  .join(" + ");
+
 /** Within a batch, and over all of a namespace: each walks its own index backwards. */
 const inBatch = "batch_id = $1";
 const inNamespace = "namespace_id = $1";
 const listStatement = (where: string, name: string): Statement => ({
   name: `list_tasks_${name}`,
   text: `select * from (
-      select page.*, sum(coalesce(octet_length(input), 0) + coalesce(octet_length(output), 0) + coalesce(pg_column_size(metadata), 0)) over (order by id desc) bytes,
+      select page.*, sum(${taskBytes}) over (order by id desc) bytes,
         row_number() over (order by id desc) n, count(*) over () matched
       from (
         select ${taskColumns} from (
           select *, xmin from task where ${where} and id > $2 and id < $3 order by ${where === inBatch ? "batch_id desc, " : ""}id desc limit $10
-        ) t join task_state h on h.id = any (array[t.id]) ${lastAttempt}
+        ) t join task_state h on h.id = any (array[t.id]) ${attempts}
         where ${filters} order by t.id desc limit $11
       ) page
     ) page where n = 1 or bytes <= ${pageBytesMax} order by id desc`,
@@ -115,15 +126,53 @@ export function listTasks(db: Pick<Database, "read">, filter: TaskFilter, page: 
   });
 }
 
-const getParentsStatement: Statement = {
-  name: "get_parents",
-  text: `select c.id child, p.id, p.batch_id "batchId", p.key, h.status, case when h.status = 6 then a.output end output
-    from unnest($1::bigint[]) x(id) join task c on c.id = any (array[x.id]) cross join lateral unnest(c.parents) e(parent)
-    join task p on p.id = any (array[e.parent]) join task_state h on h.id = any (array[p.id])
-    left join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt`,
+/** How large what is handed out in one claim may be together; a single task may be larger. */
+const assignmentsBytesMax = 3 * 1024 * 1024;
+
+const getAssignedStatement: Statement = {
+  name: "get_assigned_tasks",
+  text: `select * from (
+      select task.*, sum(bytes) over (order by priority desc, id) total, row_number() over (order by priority desc, id) n from (
+        select ${taskColumns}, coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.spec), 0) + coalesce(pg_column_size(t.metadata), 0) bytes
+        from unnest($1::bigint[], $2::integer[]) x(id, attempt) join task t on t.id = any (array[x.id]) join task_state h on h.id = any (array[x.id]) ${attempts}
+        where t.namespace_id = $3 and h.attempt = x.attempt and h.status in (3, 4)
+      ) task
+    ) task where n = 1 or total <= ${assignmentsBytesMax} order by n`,
 };
 
-/** The parents of tasks, with their outputs. */
-export function getParents(db: Pick<Database, "read">, children: readonly bigint[]): Promise<Parent[]> {
-  return db.read<Parent>(getParentsStatement, [children]);
+/**
+ * Reads tasks that have been claimed, the most urgent first, as many as fit in one answer. Left out, too, is what is not in that attempt any more.
+ */
+export function getAssignedTasks(
+  db: Pick<Database, "read">,
+  namespaceId: number,
+  claimed: readonly { readonly id: bigint; readonly attempt: number }[],
+): Promise<(Task & { readonly total: bigint })[]> {
+  const ids = claimed.map((task) => task.id);
+  const numbers = claimed.map((task) => task.attempt);
+  return db.read<Task & { readonly total: bigint }>(getAssignedStatement, [ids, numbers, namespaceId]);
+}
+
+/** A little more than {@link assignmentsBytesMax}: what is cut here belongs to a single task, or to tasks that do not fit either. */
+const parentsBytesMax = 4 * 1024 * 1024;
+
+const getParentsStatement: Statement = {
+  name: "get_parents",
+  text: `select child, id, "batchId", key, status, total, case when total <= ${parentsBytesMax} then output end output,
+      output is not null and total > ${parentsBytesMax} "outputOmitted" from (
+      select parent.*, sum(coalesce(octet_length(output), 0)) over (order by n, m) total from (
+        select c.id child, p.id, p.batch_id "batchId", p.key, h.status, case when h.status = 6 then a.output end output, x.n, e.m
+        from unnest($1::bigint[]) with ordinality x(id, n) join task c on c.id = any (array[x.id])
+        cross join lateral unnest(c.parents) with ordinality e(parent, m)
+        join task p on p.id = any (array[e.parent]) join task_state h on h.id = any (array[p.id]) ${currentAttempt}
+      ) parent
+    ) parent order by total`,
+};
+
+/** The parents of tasks, with their outputs as far as they fit in one answer; the total is of the outputs until there. */
+export function getParents(
+  db: Pick<Database, "read">,
+  children: readonly bigint[],
+): Promise<(Parent & { readonly total: bigint })[]> {
+  return db.read<Parent & { readonly total: bigint }>(getParentsStatement, [children]);
 }

@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
 import { MillpondError } from "../domain/errors.ts";
 import type { StartCall, StartOutcome } from "./start-call.ts";
-import type { StartCaller } from "./start-caller.ts";
 
 /** What {@link createStartLoop} works with. `Start` is what the engine claims: a call and whatever its report needs. */
 export interface StartLoopOptions<Start extends StartCall> {
@@ -12,7 +11,7 @@ export interface StartLoopOptions<Start extends StartCall> {
   readonly claim: (max: number, busyHosts: readonly string[]) => Promise<readonly Start[]>;
   /** Records what a call came to. STORE_UNAVAILABLE is tried again until stop; any other error a few times. */
   readonly report: (start: Start, outcome: StartOutcome) => Promise<void>;
-  readonly caller: Pick<StartCaller, "call">;
+  readonly caller: { call(start: Start, signal: AbortSignal): Promise<StartOutcome> };
   /** Calls in flight at most, from the claim to the stored report. */
   readonly concurrency: number;
   /** Calls in flight to one host at most; default: half of the concurrency, at least 1. */
@@ -33,8 +32,8 @@ export interface StartLoopOptions<Start extends StartCall> {
 export interface StartLoop {
   /** Begins to claim; more calls change nothing. A stopped loop stays stopped. */
   start(): void;
-  /** Claims no more, waits for calls in flight, aborts them at the bound; every call waits for the same end. */
-  stop(): Promise<void>;
+  /** Claims no more, waits for calls in flight, aborts them at the bound, or at `graceMs` if that is sooner; every call waits for the same end. */
+  stop(graceMs?: number): Promise<void>;
   /** Says that a push task may be ready: claims at once, or as soon as a place is free. */
   wake(): void;
   /** Claims once, and resolves when what it claimed is called and reported: how many. */
@@ -92,8 +91,8 @@ class ClaimAndCall<Start extends StartCall> implements StartLoop {
     this.wake();
   }
 
-  stop(): Promise<void> {
-    this.#stopped ??= this.#drain();
+  stop(graceMs = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#stopped ??= this.#drain(graceMs);
     return this.#stopped;
   }
 
@@ -137,7 +136,8 @@ class ClaimAndCall<Start extends StartCall> implements StartLoop {
     try {
       starts = await this.#options.claim(max, busyHosts);
     } catch (error) {
-      // The next poll tries again; what was claimed without our knowledge returns by its start timeout.
+      // The next poll tries again, not a wake by what the claim gave back; what was claimed without our knowledge returns by its start timeout.
+      this.#mayHaveMore = false;
       this.#options.onError(error, "claim");
     }
     this.#reserved -= max;
@@ -196,10 +196,10 @@ class ClaimAndCall<Start extends StartCall> implements StartLoop {
     }
   }
 
-  async #drain(): Promise<void> {
+  async #drain(graceMs: number): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    if (await this.#isIdleWithin(this.#options.stopTimeoutMs ?? 12_000)) return;
+    if (await this.#isIdleWithin(Math.min(graceMs, this.#options.stopTimeoutMs ?? 12_000))) return;
     this.#abort.abort(new Error("the server is stopping"));
     await this.#isIdleWithin(abortGraceMs);
   }

@@ -59,7 +59,7 @@ function stateFields(state: TaskState, { ids, kindOf, workerOf }: Names): Messag
     ...(state.expectedCount === null ? {} : { expectedCount: state.expectedCount }),
     ...(state.cause === null ? {} : { failure: encodeFailure(state, ids) }),
     createTime: timestamp(state.createTime),
-    cancelReason: state.status === TaskStatus.CANCELED ? (state.message ?? "") : "",
+    cancelReason: state.cancelReason ?? "",
     etag: `${state.status}-${state.attempt}-${state.priority}-${state.givenVersion}`,
     ...optional("startTime", state.startTime),
     ...optional("claimTime", state.claimTime),
@@ -105,6 +105,7 @@ export function encodeAssignment(task: Task, parents: readonly Parent[], names: 
       key: parent.key ?? "",
       status: parent.status as never,
       ...jsonField("output", parent.output),
+      outputOmitted: parent.outputOmitted,
     };
   }
   return create(AssignmentSchema, {

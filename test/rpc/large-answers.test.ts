@@ -10,6 +10,11 @@ import { setup } from "../support/setup.ts";
 const readMaxBytes = 4 * 1024 * 1024;
 const large = fromJson(ValueSchema, "x".repeat(900 * 1024));
 const count = 7;
+/** A webhook's body of its own makes a task large without input or output. */
+const execution = {
+  case: "onStart" as const,
+  value: { url: "http://127.0.0.1:9/", body: fromJson(ValueSchema, "y".repeat(200 * 1024)) },
+};
 
 test("pages of tasks and events, and watches, stay within what gRPC clients accept, however large inputs and outputs are", async () => {
   await using server = await setup();
@@ -20,7 +25,15 @@ test("pages of tasks and events, and watches, stay within what gRPC clients acce
   const names = Array.from({ length: count }, (_, n) => `t${n}`);
   const created = await client.tasks.createTasks({ tasks: names.map((name) => ({ name, kind: "k", input: large })) });
   const batchId = created.batch?.batchId ?? "";
-  await client.workers.claimTasks({ workerId: "w", kinds: ["k"], maxTasks: count });
+  for (let claimed = 0; claimed < count; ) {
+    const { assignments } = await client.workers.claimTasks({
+      workerId: "w",
+      kinds: ["k"],
+      maxTasks: count,
+      waitTimeout: { seconds: 30n },
+    });
+    claimed += assignments.length;
+  }
   const reports = created.tasks.map(({ taskId }) => ({
     taskId,
     report: { case: "success" as const, value: { output: large } },
@@ -56,4 +69,21 @@ test("pages of tasks and events, and watches, stay within what gRPC clients acce
   for await (const { message } of events.watchEvents({ filter: { batchIds: [batchId] }, snapshot: true })) {
     if (message.case === "snapshotDone") break;
   }
+});
+
+test("webhook bodies count, too: lists and snapshots of many stay within bounds", async () => {
+  await using server = await setup();
+  const transport = createGrpcTransport({ baseUrl: server.url, readMaxBytes });
+  const startTime = { seconds: 4_000_000_000n };
+  const tasks = Array.from({ length: 30 }, (_, n) => ({ name: `t${n}`, kind: "k", execution, startTime }));
+  await server.client.tasks.createTasks({ tasks });
+  const page = await createClient(TaskService, transport).listTasks({ pageSize: 100 });
+  expect(page.tasks.length).toBeLessThan(30);
+  expect(page.nextPageToken).not.toBe("");
+  const seen: string[] = [];
+  for await (const { message } of createClient(EventService, transport).watchEvents({ snapshot: true })) {
+    if (message.case === "snapshot") seen.push(...message.value.tasks.map((task) => task.name));
+    if (message.case === "snapshotDone") break;
+  }
+  expect(seen).toEqual(tasks.map((task) => task.name));
 });

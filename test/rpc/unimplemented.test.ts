@@ -37,7 +37,11 @@ describe("an RPC of a later version", () => {
     "DeliveryService/ListDeliveries": {},
     "DeliveryService/ReplayDeliveries": { deliveryIds: [taskId] },
   };
-  test.each(Object.entries(requests))("%s answers UNIMPLEMENTED and says so", async (method, request) => {
+  const calls = Object.entries(requests).flatMap(([method, request]) => [
+    [method, request],
+    [method, {}],
+  ]);
+  test.each(calls)("%s answers UNIMPLEMENTED and says so, whatever it is sent", async (method, request) => {
     const { status, json } = await postJson(`${server.url}/millpond.v1.${method}`, JSON.stringify(request));
     expect([json.code, json.message]).toEqual(["unimplemented", expect.stringContaining(`millpond.v1.${method}`)]);
     expect(json.message).toContain("not of this version");

@@ -22,6 +22,7 @@ export const TaskState = defineEntity({
     worker: p.integer().nullable(),
     queue: p.integer(),
     attempt: p.integer().default(0),
+    released: p.integer().default(0),
     startTimeoutMs: p.integer(),
     status: p.smallint(),
     priorStatus: p.smallint().default(0),

@@ -292,11 +292,18 @@ export declare type ParentResult = Message<"millpond.v1.ParentResult"> & {
   status: TaskStatus;
 
   /**
-   * What it produced; absent: nothing.
+   * What it produced; absent: nothing, or output_omitted.
    *
    * @generated from field: google.protobuf.Value output = 4;
    */
   output?: Value | undefined;
+
+  /**
+   * The outputs of the parents are too large to be handed out together (4 MiB): GetTask has this one.
+   *
+   * @generated from field: bool output_omitted = 5;
+   */
+  outputOmitted: boolean;
 };
 
 /**

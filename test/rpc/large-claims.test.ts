@@ -1,0 +1,55 @@
+import { fromJson } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { TaskStatus, WorkerService } from "@millpond/sdk";
+import { expect, test } from "vitest";
+import { setup } from "../support/setup.ts";
+
+const large = fromJson(ValueSchema, "x".repeat(900 * 1024));
+const count = 8;
+
+test("a claim holds what fits in an answer that gRPC clients accept; the others may start at once and lose no attempt", async () => {
+  await using server = await setup();
+  const workers = createClient(
+    WorkerService,
+    createGrpcTransport({ baseUrl: server.url, readMaxBytes: 4 * 1024 * 1024 }),
+  );
+  const tasks = Array.from({ length: count }, (_, n) => ({ name: `t${n}`, kind: "k", input: large }));
+  await server.client.tasks.createTasks({ tasks });
+  const names: string[] = [];
+  for (let n = 0; names.length < count; n += 1) {
+    expect(n).toBeLessThan(count);
+    const { assignments } = await workers.claimTasks({
+      workerId: "w",
+      kinds: ["k"],
+      maxTasks: count,
+      waitTimeout: { seconds: 30n },
+    });
+    expect(assignments.length).toBeGreaterThan(0);
+    names.push(...assignments.map(({ task }) => task?.name ?? ""));
+  }
+  expect(names.toSorted()).toEqual(tasks.map(({ name }) => name));
+});
+
+test("outputs of parents that are too large together are left out and say so", async () => {
+  await using server = await setup();
+  const { client } = server;
+  const parents = Array.from({ length: count }, (_, n) => ({ key: `p${n}`, name: `p${n}`, kind: "p" }));
+  const dependencies = parents.map(({ key }) => ({ parent: { case: "key" as const, value: key } }));
+  const created = await client.tasks.createTasks({ tasks: [...parents, { name: "child", kind: "c", dependencies }] });
+  await client.workers.claimTasks({ workerId: "w", kinds: ["p"], maxTasks: count });
+  const reports = created.tasks
+    .slice(0, count)
+    .map(({ taskId }) => ({ taskId, report: { case: "success" as const, value: { output: large } } }));
+  for (const report of reports) await client.tasks.reportTasks({ reports: [report] });
+  const { assignments } = await client.workers.claimTasks({
+    workerId: "w",
+    kinds: ["c"],
+    waitTimeout: { seconds: 30n },
+  });
+  const results = Object.values(assignments[0]?.parents ?? {});
+  expect(results.map((parent) => parent.status)).toEqual(parents.map(() => TaskStatus.SUCCESS));
+  expect(results.filter((parent) => parent.output !== undefined)).toHaveLength(4);
+  expect(results.filter((parent) => parent.outputOmitted)).toHaveLength(count - 4);
+});
