@@ -41,7 +41,11 @@ export async function serve({ env = process.env }: { readonly env?: NodeJS.Proce
   }
   try {
     const databaseUrl = settings.databaseUrl ?? (embedded as EmbeddedPostgres).url;
-    const { applied } = await migrateUp(databaseUrl);
+    const { applied } = await migrateUp(databaseUrl).catch((error: NodeJS.ErrnoException) => {
+      if (settings.databaseUrl === undefined || !/^E[A-Z_]+$/.test(error.code ?? "")) throw error;
+      const message = `the database that DATABASE_URL names cannot be reached (${error.message}); start it, correct DATABASE_URL, or leave it out for the embedded PostgreSQL`;
+      throw new Error(message, { cause: error });
+    });
     if (applied.length > 0) logger.info({ applied }, "migrated the database");
     const server = await startMillpond(settings, databaseUrl, logger);
     if (settings.webhookAllowLoopback) {

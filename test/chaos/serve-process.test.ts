@@ -6,7 +6,7 @@ import { createClient, ErrorReason, errorReason } from "@millpond/sdk";
 import { expect, onTestFinished, test } from "vitest";
 import { startCutProxy } from "../support/cut-proxy.ts";
 import { createTestDatabase } from "../support/database.ts";
-import { type ServeProcess, startServeProcess } from "../support/serve-process.ts";
+import { freePort, type ServeProcess, startServeProcess } from "../support/serve-process.ts";
 import { until } from "../support/until.ts";
 
 async function serve(): Promise<{ server: ServeProcess; dataDir: string }> {
@@ -49,6 +49,16 @@ test("a second server on the same data folder is refused with a message that say
   expect(message).toMatch(/MILLPOND_DATA_DIR|DATABASE_URL/);
   expect(message).not.toMatch(/^\s+at /m);
   expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+});
+
+test("a database that is away at the start is named by its setting, without the password", async () => {
+  const url = `postgresql://user:secret@127.0.0.1:${await freePort()}/millpond`;
+  const started = await startServeProcess({ PORT: "0", DATABASE_URL: url }).catch((error: Error) => error);
+  expect(started).toBeInstanceOf(Error);
+  const { message } = started as Error;
+  expect(message).toContain("the database that DATABASE_URL names cannot be reached (connect ECONNREFUSED");
+  expect(message).not.toContain("secret");
+  expect(message).not.toMatch(/^\s+at /m);
 });
 
 test("while the database is away the server is alive and not ready, calls answer STORE_UNAVAILABLE, and it comes back by itself", async () => {
