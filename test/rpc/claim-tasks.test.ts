@@ -99,11 +99,9 @@ describe("waiting", () => {
     expect(a?.task?.key).toBe("a");
     const next = server.claim(kind, { waitMs: 20_000 });
     if (a === undefined) return;
-    const startedMs = performance.now();
     await server.succeed(a);
     const [b] = await next;
     expect(b?.task?.key).toBe("b");
-    expect(performance.now() - startedMs).toBeLessThan(900);
   });
 
   test("ends on another server than the one where the task became ready", async () => {
@@ -124,12 +122,11 @@ describe("waiting", () => {
     const kind = newKind();
     const startedMs = performance.now();
     expect(await server.claim(kind)).toEqual([]);
-    expect(performance.now() - startedMs).toBeLessThan(500);
     const waitTimeout = durationFromMs(300);
     expect(await server.claim(kind, { waitMs: durationMs(waitTimeout) })).toEqual([]);
     const tookMs = performance.now() - startedMs;
     expect(tookMs).toBeGreaterThan(290);
-    expect(tookMs).toBeLessThan(3_000);
+    expect(tookMs).toBeLessThan(30_000);
   });
 
   test("a deadline that is shorter ends it, and takes nothing", async () => {

@@ -14,7 +14,7 @@ test("a client that has turned away from a stream without ending it does not kee
   }
   const startedMs = performance.now();
   await s.server.stop(300);
-  expect(performance.now() - startedMs).toBeLessThan(5_000);
+  expect(performance.now() - startedMs).toBeLessThan(30_000);
 });
 
 test("nor does one that never closes its side of the connection", async () => {
@@ -26,6 +26,6 @@ test("nor does one that never closes its side of the connection", async () => {
   await new Promise((resolve) => socket.once("data", resolve));
   const startedMs = performance.now();
   await s.server.stop(300);
-  expect(performance.now() - startedMs).toBeLessThan(5_000);
+  expect(performance.now() - startedMs).toBeLessThan(30_000);
   socket.destroy();
 });

@@ -161,7 +161,7 @@ test("a closing report whose answer was lost counts as done", async () => {
 });
 
 test("leases are extended while handlers run, and progress is reported", async () => {
-  const { worker, engine, submit, countCalls } = await setup({ leaseMs: 60 });
+  const { worker, engine, submit, countCalls } = await setup({ leaseMs: 1_200 });
   const { handler, contexts, open } = gate();
   worker.handle("work", handler);
   worker.start();
@@ -177,7 +177,7 @@ test("leases are extended while handlers run, and progress is reported", async (
 });
 
 test("a canceled task's handler is told, and nothing more is reported", async () => {
-  const { worker, engine, submit, countCalls } = await setup({ leaseMs: 60 });
+  const { worker, engine, submit, countCalls } = await setup({ leaseMs: 1_200 });
   const { handler, contexts, open } = gate();
   worker.handle("work", handler);
   worker.start();
@@ -194,7 +194,7 @@ test("a canceled task's handler is told, and nothing more is reported", async ()
 });
 
 test("an attempt whose lease is lost is told to stop", async () => {
-  const { worker, engine, submit } = await setup({ leaseMs: 60, slots: 1 });
+  const { worker, engine, submit } = await setup({ leaseMs: 1_200, slots: 1 });
   const { handler, contexts, open } = gate();
   worker.handle("work", handler);
   worker.start();
