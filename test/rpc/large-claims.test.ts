@@ -53,3 +53,28 @@ test("outputs of parents that are too large together are left out and say so", a
   expect(results.filter((parent) => parent.output !== undefined)).toHaveLength(4);
   expect(results.filter((parent) => parent.outputOmitted)).toHaveLength(count - 4);
 });
+
+test("children of large parents come in several claims, each with all that its parents left", async () => {
+  await using server = await setup();
+  const { client } = server;
+  const parents = Array.from({ length: 6 }, (_, n) => ({ key: `p${n}`, name: `p${n}`, kind: "p" }));
+  const children = Array.from({ length: 3 }, (_, n) => ({
+    ...{ name: `c${n}`, kind: "c" },
+    dependencies: [2 * n, 2 * n + 1].map((p) => ({ parent: { case: "key" as const, value: `p${p}` } })),
+  }));
+  const { tasks } = await client.tasks.createTasks({ tasks: [...parents, ...children] });
+  await client.workers.claimTasks({ workerId: "w", kinds: ["p"], maxTasks: 6 });
+  for (const { taskId } of tasks.slice(0, 6)) {
+    await client.tasks.reportTasks({ reports: [{ taskId, report: { case: "success", value: { output: large } } }] });
+  }
+  const outputs: number[] = [];
+  while (outputs.length < children.length) {
+    const waitTimeout = { seconds: 30n };
+    const { assignments } = await client.workers.claimTasks({ workerId: "w", kinds: ["c"], maxTasks: 3, waitTimeout });
+    expect(assignments.length).toBeGreaterThan(0);
+    for (const each of assignments) {
+      outputs.push(Object.values(each.parents).filter((parent) => parent.output !== undefined).length);
+    }
+  }
+  expect(outputs).toEqual([2, 2, 2]);
+});

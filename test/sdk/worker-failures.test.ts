@@ -2,9 +2,7 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
-  createClient,
   createGraph,
-  createWorker,
   NonRetryable,
   type ReportTasksRequest,
   TaskError,
@@ -14,20 +12,10 @@ import {
   WorkerService,
 } from "@millpond/sdk";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { startFakeServer } from "./support/fake-server.ts";
-
-const waitFor = (condition: () => void) => vi.waitFor(condition, { timeout: 10_000, interval: 5 });
+import { startWorker, waitFor } from "./support/start-worker.ts";
 
 async function setup(workerOptions: Partial<WorkerOptions> = {}) {
-  const server = await startFakeServer();
-  const client = createClient({ address: server.url, retry: { initialBackoffMs: 1, maxBackoffMs: 5 } });
-  const worker = createWorker({ client, workerId: "w1", ...workerOptions });
-  onTestFinished(async () => {
-    await worker.stop();
-    client.close();
-    await server[Symbol.asyncDispose]();
-  });
-  const countCalls = (method: string) => server.calls.filter((call) => call.method === method).length;
+  const { server, client, worker, countCalls } = await startWorker(workerOptions);
   const reports = (): TaskReport[] =>
     server.calls
       .filter(({ method }) => method === "ReportTasks")

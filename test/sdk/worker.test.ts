@@ -3,7 +3,6 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   AttemptAborted,
-  createClient,
   createGraph,
   createWorker,
   NonRetryable,
@@ -13,22 +12,13 @@ import {
   type WorkerOptions,
   WorkerService,
 } from "@millpond/sdk";
-import { expect, onTestFinished, test, vi } from "vitest";
-import { startFakeServer } from "./support/fake-server.ts";
-
-const waitFor = (condition: () => void) => vi.waitFor(condition, { timeout: 10_000, interval: 5 });
+import { expect, test } from "vitest";
+import { startWorker, waitFor } from "./support/start-worker.ts";
 
 async function setup(workerOptions: Partial<WorkerOptions> = {}) {
-  const server = await startFakeServer();
-  const client = createClient({ address: server.url, retry: { initialBackoffMs: 1, maxBackoffMs: 5 } });
   const errors: unknown[] = [];
-  const worker = createWorker({ client, workerId: "w1", onError: (error) => errors.push(error), ...workerOptions });
-  onTestFinished(async () => {
-    await worker.stop();
-    client.close();
-    await server[Symbol.asyncDispose]();
-  });
-  const countCalls = (method: string) => server.calls.filter((call) => call.method === method).length;
+  const onError = (error: unknown) => errors.push(error);
+  const { server, client, worker, countCalls } = await startWorker({ onError, ...workerOptions });
   const submit = async (tasks: Record<string, string[]>, input?: JsonValue) => {
     const graph = createGraph();
     for (const [key, after] of Object.entries(tasks)) {
