@@ -1,5 +1,6 @@
 import type { Migration } from "@mikro-orm/migrations";
 import { Core } from "./0001-core.ts";
+import { EngineMigration } from "./0002-engine.ts";
 
 /** A migration and the name under which databases remember it. */
 export interface NamedMigration {
@@ -8,4 +9,7 @@ export interface NamedMigration {
 }
 
 /** Every migration of this server, in the order in which they are applied. Names and order never change. */
-export const migrations: readonly NamedMigration[] = [{ name: "0001-core", class: Core }];
+export const migrations: readonly NamedMigration[] = [
+  { name: "0001-core", class: Core },
+  { name: "0002-engine", class: EngineMigration },
+];

@@ -14,6 +14,7 @@ create table batch (
   name text not null,
   metadata jsonb not null,
   stop_reason text,
+  on_complete text,
   constraint batch_pkey PRIMARY KEY (id)
 );
 
@@ -42,11 +43,58 @@ create table batch_state (
   status smallint not null default 1,
   prior_status smallint not null default 0,
   open boolean not null,
+  on_complete smallint not null default 0,
+  attentive boolean not null default false,
   constraint batch_state_pkey PRIMARY KEY (batch_id),
   constraint batch_state_counts CHECK (LEAST(waiting, pending, claimed, running, paused, success, failure, canceled, skipped) >= 0 AND (waiting + pending + claimed + running + paused + success + failure + canceled + skipped) = total)
 ) with (
   fillfactor = 40
 );
+
+create table dedupe_key (
+  hash bigint not null,
+  task_id bigint not null,
+  shape integer not null,
+  ended boolean not null default false,
+  constraint dedupe_key_pkey PRIMARY KEY (shape, hash, task_id)
+);
+CREATE INDEX dedupe_key_living ON dedupe_key USING btree (shape, hash, task_id) WHERE NOT ended;
+
+create table dedupe_shape (
+  id integer not null generated always as identity,
+  namespace_id integer not null,
+  kind text not null,
+  fields text[] not null,
+  constraint dedupe_shape_pkey PRIMARY KEY (id),
+  constraint dedupe_shape_natural_key UNIQUE (namespace_id, kind, fields),
+  constraint dedupe_shape_namespace_fkey FOREIGN KEY (namespace_id) REFERENCES namespace(id)
+);
+
+create table delivery (
+  id bigint not null generated always as identity,
+  batch_id bigint not null,
+  task_id bigint not null,
+  namespace_id integer not null,
+  trigger smallint not null,
+  "position" smallint not null,
+  attempt integer not null,
+  state smallint not null default 1,
+  fence integer not null default 0,
+  attempt_count integer not null default 0,
+  last_status_code integer not null default 0,
+  due timestamp with time zone not null,
+  create_time timestamp with time zone not null,
+  last_attempt_time timestamp with time zone,
+  deliver_time timestamp with time zone,
+  webhook text,
+  last_error text,
+  constraint delivery_pkey PRIMARY KEY (id),
+  constraint delivery_state_known CHECK (state >= 1 AND state <= 3),
+  constraint delivery_trigger_known CHECK (trigger >= 1 AND trigger <= 5)
+);
+CREATE INDEX delivery_batch ON delivery USING btree (batch_id, id);
+CREATE INDEX delivery_due ON delivery USING btree (due) WHERE state = 1;
+CREATE INDEX delivery_task ON delivery USING btree (task_id, id);
 
 create table edge_late (
   parent bigint not null,
@@ -71,6 +119,14 @@ create table event_tx (
   constraint event_tx_pkey PRIMARY KEY (seq)
 );
 
+create table follow_up (
+  id bigint not null generated always as identity,
+  kind smallint not null,
+  task_ids bigint[] not null,
+  constraint follow_up_pkey PRIMARY KEY (id),
+  constraint follow_up_kind_known CHECK (kind >= 1 AND kind <= 2)
+);
+
 create table instance (
   singleton boolean not null default true,
   uuid_salt bigint not null,
@@ -92,6 +148,19 @@ create table namespace (
   name text not null,
   constraint namespace_pkey PRIMARY KEY (id),
   constraint namespace_name_key UNIQUE (name)
+);
+
+create table parked (
+  batch_id bigint not null,
+  id bigint not null,
+  queue integer not null,
+  rank smallint not null,
+  constraint parked_pkey PRIMARY KEY (batch_id, id)
+);
+
+create table paused_batch (
+  batch_id bigint not null,
+  constraint paused_batch_pkey PRIMARY KEY (batch_id)
 );
 
 create table queue (
@@ -122,6 +191,22 @@ create table request (
   constraint request_pkey PRIMARY KEY (namespace_id, request_id)
 );
 CREATE INDEX request_create_time ON request USING btree (create_time);
+
+create table retry_policy (
+  id integer not null generated always as identity,
+  max_attempts smallint not null,
+  initial_backoff_ms bigint not null,
+  multiplier double precision not null,
+  increment_ms bigint not null,
+  max_backoff_ms bigint not null,
+  jitter double precision not null,
+  causes smallint[] not null,
+  non_retryable_codes text[] not null,
+  digest text not null,
+  constraint retry_policy_pkey PRIMARY KEY (id),
+  constraint retry_policy_digest_key UNIQUE (digest),
+  constraint retry_policy_attempts CHECK (max_attempts >= 1)
+);
 
 create table task (
   id bigint not null,
@@ -159,6 +244,8 @@ create table task_attempt (
   details text,
   output text,
   progress text,
+  claim_time timestamp with time zone,
+  cancel_webhook text,
   constraint task_attempt_pkey PRIMARY KEY (task_id, attempt)
 );
 
@@ -190,6 +277,17 @@ create table task_state (
   skip boolean not null default false,
   grown boolean not null default false,
   cascades boolean not null default false,
+  total_deadline timestamp with time zone,
+  retry_time timestamp with time zone,
+  execution_timeout_ms bigint,
+  total_timeout_ms bigint,
+  retry_policy integer,
+  edits integer not null default 0,
+  requeued smallint not null default 0,
+  notifies smallint not null default 0,
+  critical boolean not null default false,
+  only_for_dependents boolean not null default false,
+  serves boolean not null default false,
   constraint task_state_pkey PRIMARY KEY (id),
   constraint task_state_deps_left CHECK (deps_left >= 0)
 ) with (
@@ -214,16 +312,35 @@ create table worker (
   constraint worker_namespace_fkey FOREIGN KEY (namespace_id) REFERENCES namespace(id)
 );
 
-CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[])
+CREATE OR REPLACE FUNCTION public.mp_add_dedupe_shapes(p_namespace integer, p_kinds text[], p_fields text[])
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
-declare
-  ended record;
 begin
+  perform pg_advisory_xact_lock(7710, 2);
+  with fresh as (
+    insert into dedupe_shape (namespace_id, kind, fields)
+    select distinct p_namespace, x.kind, x.fields::text[] from unnest(p_kinds, p_fields) x(kind, fields) on conflict do nothing returning id, kind, fields
+  )
+  insert into dedupe_key (shape, hash, task_id)
+  select f.id, hashtextextended((select coalesce(jsonb_agg(t.metadata -> e order by n)::text, '[]') from unnest(f.fields) with ordinality x(e, n)), f.id), t.id
+  from task t join queue q on q.id = t.queue join fresh f on f.kind = q.kind
+  where t.namespace_id = p_namespace and jsonb_exists_all(coalesce(t.metadata, '{}'), f.fields);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[], p_stopped bigint DEFAULT NULL::bigint, OUT o_follow_ups bigint[], OUT o_wake boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  touched record;
+  told integer;
+begin
+  o_follow_ups := '{}';
+  o_wake := false;
   with change as (
     select x.batch_id, x.type, x.f, x.t from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
-    where x.type <= 3
+    where x.type in (1, 2, 3, 7)
     union all
     select b, 0::smallint, 0::smallint, 0::smallint from unnest(p_batches) b
   ), delta as (
@@ -253,23 +370,36 @@ begin
       skipped = b.skipped + d.skipped,
       prior_status = 0
     from delta d where b.batch_id = any (array[d.batch_id])
-    returning b.batch_id, b.status, b.open, b.failure, b.canceled,
-      b.waiting + b.pending + b.claimed + b.running + b.paused as unfinished
+    returning b.batch_id, b.failure, b.canceled, b.attentive,
+      b.status in (1, 2) and (b.batch_id = p_stopped or (not b.open and b.waiting + b.pending + b.claimed + b.running + b.paused = 0)) is true as ends
   )
-  select array_agg(batch_id order by batch_id) ids,
-    array_agg((case when failure > 0 then 4 when canceled > 0 then 5 else 3 end)::smallint order by batch_id) statuses
-  into ended from applied where status in (1, 2) and not open and unfinished = 0;
+  select array_agg(batch_id order by batch_id) filter (where ends) ids,
+    array_agg((case when batch_id = p_stopped then 5 when failure > 0 then 4 when canceled > 0 then 5 else 3 end)::smallint order by batch_id) filter (where ends) statuses,
+    array_agg(batch_id) filter (where attentive) attentive
+  into touched from applied;
 
-  if ended.ids is not null then
+  if touched.attentive is not null then
+    select * into o_follow_ups, o_wake from mp_attend(p, touched.attentive);
+  end if;
+
+  if touched.ids is not null then
     with e as (
       update batch_state b set status = x.status, prior_status = b.status, end_time = clock_timestamp()
-      from unnest(ended.ids, ended.statuses) x(batch_id, status) where b.batch_id = any (array[x.batch_id])
-      returning b.batch_id, b.prior_status, b.status
+      from unnest(touched.ids, touched.statuses) x(batch_id, status) where b.batch_id = any (array[x.batch_id])
+      returning b.batch_id, b.prior_status, b.status, b.on_complete
+    ), freed as (
+      delete from paused_batch where batch_id in (select batch_id from e where prior_status = 2)
+    ), notified as (
+      insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time)
+      select e.batch_id, 0, b.namespace_id, 4, n, 0, clock_timestamp(), clock_timestamp()
+      from e join batch b on b.id = any (array[e.batch_id]) cross join lateral generate_series(0, e.on_complete - 1) n
+      returning 1
     )
     select p.types || array_agg(5::smallint), p.batch_ids || array_agg(e.batch_id), p.task_ids || array_agg(0::bigint),
       p.from_statuses || array_agg(e.prior_status), p.to_statuses || array_agg(e.status), p.attempts || array_agg(0),
-      p.queues || array_agg(0), p.workers || array_agg(0), p.success_counts, p.failure_counts
-    into p from e;
+      p.queues || array_agg(0), p.workers || array_agg(0), p.success_counts, p.failure_counts, (select count(*) from notified)
+    into p.types, p.batch_ids, p.task_ids, p.from_statuses, p.to_statuses, p.attempts, p.queues, p.workers, p.success_counts, p.failure_counts, told from e;
+    o_wake := o_wake or told > 0;
   end if;
 
   if cardinality(p.task_ids) > 0 then
@@ -278,6 +408,43 @@ begin
     values (nextval('event_seq'), clock_timestamp(), p.types, p.batch_ids, p.task_ids, p.from_statuses, p.to_statuses, p.attempts,
       p.queues, p.workers, p.success_counts, p.failure_counts);
   end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_attend(p mp_changes, p_batches bigint[], OUT o_follow_ups bigint[], OUT o_wake boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  now_time timestamptz := clock_timestamp();
+  told integer;
+begin
+  with change as materialized (
+    select h.id, h.batch_id, c.type, c.f, c.t, c.attempt, h.execution, h.notifies, h.critical, h.serves
+    from unnest(p.task_ids, p.batch_ids, p.types, p.from_statuses, p.to_statuses, p.attempts) c(id, batch_id, type, f, t, attempt)
+      join task_state h on h.id = any (array[c.id])
+    where c.batch_id = any (p_batches) and c.type in (2, 3, 7) and (c.t > 5 or (c.t = 2 and c.type = 3))
+  ), notice as (
+    select id, batch_id, t - 5 as trigger, n as position, attempt, null::text as webhook
+    from change cross join lateral generate_series(0, ((notifies >> ((t - 6) * 5)) & 31) - 1) n where t between 6 and 8
+    union all
+    -- An attempt of a webhook's receiver that was canceled or timed out: what the receiver asked for is called, or else what follows a cancellation.
+    select c.id, c.batch_id, case when a.cancel_webhook is null then 3 else 5 end, n, c.attempt, a.cancel_webhook
+    from change c left join task_attempt a on a.task_id = any (array[c.id]) and a.attempt = c.attempt
+      cross join lateral generate_series(0, case when a.cancel_webhook is not null then 0 when c.t = 8 then -1 else ((c.notifies >> 10) & 31) - 1 end) n
+    where c.execution = 2 and c.f in (3, 4) and (c.t = 8 or (c.type = 3 and a.cause in (3, 4, 5, 6)))
+  ), written as (
+    insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time, webhook)
+    select n.batch_id, n.id, b.namespace_id, n.trigger, n.position, n.attempt, now_time, now_time, n.webhook
+    from notice n join batch b on b.id = any (array[n.batch_id]) returning 1
+  ), noted as (
+    insert into follow_up (kind, task_ids)
+    select 1, array_agg(id) from change where critical and t = 7 group by batch_id
+    union all
+    select 2, array_agg(id) from change where serves and t > 5 having count(*) > 0
+    returning id
+  )
+  select (select coalesce(array_agg(id), '{}') from noted), (select count(*) from written) into o_follow_ups, told;
+  o_wake := told > 0;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_batch_json(p_batch bigint)
@@ -310,54 +477,103 @@ begin
   with u as (
     update task_state h set status = 8, prior_status = h.status, end_time = p_time, lease_until = null
     where h.id = any (p_ids) and h.status < 6
-    returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.priority, h.worker, h.run_time, h.dependents
-  ), unqueued as (
-    -- A claim takes rows of ready before those of tasks: where it holds one, it takes it away itself, and finds the task canceled.
-    delete from ready where ctid = any (array(
-      select r.ctid from u join ready r on r.queue = any (array[u.queue]) and r.rank = -u.priority and r.id = u.id where u.prior_status = 2 for update of r skip locked
-    ))
+    returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.priority, h.worker, h.claim_time, h.run_time, h.dependents, h.edits
   ), kept as (
-    insert into task_attempt (task_id, attempt, status, worker, start_time, end_time, message)
-    select id, attempt, 8, worker, run_time, p_time, p_reason from u
+    insert into task_attempt (task_id, attempt, status, worker, claim_time, start_time, end_time, message)
+    select id, case when prior_status in (3, 4) then attempt else -edits end, 8, case when prior_status in (3, 4) then worker end,
+      case when prior_status in (3, 4) then claim_time end, case when prior_status in (3, 4) then run_time end, p_time, p_reason from u
     on conflict (task_id, attempt) do update set status = 8, end_time = excluded.end_time, message = excluded.message
   )
-  select array_agg(3::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses,
-    array_agg(8::smallint) to_statuses, array_agg(attempt) attempts, array_agg(queue) queues, array_agg(coalesce(worker, 0)) workers,
-    array_agg(id) filter (where dependents > 0) ended
+  select array_agg((case when prior_status in (3, 4) then 3 else 7 end)::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses,
+    array_agg(8::smallint) to_statuses, array_agg(attempt) attempts, array_agg(queue) queues, array_agg(case when prior_status in (3, 4) then coalesce(worker, 0) else edits end) workers,
+    array_agg(id) filter (where dependents > 0) ended, array_agg(id) filter (where prior_status = 2) pending
   into moved from u;
   if moved.ids is null then return; end if;
+  perform mp_dequeue(moved.pending);
   o_ids := moved.ids;
   o_from := moved.from_statuses;
   p_changes := mp_concat(p_changes, row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null));
   if moved.ended is not null then
-    select * into settled from mp_settle(moved.ended, array_fill(8::smallint, array[cardinality(moved.ended)]), '{}', '{}', '{}', '{}', p_late_only, p_time, p_changes);
+    settled := mp_settle(moved.ended, array_fill(8::smallint, array[cardinality(moved.ended)]), '{}', '{}', '{}', '{}', p_late_only, p_time, p_changes);
     p_changes := settled.p_changes;
     o_ready := settled.o_ready;
   end if;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_cancel_tasks(p_namespace integer, p_request_id text, p_hash bytea, p_ids bigint[], p_reason text, OUT o_taken bigint[], OUT o_ready integer[], OUT o_replayed_hash bytea)
+CREATE OR REPLACE FUNCTION public.mp_cancel_tasks(p_namespace integer, p_request_id text, p_hash bytea, p_ids bigint[], p_reason text, OUT o_taken bigint[], OUT o_refused bigint[], OUT o_refused_statuses smallint[], OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_replayed_hash bytea)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
   canceled record;
+  appended record;
   earlier jsonb;
 begin
   select * into earlier, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
   if earlier is not null then
     o_taken := array(select jsonb_array_elements_text(earlier -> 'taken'))::bigint[];
+    o_refused := array(select jsonb_array_elements_text(earlier -> 'refused'))::bigint[];
+    o_refused_statuses := array(select jsonb_array_elements_text(earlier -> 'statuses'))::smallint[];
     return;
   end if;
-  select * into canceled from mp_cancel(p_ids, p_reason, false, clock_timestamp(), null::mp_changes);
+  canceled := mp_cancel(p_ids, p_reason, false, clock_timestamp(), null::mp_changes);
   o_taken := canceled.o_ids;
   o_ready := canceled.o_ready;
-  perform mp_append_event(canceled.p_changes);
-  if p_request_id is not null then
-    insert into request (namespace_id, request_id, create_time, body_hash, result)
-    values (p_namespace, p_request_id, now(), p_hash, jsonb_build_object('taken', o_taken::text[]));
-  end if;
+  appended := mp_append_event(canceled.p_changes);
+  o_follow_ups := appended.o_follow_ups;
+  if appended.o_wake then o_ready := o_ready || 0; end if;
+  select coalesce(array_agg(r.id), '{}'), coalesce(array_agg(r.status), '{}') into o_refused, o_refused_statuses from mp_refused(p_ids, o_taken) r;
+  perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object('taken', o_taken::text[], 'refused', o_refused::text[], 'statuses', o_refused_statuses));
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_cancel_unneeded(p_ids bigint[], OUT o_changes mp_changes, OUT o_ready integer[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  candidates bigint[];
+  looked_at bigint[];
+  unneeded bigint[];
+  canceled record;
+begin
+  o_ready := '{}';
+  looked_at := p_ids;
+  candidates := '{}';
+  loop
+    select array_agg(distinct p.parent) into looked_at from mp_parents(looked_at) p where p.only_for_dependents and p.status < 6;
+    exit when looked_at is null;
+    candidates := candidates || looked_at;
+  end loop;
+  if cardinality(candidates) = 0 then return; end if;
+  perform from task_state h where h.id = any (candidates) and h.status < 6 order by h.status in (1, 5), h.id for update;
+  looked_at := candidates;
+  loop
+    select array_agg(h.id) into unneeded from unnest(looked_at) x(id) join task_state h on h.id = any (array[x.id])
+    where h.status < 6 and h.only_for_dependents
+      and not exists (select from task t cross join lateral unnest(t.children) c(child)
+        cross join lateral (select from task_state d where d.id = any (array[c.child]) and d.status < 6 offset 0) d where t.id = any (array[x.id]))
+      and not exists (select from edge_late l
+        cross join lateral (select from task_state d where d.id = any (array[l.child]) and d.status < 6 offset 0) d where l.parent = any (array[x.id]));
+    exit when unneeded is null;
+    canceled := mp_cancel(unneeded, 'every task that depends on it has ended', false, clock_timestamp(), o_changes);
+    o_changes := canceled.p_changes;
+    o_ready := o_ready || canceled.o_ready;
+    select array_agg(distinct p.parent) into looked_at from mp_parents(canceled.o_ids) p where p.only_for_dependents and p.status < 6;
+    exit when looked_at is null;
+  end loop;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_children(p_ids bigint[])
+ RETURNS bigint[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(array_agg(distinct child), '{}') from (
+    select c.child from unnest(p_ids) x(id) join task t on t.id = any (array[x.id]) cross join lateral unnest(t.children) c(child)
+    union all
+    select l.child from unnest(p_ids) x(id) join edge_late l on l.parent = any (array[x.id])
+  ) edge
+$function$;
 
 CREATE OR REPLACE FUNCTION public.mp_claim(p_queues integer[], p_max integer, p_worker integer, p_lease_ms integer, OUT o_ids bigint[], OUT o_attempts integer[], OUT o_more boolean)
  RETURNS record
@@ -366,20 +582,61 @@ AS $function$
 declare
   now_time timestamptz;
   taken bigint[];
+  held bigint[];
   seen integer;
+  -- How many rows of each of several queues are looked at.
+  depth integer := p_max;
+  heads integer;
+  holds boolean;
   moved record;
 begin
-  with held as materialized (
-    select r.ctid, r.rank, r.id from unnest(p_queues) q(queue) cross join lateral (
-      select r.ctid, r.rank, r.id from ready r where r.queue = q.queue order by r.rank, r.id limit p_max for update skip locked
-    ) r
-  ), gone as (
-    delete from ready where ctid = any (array(select ctid from held order by rank, id limit p_max)) returning id
-  )
-  select (select array_agg(id order by id) from gone), (select count(*) from held) into taken, seen;
-  o_more := seen >= p_max;
   o_ids := '{}';
   o_attempts := '{}';
+  if pg_advisory_xact_lock_shared(7710, 1) is null then return; end if;
+  loop
+    if cardinality(p_queues) = 1 then
+      with free as materialized (
+        select r.ctid, r.id from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
+        order by r.rank, r.id limit p_max for update of h skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(select ctid from free)) returning id
+      )
+      select array_agg(id order by id), count(*), 0, exists (select from paused_batch) into taken, seen, heads, holds from gone;
+    else
+      -- Only what is taken is locked: the heads of all queues are more.
+      with head as materialized (
+        select r.queue, r.rank, r.id from unnest(p_queues) q(queue) cross join lateral (
+          select r.queue, r.rank, r.id from ready r where r.queue = q.queue order by r.rank, r.id limit depth
+        ) r order by r.rank, r.id
+      ), free as materialized (
+        select head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit p_max for update of h skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(
+          select r.ctid from free join ready r on r.queue = any (array[free.queue]) and r.rank = free.rank and r.id = free.id)) returning id
+      )
+      select array_agg(id order by id), count(*), (select count(*) from head), exists (select from paused_batch) into taken, seen, heads, holds from gone;
+    end if;
+    o_more := seen = p_max;
+    if taken is null then
+      -- Others hold the heads: what is behind them may be free.
+      exit when heads < depth or depth > 64 * p_max;
+      depth := depth * 8;
+      continue;
+    end if;
+    exit when not holds;
+    with parted as materialized (
+      select h.id, h.batch_id, h.queue, h.priority, p.batch_id is not null as is_held from unnest(taken) x(id) join task_state h on h.id = any (array[x.id])
+        left join paused_batch p on p.batch_id = any (array[h.batch_id])
+    ), kept as (
+      insert into parked (batch_id, id, queue, rank) select batch_id, id, queue, -priority from parted where is_held on conflict do nothing
+    )
+    select array_agg(id order by id) filter (where not is_held), array_agg(id) filter (where is_held) into taken, held from parted;
+    exit when held is null;
+    -- There is more of that batch where this was.
+    perform mp_park(p_queues, p_max);
+    o_more := true;
+    exit when taken is not null;
+  end loop;
   if taken is null then return; end if;
 
   -- Later than the commit of whatever made them ready: the times of parents and children are in order.
@@ -389,10 +646,11 @@ begin
       claim_time = now_time, run_time = case when p_worker is not null then now_time end, activity_time = now_time,
       lease_until = now_time + case when p_worker is null then h.start_timeout_ms else p_lease_ms end * interval '1 millisecond'
     where h.id = any (taken) and h.status = 2
-    returning h.id, h.batch_id, h.status, h.attempt, h.queue, h.lease_until, h.inactivity_timeout_ms
+    returning h.id, h.batch_id, h.status, h.attempt, h.queue, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
   ), watched as (
     insert into timer (due, task_ids, attempts)
-    select min(case when p_worker is null then lease_until else least(lease_until, now_time + inactivity_timeout_ms * interval '1 millisecond') end),
+    select min(case when p_worker is null then lease_until
+        else least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond') end),
       array_agg(id), array_agg(attempt) from u having count(*) > 0
   )
   select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(2::smallint) from_statuses, array_agg(status) to_statuses,
@@ -412,15 +670,12 @@ AS $function$
     a.attempts || b.attempts, a.queues || b.queues, a.workers || b.workers, a.success_counts || b.success_counts, a.failure_counts || b.failure_counts)::mp_changes
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_create(p_namespace integer, p_batch bigint, p_new boolean, p_name text, p_metadata text, p_open boolean, p_request_id text, p_hash bytea, p_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_late_children bigint[], p_late_parents bigint[], p_late_conditions smallint[], OUT o_result jsonb, OUT o_replayed_hash bytea, OUT o_ready integer[])
+CREATE OR REPLACE FUNCTION public.mp_create(p_namespace integer, p_batch bigint, p_new boolean, p_name text, p_metadata text, p_open boolean, p_request_id text, p_hash bytea, p_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_late_children bigint[], p_late_parents bigint[], p_late_conditions smallint[], p_policies integer[], p_max_attempts smallint[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_paused boolean, p_on_complete text, p_on_complete_count smallint, p_answer jsonb, OUT o_result jsonb, OUT o_replayed_hash bytea, OUT o_ready integer[], OUT o_follow_ups bigint[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
   now_time timestamptz;
-  living_parents bigint[];
-  living_children bigint[];
-  living_conditions smallint[];
   ended_parents bigint[];
   ended_statuses smallint[];
   ended_children bigint[];
@@ -432,31 +687,45 @@ declare
   ready_queues integer[] := '{}';
   changes mp_changes;
   expected bigint;
+  late_serves bigint[] := '{}';
+  passed_over integer[] := '{}';
+  attentive boolean;
+  appended record;
 begin
   select * into o_result, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
   if o_result is not null then return; end if;
+  -- Kinds get a new shape of deduplication while no create is under way.
+  perform pg_advisory_xact_lock_shared(7710, 2);
 
   if cardinality(p_late_parents) > 0 then
-    perform from task_state h where h.id = any (p_late_parents) and h.status < 6 order by h.status in (1, 5), h.id for update;
+    perform mp_lock_tasks(p_late_parents, true);
     update task_state h set dependents = h.dependents + x.n, grown = true, prior_status = 0
     from (select p, count(*)::integer n from unnest(p_late_parents) p group by p) x where h.id = any (array[x.p]) and h.status < 6;
-    -- a new statement: it sees those that ended while the locks above were waited for; of the others, none can end now
     select array_agg(x.parent order by x.n) filter (where h.status > 5), array_agg(h.status order by x.n) filter (where h.status > 5),
       array_agg(x.child order by x.n) filter (where h.status > 5), array_agg(x.condition order by x.n) filter (where h.status > 5),
-      array_agg(x.parent order by x.n) filter (where h.status < 6), array_agg(x.child order by x.n) filter (where h.status < 6),
-      array_agg(x.condition order by x.n) filter (where h.status < 6), min(x.parent) filter (where h.id is null or t.id is null)
-    into ended_parents, ended_statuses, ended_children, ended_conditions, living_parents, living_children, living_conditions, missing
+      min(x.parent) filter (where h.id is null or t.id is null)
+    into ended_parents, ended_statuses, ended_children, ended_conditions, missing
     from unnest(p_late_children, p_late_parents, p_late_conditions) with ordinality x(child, parent, condition, n)
       left join task_state h on h.id = any (array[x.parent]) left join task t on t.id = any (array[x.parent]) and t.namespace_id = p_namespace;
     if missing is not null then
       raise exception using errcode = 'MP003', message = 'no such parent', detail = missing::text;
     end if;
+    -- Claims pass over parents that might start, while they are locked.
+    select coalesce(array_agg(distinct x.child) filter (where h.only_for_dependents), '{}'), coalesce(array_agg(distinct h.queue) filter (where h.status = 2), '{}')
+    into late_serves, passed_over from unnest(p_late_children, p_late_parents) x(child, parent) join task_state h on h.id = any (array[x.parent])
+    where h.only_for_dependents or h.status = 2;
   end if;
 
   now_time := clock_timestamp();
+  attentive := cardinality(late_serves) > 0 or coalesce(true = any (p_critical), false) or coalesce(true = any (p_only_for_dependents), false)
+    or coalesce(true = any (p_serves), false) or 2 = any (p_executions) or exists (select from unnest(p_notifies) n where n <> 0);
   if p_new then
-    insert into batch (id, namespace_id, create_time, name, metadata) values (p_batch, p_namespace, now_time, p_name, p_metadata::jsonb);
-    insert into batch_state (batch_id, open) values (p_batch, p_open);
+    insert into batch (id, namespace_id, create_time, name, metadata, on_complete) values (p_batch, p_namespace, now_time, p_name, p_metadata::jsonb, p_on_complete);
+    insert into batch_state (batch_id, open, status, on_complete, attentive)
+    values (p_batch, p_open, case when p_paused then 2 else 1 end, p_on_complete_count, attentive);
+    if p_paused then
+      insert into paused_batch (batch_id) values (p_batch);
+    end if;
   end if;
   insert into task (id, batch_id, open_batch_id, create_time, expected_count, namespace_id, queue, key, name, parents, parent_conditions,
     children, child_conditions, metadata, input, spec)
@@ -464,12 +733,25 @@ begin
     x.parent_conditions::smallint[], x.children::bigint[], x.child_conditions::smallint[], x.metadata::jsonb, x.input, x.spec
   from unnest(p_ids, p_queues, p_keys, p_names, p_metadatas, p_inputs, p_specs, p_expected, p_parents, p_parent_conditions, p_children, p_child_conditions)
     x(id, queue, key, name, metadata, input, spec, expected, parents, parent_conditions, children, child_conditions);
-  insert into task_state (id, batch_id, start_time, end_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms, status, priority, execution, unmet_policy, cascades)
+  insert into task_state (id, batch_id, start_time, end_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms, status, priority, execution,
+    unmet_policy, cascades, retry_policy, max_attempts, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical, only_for_dependents, serves)
   select x.id, p_batch, x.start_time, case when x.execution = 3 and x.status = 2 and coalesce(x.start_time <= now_time, true) then now_time end,
     x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
-    case when x.execution = 3 and x.status = 2 and coalesce(x.start_time <= now_time, true) then 6 else x.status end, x.priority, x.execution, x.unmet_policy, x.cascades
-  from unnest(p_ids, p_start_times, p_deps_left, p_dependents, p_queues, p_start_timeouts, p_inactivity_timeouts, p_statuses, p_priorities, p_executions, p_unmet_policies, p_cascades)
-    x(id, start_time, deps_left, dependents, queue, start_timeout, inactivity_timeout, status, priority, execution, unmet_policy, cascades);
+    case when x.execution = 3 and x.status = 2 and coalesce(x.start_time <= now_time, true) then 6 else x.status end, x.priority, x.execution,
+    x.unmet_policy, coalesce(x.cascades, false), x.policy, coalesce(x.max_attempts, 1), x.execution_timeout, x.total_timeout,
+    now_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
+    coalesce(x.serves, false) or x.id = any (late_serves)
+  from unnest(p_ids, p_start_times, p_deps_left, p_dependents, p_queues, p_start_timeouts, p_inactivity_timeouts, p_statuses, p_priorities, p_executions,
+      p_unmet_policies, p_cascades, p_policies, p_max_attempts, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical, p_only_for_dependents, p_serves)
+    x(id, start_time, deps_left, dependents, queue, start_timeout, inactivity_timeout, status, priority, execution,
+      unmet_policy, cascades, policy, max_attempts, execution_timeout, total_timeout, notifies, critical, only_for_dependents, serves);
+  if exists (select from unnest(p_total_timeouts) t where t is not null) then
+    insert into timer (due, task_ids, attempts)
+    select now_time + t * interval '1 millisecond', array_agg(id), array_agg(-1) from unnest(p_ids, p_total_timeouts) x(id, t) where t is not null group by t;
+  end if;
+  if exists (select from dedupe_shape) then
+    perform mp_index_for_dedupe(p_ids);
+  end if;
   if 2 = any (p_statuses) then
     with free as materialized (
       select x.* from unnest(p_ids, p_queues, p_priorities, p_start_times, p_statuses, p_executions) x(id, queue, priority, start_time, status, execution) where x.status = 2
@@ -482,15 +764,15 @@ begin
       array_agg(queue) filter (where execution = 3 and coalesce(start_time <= now_time, true))
     into ready_queues, joined, joined_queues from free;
   end if;
-  if living_parents is not null then
-    insert into edge_late (parent, child, condition) select * from unnest(living_parents, living_children, living_conditions);
+  if cardinality(p_late_parents) > 0 then
+    insert into edge_late (parent, child, condition) select * from unnest(p_late_parents, p_late_children, p_late_conditions);
   end if;
 
   changes := row(array_fill(1::smallint, array[cardinality(p_ids)]), array_fill(p_batch, array[cardinality(p_ids)]), p_ids,
     array_fill(0::smallint, array[cardinality(p_ids)]), p_statuses, array_fill(0, array[cardinality(p_ids)]), p_queues,
     array_fill(0, array[cardinality(p_ids)]), null, null);
   if p_new then
-    changes := mp_concat(row(array[5::smallint], array[p_batch], array[0::bigint], array[0::smallint], array[1::smallint], array[0], array[0], array[0], null, null), changes);
+    changes := mp_concat(row(array[5::smallint], array[p_batch], array[0::bigint], array[0::smallint], array[(case when p_paused then 2 else 1 end)::smallint], array[0], array[0], array[0], null, null), changes);
   end if;
   if joined is not null then
     changes := mp_concat(changes, row(array_fill(2::smallint, array[cardinality(joined)]), array_fill(p_batch, array[cardinality(joined)]), joined,
@@ -509,25 +791,80 @@ begin
     perform from batch_state b join batch on batch.id = b.batch_id
     where b.batch_id = p_batch and batch.namespace_id = p_namespace and b.open and b.status in (1, 2) for update of b;
     if not found then
+      -- This very call, made at the same time and taken just now: it is made again, and answered.
+      if p_request_id is not null and exists (select from request where namespace_id = p_namespace and request_id = p_request_id) then
+        raise exception using errcode = 'serialization_failure', message = 'the request_id has been answered meanwhile';
+      end if;
       if exists (select from batch where id = p_batch and namespace_id = p_namespace) then
         raise exception using errcode = 'MP002', message = 'batch is sealed';
       end if;
       raise exception using errcode = 'MP001', message = 'no such batch';
+    end if;
+    if attentive then
+      update batch_state b set attentive = true where b.batch_id = p_batch and not b.attentive;
     end if;
   end if;
   if expected is not null then
     update batch_state set expected_count = coalesce(expected_count, 0) + expected where batch_id = p_batch;
   end if;
   insert into batch_queue (queue, batch_id) select distinct q, p_batch from unnest(p_queues) q order by q on conflict do nothing;
-  perform mp_append_event(changes, array[p_batch]);
-  o_ready := ready_queues;
+  appended := mp_append_event(changes, array[p_batch]);
+  o_follow_ups := appended.o_follow_ups;
+  o_ready := ready_queues || passed_over || case when appended.o_wake then array[0] else '{}' end;
   select jsonb_build_object('batch', mp_batch_json(p_batch), 'moved', array_agg(x.id::text order by x.n), 'moved_to', array_agg(x.to_status order by x.n))
-  into o_result from unnest(changes.task_ids, changes.types, changes.to_statuses) with ordinality x(id, type, to_status, n) where x.type in (2, 3);
-  if p_request_id is not null then
-    -- After the event: a call with the same request_id that came first makes this one fail here, and then nothing of it is seen.
-    o_result := o_result || jsonb_build_object('ids', p_ids::text[]);
-    insert into request (namespace_id, request_id, create_time, body_hash, result) values (p_namespace, p_request_id, now_time, p_hash, o_result);
+  into o_result from unnest(changes.task_ids, changes.types, changes.to_statuses) with ordinality x(id, type, to_status, n) where x.type in (2, 3, 7);
+  perform mp_keep_request(p_namespace, p_request_id, p_hash, o_result || jsonb_build_object('answer', p_answer));
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_dedupe_hashes(p_namespace integer, p_queue integer, p_metadata jsonb)
+ RETURNS TABLE(shape integer, hash bigint)
+ LANGUAGE sql
+ STABLE ROWS 2
+AS $function$
+  select s.id, hashtextextended((select coalesce(jsonb_agg(p_metadata -> f order by n)::text, '[]') from unnest(s.fields) with ordinality x(f, n)), s.id)
+  from queue q join dedupe_shape s on s.namespace_id = any (array[p_namespace]) and s.kind = q.kind
+  where q.id = any (array[p_queue]) and jsonb_exists_all(coalesce(p_metadata, '{}'), s.fields)
+$function$;
+
+CREATE OR REPLACE FUNCTION public.mp_dequeue(p_ids bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if cardinality(p_ids) > 0 then
+    delete from parked where ctid = any (array(
+      select k.ctid from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) join parked k on k.batch_id = any (array[h.batch_id]) and k.id = h.id));
+    delete from ready where ctid = any (array(
+      select r.ctid from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
+        join ready r on r.queue = any (array[h.queue]) and r.rank = -h.priority and r.id = h.id));
   end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_duration(p_ms bigint)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case when p_ms < 1000 then p_ms || ' ms' when p_ms % 3600000 = 0 then p_ms / 3600000 || ' h' when p_ms % 60000 = 0 then p_ms / 60000 || ' min'
+    else trim_scale(p_ms / 1000.0) || ' s' end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.mp_enqueue(p_ids bigint[], p_time timestamp with time zone)
+ RETURNS integer[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  queues integer[];
+begin
+  with free as materialized (
+    select h.id, h.queue, h.priority, h.start_time, h.attempt from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2
+  ), queued as (
+    insert into ready (queue, rank, id) select queue, -priority, id from free where coalesce(start_time <= p_time, true) on conflict do nothing
+  ), delayed as (
+    insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from free where start_time > p_time group by start_time
+  )
+  select array_agg(distinct queue) filter (where coalesce(start_time <= p_time, true)) into queues from free;
+  return coalesce(queues, '{}');
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_extend_leases(p_ids bigint[], p_attempts integer[], p_worker integer, p_lease_ms integer)
@@ -543,6 +880,49 @@ begin
   returning h.id, h.lease_until;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_find_duplicates(p_items integer[], p_shapes integer[], p_metadatas text[], p_statuses text[])
+ RETURNS TABLE(o_item integer, o_task_id bigint, o_status smallint)
+ LANGUAGE plpgsql
+AS $function$
+declare
+  lot integer;
+begin
+  for lot in
+    select distinct (hashtextextended((select coalesce(jsonb_agg(x.metadata::jsonb -> f order by n)::text, '[]') from unnest(s.fields) with ordinality y(f, n)), s.id) & 255)::integer
+    from unnest(p_shapes, p_metadatas) x(shape, metadata) join dedupe_shape s on s.id = any (array[x.shape]) order by 1
+  loop
+    perform pg_advisory_xact_lock(7711, lot);
+  end loop;
+
+  -- What has ended is marked, so that it is looked at once only; not what is being retried just now.
+  with wanted as materialized (
+    select distinct s.id as shape, hashtextextended((select coalesce(jsonb_agg(x.metadata::jsonb -> f order by n)::text, '[]') from unnest(s.fields) with ordinality y(f, n)), s.id) as hash
+    from unnest(p_shapes, p_metadatas) x(shape, metadata) join dedupe_shape s on s.id = any (array[x.shape])
+  ), over as materialized (
+    select w.shape, w.hash, k.task_id from wanted w join dedupe_key k on k.shape = any (array[w.shape]) and k.hash = w.hash and not k.ended
+      join task_state h on h.id = any (array[k.task_id]) where h.status > 5 for share of h skip locked
+  )
+  update dedupe_key k set ended = true from over o where k.shape = any (array[o.shape]) and k.hash = o.hash and k.task_id = o.task_id;
+
+  return query
+  select x.item, f.task_id, f.status
+  from unnest(p_items, p_shapes, p_metadatas, p_statuses) x(item, shape, metadata, statuses) join dedupe_shape s on s.id = any (array[x.shape])
+    cross join lateral (
+      select hashtextextended((select coalesce(jsonb_agg(x.metadata::jsonb -> e order by n)::text, '[]') from unnest(s.fields) with ordinality y(e, n)), s.id) as hash
+    ) v cross join lateral (
+      (select k.task_id, h.status from dedupe_key k join task_state h on h.id = any (array[k.task_id]) join task t on t.id = any (array[k.task_id])
+        where k.shape = x.shape and k.hash = v.hash and not k.ended and h.status = any (x.statuses::smallint[])
+          and (select bool_and(t.metadata -> e = x.metadata::jsonb -> e) from unnest(s.fields) e) is not false
+        order by k.task_id desc limit 1)
+      union all
+      (select k.task_id, h.status from dedupe_key k join task_state h on h.id = any (array[k.task_id]) join task t on t.id = any (array[k.task_id])
+        where x.statuses::smallint[] && '{6,7,8,9}' and k.shape = x.shape and k.hash = v.hash and k.ended and h.status = any (x.statuses::smallint[])
+          and (select bool_and(t.metadata -> e = x.metadata::jsonb -> e) from unnest(s.fields) e) is not false
+        order by k.task_id desc limit 1)
+      limit 1
+    ) f;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_find_request(p_namespace integer, p_request_id text, OUT o_result jsonb, OUT o_hash bytea)
  RETURNS record
  LANGUAGE plpgsql
@@ -553,7 +933,7 @@ begin
   select result, body_hash into o_result, o_hash from request where namespace_id = p_namespace and request_id = p_request_id;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_fire_timers(p_rows integer, OUT o_rows integer, OUT o_ready integer[])
+CREATE OR REPLACE FUNCTION public.mp_fire_timers(p_rows integer, p_tasks integer, OUT o_rows integer, OUT o_more boolean, OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_next timestamp with time zone)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -561,68 +941,201 @@ declare
   now_time timestamptz := clock_timestamp();
   ids bigint[];
   attempts integer[];
+  wholes boolean[];
+  heads bigint;
+  entries bigint;
   moved record;
   settled record;
   changes mp_changes;
+  appended record;
 begin
   o_ready := '{}';
-  with due as (
-    select t.ctid from timer t where t.due <= now_time order by t.due, t.id limit p_rows for update skip locked
+  o_follow_ups := '{}';
+  -- As many rows as it takes to have p_tasks; the rest of the last one, if it is larger, becomes rows of that size.
+  with head as materialized (
+    select t.ctid as place, t.due, t.id, cardinality(t.task_ids) as tasks from timer t where t.due <= now_time order by t.due, t.id limit p_rows
+  ), due as materialized (
+    select place from (select place, tasks, sum(tasks) over (order by due, id) as total from head) running where total - tasks < p_tasks
   ), gone as (
-    delete from timer t where t.ctid = any (array(select ctid from due)) returning t.task_ids, t.attempts
+    delete from timer t where t.ctid = any (array(
+      select l.ctid from timer l where l.ctid = any (array(select place from due)) for update skip locked)) returning t.due, t.task_ids, t.attempts
+  ), entry as materialized (
+    select gone.due, x.id, x.attempt, row_number() over (order by gone.due, x.id) n from gone, unnest(gone.task_ids, gone.attempts) x(id, attempt)
+  ), later as (
+    insert into timer (due, task_ids, attempts) select min(due), array_agg(id), array_agg(attempt) from entry where n > p_tasks group by (n - 1) / p_tasks
   ), task as (
-    select distinct x.id, x.attempt from gone, unnest(gone.task_ids, gone.attempts) x(id, attempt)
+    select id, max(attempt) attempt, bool_or(attempt = -1) whole from entry where n <= p_tasks group by id
   )
-  select array_agg(id order by id, attempt), array_agg(attempt order by id, attempt), (select count(*) from gone) into ids, attempts, o_rows from task;
+  select array_agg(id order by id), array_agg(attempt order by id), array_agg(whole order by id), (select count(*) from gone), (select count(*) from head), (select max(n) from entry)
+  into ids, attempts, wholes, o_rows, heads, entries from task;
+  o_more := o_rows > 0 and (heads > o_rows or heads = p_rows or entries > p_tasks);
+  select min(due) into o_next from timer;
   if ids is null then return; end if;
 
   with live as (
-    select h.id, h.attempt, h.execution, h.status, h.lease_until, h.max_attempts + h.released as max_attempts, h.start_time, h.worker, h.run_time,
-      case when h.status = 4 then least(h.lease_until, h.activity_time + h.inactivity_timeout_ms * interval '1 millisecond') when h.status = 3 then h.lease_until else h.start_time end as due
-    from unnest(ids, attempts) x(id, attempt) join task_state h on h.id = any (array[x.id]) where h.attempt = x.attempt and (h.status in (3, 4) or (h.status = 2 and h.start_time is not null))
-    order by x.id for update of h
+    select h.id, x.attempt = h.attempt as current, x.whole, h.attempt, h.execution, h.status, h.lease_until, h.requeued, h.released, h.retry_policy, h.worker, h.claim_time, h.run_time,
+      h.start_timeout_ms, h.inactivity_timeout_ms, h.execution_timeout_ms, h.total_timeout_ms, h.total_deadline, h.run_time + h.execution_timeout_ms * interval '1 millisecond' as overrun_at,
+      case h.status when 4 then least(h.lease_until, h.activity_time + h.inactivity_timeout_ms * interval '1 millisecond', h.run_time + h.execution_timeout_ms * interval '1 millisecond')
+        when 3 then h.lease_until when 2 then h.start_time end as due
+    from unnest(ids, attempts, wholes) x(id, attempt, whole) join task_state h on h.id = any (array[x.id])
+    where h.status < 6 and (x.attempt = h.attempt or (x.whole and h.total_deadline is not null))
+    order by h.status in (1, 5), h.id for update of h
   ), put_off as (
-    insert into timer (due, task_ids, attempts) select date_trunc('second', min(due)) + interval '1 second', array_agg(id), array_agg(attempt)
-    from live where due > now_time group by date_trunc('second', due)
+    insert into timer (due, task_ids, attempts)
+    select date_bin('250 milliseconds', due, 'epoch') + interval '250 milliseconds', array_agg(id), array_agg(attempt)
+    from live where current and due > now_time group by 1
+    union all
+    select total_deadline, array_agg(id), array_agg(-1) from live where whole and total_deadline > now_time group by 1
+  ), cause as materialized (
+    select live.*, (case when total_deadline <= now_time then 6 when status = 2 then null when lease_until <= now_time then case when status = 3 then 3 else 8 end
+      when overrun_at <= now_time then 5 else 4 end)::smallint as cause
+    from live where (current and due <= now_time) or total_deadline <= now_time
   ), verdict as materialized (
-    select id, worker, run_time,
-      (case when status = 2 then case when execution = 3 then 6 else 2 end
-        when lease_until <= now_time and attempt < max_attempts + 3 then 2
-        else 7 end)::smallint as status,
-      case when status = 2 then null when lease_until <= now_time then case when status = 3 then 3 else 8 end else 4 end as cause
-    from live where due <= now_time
+    select c.*, c.cause in (3, 8) and c.requeued < 3 as requeue,
+      c.cause is not null and not (c.cause in (3, 8) and c.requeued < 3) and c.retry_policy is not null
+        and mp_may_retry(c.retry_policy, c.attempt - c.released - c.requeued, c.cause, null, false) as again from cause c
   ), u as (
-    update task_state h set status = v.status, prior_status = case when v.status <> h.status then h.status else 0 end, lease_until = null,
-      end_time = case when v.status in (6, 7) then now_time end,
-      worker = case when v.status = 7 then h.worker end, claim_time = case when v.status = 7 then h.claim_time end, run_time = case when v.status = 7 then h.run_time end,
-      activity_time = case when v.status = 7 then h.activity_time end
+    update task_state h set
+      status = case when v.cause is null then case when v.execution = 3 then 6 else 2 end when v.requeue or v.again then 2 else 7 end,
+      prior_status = case when v.cause is not null or v.execution = 3 then h.status else 0 end,
+      requeued = h.requeued + case when v.requeue then 1 else 0 end,
+      start_time = case when v.again then now_time + mp_retry_delay(v.retry_policy, v.attempt - v.released - v.requeued, null) * interval '1 millisecond' else h.start_time end,
+      lease_until = null,
+      end_time = case when (v.cause is null and v.execution = 3) or (v.cause is not null and not v.requeue and not v.again) then now_time end
     from verdict v where h.id = any (array[v.id])
-    returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.dependents, v.worker, v.run_time, v.cause
+    returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.dependents, h.start_time, h.edits, v.worker, v.claim_time, v.run_time, v.cause, v.start_timeout_ms, v.inactivity_timeout_ms, v.execution_timeout_ms, v.total_timeout_ms
   ), queued as (
-    insert into ready (queue, rank, id) select queue, -priority, id from u where status = 2 on conflict do nothing
+    insert into ready (queue, rank, id) select queue, -priority, id from u where status = 2 and coalesce(start_time <= now_time, true) on conflict do nothing
+  ), delayed as (
+    insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from u where status = 2 and start_time > now_time group by start_time
   ), kept as (
-    insert into task_attempt (task_id, attempt, status, cause, worker, start_time, end_time, message)
-    select id, attempt, 7, cause, worker, run_time, now_time,
-      case cause when 3 then 'the start webhook was not answered within start_timeout' when 8 then 'the lease ran out' else 'no sign of life for inactivity_timeout' end
+    insert into task_attempt (task_id, attempt, status, cause, worker, claim_time, start_time, end_time, message)
+    select id, case when prior_status in (3, 4) then attempt else -edits end, 7, cause, case when prior_status in (3, 4) then worker end,
+      case when prior_status in (3, 4) then claim_time end, case when prior_status in (3, 4) then run_time end, now_time,
+      case cause when 3 then format('the start webhook was not answered within the start_timeout of %s', mp_duration(start_timeout_ms)) when 8 then 'the lease ran out'
+        when 5 then format('it ran longer than the execution_timeout of %s', mp_duration(execution_timeout_ms))
+        when 6 then format('it had not ended within the total_timeout of %s', mp_duration(total_timeout_ms))
+        else format('it gave no sign of life for the inactivity_timeout of %s', mp_duration(inactivity_timeout_ms)) end
     from u where cause is not null
-    on conflict (task_id, attempt) do update set status = 7, cause = excluded.cause, worker = excluded.worker, start_time = excluded.start_time, end_time = excluded.end_time, message = excluded.message
+    on conflict (task_id, attempt) do update set status = 7, cause = excluded.cause, worker = excluded.worker, claim_time = excluded.claim_time, start_time = excluded.start_time, end_time = excluded.end_time, message = excluded.message
   )
-  select array_agg((case when cause is not null then 3 else 2 end)::smallint order by id) filter (where prior_status <> 0) types,
+  select array_agg((case when cause is null then 2 when prior_status in (3, 4) then 3 else 7 end)::smallint order by id) filter (where prior_status <> 0) types,
     array_agg(batch_id order by id) filter (where prior_status <> 0) batch_ids, array_agg(id order by id) filter (where prior_status <> 0) ids,
     array_agg(prior_status order by id) filter (where prior_status <> 0) from_statuses, array_agg(status order by id) filter (where prior_status <> 0) to_statuses,
     array_agg(attempt order by id) filter (where prior_status <> 0) attempts, array_agg(queue order by id) filter (where prior_status <> 0) queues,
-    array_agg(coalesce(worker, 0) order by id) filter (where prior_status <> 0) workers, coalesce(array_agg(distinct queue) filter (where status = 2), '{}') ready,
-    array_agg(id order by id) filter (where status > 5 and dependents > 0) ended, array_agg(status order by id) filter (where status > 5 and dependents > 0) ended_statuses
+    array_agg(case when prior_status in (3, 4) then coalesce(worker, 0) when cause is not null then edits else 0 end order by id) filter (where prior_status <> 0) workers,
+    coalesce(array_agg(distinct queue) filter (where status = 2 and coalesce(start_time <= now_time, true)), '{}') ready,
+    array_agg(id order by id) filter (where status > 5 and dependents > 0) ended, array_agg(status order by id) filter (where status > 5 and dependents > 0) ended_statuses,
+    array_agg(id) filter (where prior_status = 2 and status = 7) over_in_queue
   into moved from u;
   o_ready := moved.ready;
   if moved.ids is null then return; end if;
+  perform mp_dequeue(moved.over_in_queue);
   changes := row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
   if moved.ended is not null then
-    select * into settled from mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes);
+    settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes);
     changes := settled.p_changes;
     o_ready := o_ready || settled.o_ready;
   end if;
-  perform mp_append_event(changes);
+  appended := mp_append_event(changes);
+  o_follow_ups := appended.o_follow_ups;
+  if appended.o_wake then o_ready := o_ready || 0; end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_follow_up(p_id bigint, OUT o_found boolean, OUT o_ready integer[], OUT o_follow_ups bigint[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  entry follow_up;
+  failed record;
+  done record;
+  appended record;
+begin
+  o_ready := '{}';
+  o_follow_ups := '{}';
+  if p_id is not null then
+    delete from follow_up where id = p_id returning * into entry;
+  else
+    delete from follow_up where id = (select id from follow_up order by id limit 1 for update skip locked) returning * into entry;
+  end if;
+  o_found := entry.id is not null;
+  if not o_found then return; end if;
+  if entry.kind = 1 then
+    -- One that was retried meanwhile has not failed any more.
+    select t.batch_id, coalesce(t.key, t.name) as name into failed from unnest(entry.task_ids) x(id) join task t on t.id = any (array[x.id])
+      join task_state h on h.id = any (array[x.id]) where h.status = 7 and h.critical order by h.end_time, h.id limit 1;
+    if failed.batch_id is null then return; end if;
+    done := mp_stop(failed.batch_id, format('critical task "%s" failed', failed.name));
+    appended := mp_append_event(done.o_changes, array[failed.batch_id], failed.batch_id);
+  else
+    done := mp_cancel_unneeded(entry.task_ids);
+    appended := mp_append_event(done.o_changes);
+  end if;
+  o_ready := done.o_ready;
+  if appended.o_wake then o_ready := o_ready || 0; end if;
+  o_follow_ups := appended.o_follow_ups;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_hold_batch(p_namespace integer, p_request_id text, p_hash bytea, p_batch bigint, p_hold boolean, OUT o_batch jsonb, OUT o_ready integer[], OUT o_replayed_hash bytea)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  was smallint;
+begin
+  o_ready := '{}';
+  select * into o_batch, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
+  if o_batch is not null then return; end if;
+  perform from batch where id = p_batch and namespace_id = p_namespace;
+  if not found then
+    raise exception using errcode = 'MP001', message = 'no such batch';
+  end if;
+  perform pg_advisory_xact_lock(7710, 1);
+  if not p_hold then
+    -- Before the batch's row, as who cancels or edits a task takes them.
+    with freed as (
+      delete from parked where batch_id = p_batch returning queue, rank, id
+    ), queued as (
+      insert into ready (queue, rank, id) select queue, rank, id from freed on conflict do nothing
+    )
+    select coalesce(array_agg(distinct queue), '{}') into o_ready from freed;
+  end if;
+  select status into was from batch_state where batch_id = p_batch for update;
+  if was > 2 then
+    raise exception using errcode = 'MP004', message = 'the batch has ended', detail = was::text;
+  end if;
+  if (was = 1) = p_hold then
+    if p_hold then
+      insert into paused_batch (batch_id) values (p_batch);
+    else
+      delete from paused_batch where batch_id = p_batch;
+    end if;
+    update batch_state set status = 3 - was, prior_status = status where batch_id = p_batch;
+    perform mp_append_event(row(array[5::smallint], array[p_batch], array[0::bigint], array[was], array[(3 - was)::smallint],
+      array[0], array[0], array[0], null, null)::mp_changes);
+  end if;
+  o_batch := mp_batch_json(p_batch);
+  perform mp_keep_request(p_namespace, p_request_id, p_hash, o_batch);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_index_for_dedupe(p_ids bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into dedupe_key (shape, hash, task_id)
+  select d.shape, d.hash, t.id from unnest(p_ids) x(id) join task t on t.id = any (array[x.id]) cross join lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
+  on conflict do nothing;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_keep_request(p_namespace integer, p_request_id text, p_hash bytea, p_result jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if p_request_id is null then return; end if;
+  insert into request (namespace_id, request_id, create_time, body_hash, result) values (p_namespace, p_request_id, now(), p_hash, p_result);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_lock_downstream(p_ids bigint[], p_children bigint[], p_late_only boolean, p_statuses smallint[] DEFAULT NULL::smallint[])
@@ -654,6 +1167,36 @@ begin
   order by h.id for update;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_lock_tasks(p_ids bigint[], p_share boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  locked bigint[];
+begin
+  loop
+    select coalesce(array_agg(id), '{}') into locked from (
+      select h.id from task_state h where h.id = any (p_ids) and h.status < 6 order by h.status in (1, 5), h.id for update
+    ) living;
+    if p_share then
+      perform from task_state h where h.id = any (p_ids) and h.status > 5 order by h.id for share;
+    else
+      perform from task_state h where h.id = any (p_ids) and h.status > 5 order by h.id for update;
+    end if;
+    exit when not exists (select h.id from task_state h where h.id = any (p_ids) and h.status < 6 except select unnest(locked));
+  end loop;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_may_retry(p_policy integer, p_attempt integer, p_cause smallint, p_code text, p_non_retryable boolean)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select p_cause not in (6, 7) and not coalesce(p_non_retryable, false) and exists (
+    select from retry_policy p where p.id = p_policy and p_attempt < p.max_attempts
+      and (cardinality(p.causes) = 0 or p_cause = any (p.causes)) and (p_code is null or p_code <> all (p.non_retryable_codes)))
+$function$;
+
 CREATE OR REPLACE FUNCTION public.mp_outcome(status smallint, deps_left integer, unmet_policy smallint, unmet_success bigint, unmet_failure bigint, skip boolean, execution smallint, delayed boolean)
  RETURNS smallint
  LANGUAGE sql
@@ -666,6 +1209,85 @@ AS $function$
     when status = 5 then 5
     when execution = 3 and delayed is not true then 6
     else 2 end)::smallint
+$function$;
+
+CREATE OR REPLACE FUNCTION public.mp_parents(p_ids bigint[])
+ RETURNS TABLE(child bigint, parent bigint, condition smallint, status smallint, only_for_dependents boolean)
+ LANGUAGE sql
+ STABLE ROWS 100
+AS $function$
+  with edge as materialized (
+    select t.id, e.parent, coalesce(e.condition, 1::smallint) as condition from unnest(p_ids) x(id) join task t on t.id = any (array[x.id])
+      cross join lateral unnest(t.parents, t.parent_conditions) e(parent, condition)
+  )
+  select edge.id, p.id, edge.condition, p.status, p.only_for_dependents from edge join task_state p on p.id = any (array[edge.parent])
+$function$;
+
+CREATE OR REPLACE FUNCTION public.mp_park(p_queues integer[], p_max integer)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  moved integer;
+begin
+  loop
+    with head as materialized (
+      select r.queue, r.rank, r.id from unnest(p_queues) q(queue) cross join lateral (
+        select r.queue, r.rank, r.id from ready r where r.queue = q.queue order by r.rank, r.id limit greatest(p_max, 500)
+      ) r
+    ), held as materialized (
+      select h.batch_id, head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id])
+      where h.status = 2 and exists (select from paused_batch b where b.batch_id = any (array[h.batch_id])) for update of h skip locked
+    ), gone as (
+      delete from ready where ctid = any (array(
+        select r.ctid from held join ready r on r.queue = any (array[held.queue]) and r.rank = held.rank and r.id = held.id)) returning queue, rank, id
+    ), kept as (
+      insert into parked (batch_id, id, queue, rank) select h.batch_id, gone.id, gone.queue, gone.rank from gone join task_state h on h.id = any (array[gone.id])
+      on conflict do nothing
+    )
+    select count(*) into moved from gone;
+    exit when moved = 0;
+  end loop;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_pause_tasks(p_namespace integer, p_request_id text, p_hash bytea, p_ids bigint[], OUT o_taken bigint[], OUT o_refused bigint[], OUT o_refused_statuses smallint[], OUT o_replayed_hash bytea)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  earlier jsonb;
+  moved record;
+begin
+  select * into earlier, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
+  if earlier is not null then
+    o_taken := array(select jsonb_array_elements_text(earlier -> 'taken'))::bigint[];
+    o_refused := array(select jsonb_array_elements_text(earlier -> 'refused'))::bigint[];
+    o_refused_statuses := array(select jsonb_array_elements_text(earlier -> 'statuses'))::smallint[];
+    return;
+  end if;
+  select coalesce(array_agg(id), '{}') into o_taken from (
+    select h.id from task_state h where h.id = any (p_ids) and h.status in (1, 2, 5) order by h.status in (1, 5), h.id for update
+  ) locked;
+  perform mp_dequeue(array(select h.id from task_state h where h.id = any (o_taken) and h.status = 2));
+  with u as (
+    update task_state h set status = 5, prior_status = h.status where h.id = any (o_taken) and h.status in (1, 2)
+    returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue
+  )
+  select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(5::smallint) to_statuses,
+    array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers into moved from u;
+  if moved.ids is not null then
+    perform mp_append_event(row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null)::mp_changes);
+  end if;
+  select coalesce(array_agg(r.id), '{}'), coalesce(array_agg(r.status), '{}') into o_refused, o_refused_statuses from mp_refused(p_ids, o_taken) r;
+  perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object('taken', o_taken::text[], 'refused', o_refused::text[], 'statuses', o_refused_statuses));
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_refused(p_ids bigint[], p_taken bigint[])
+ RETURNS TABLE(id bigint, status smallint)
+ LANGUAGE sql
+ STABLE ROWS 10
+AS $function$
+  select h.id, h.status from (select unnest(p_ids) except select unnest(p_taken)) x(id) join task_state h on h.id = any (array[x.id])
 $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_release(p_ids bigint[], p_attempts integer[], OUT o_ready integer[])
@@ -689,7 +1311,7 @@ begin
   perform mp_append_event(row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null)::mp_changes);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_report(p_ids bigint[], p_attempts integer[], p_actions smallint[], p_outputs text[], p_causes smallint[], p_messages text[], p_codes text[], p_details text[], p_progress text[], p_success_counts bigint[], p_failure_counts bigint[], OUT o_taken bigint[], OUT o_ready integer[])
+CREATE OR REPLACE FUNCTION public.mp_report(p_ids bigint[], p_attempts integer[], p_actions smallint[], p_outputs text[], p_causes smallint[], p_messages text[], p_codes text[], p_details text[], p_progress text[], p_success_counts bigint[], p_failure_counts bigint[], p_non_retryable boolean[], p_retry_delays bigint[], p_cancel_webhooks text[], OUT o_taken bigint[], OUT o_ready integer[], OUT o_follow_ups bigint[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -698,39 +1320,50 @@ declare
   moved record;
   settled record;
   changes mp_changes;
+  appended record;
 begin
   with u as (
     update task_state h set
-      status = case x.action when 3 then 6 when 4 then 7 else 4 end,
+      status = case x.action when 3 then 6 when 4 then case when h.retry_policy is not null
+        and mp_may_retry(h.retry_policy, h.attempt - h.released - h.requeued, x.cause, x.code, x.non_retryable) then 2 else 7 end else 4 end,
       prior_status = case when x.action >= 3 or h.status = 3 then h.status else 0 end,
-      run_time = coalesce(h.run_time, now_time),
+      run_time = case when x.action = 4 then h.run_time else coalesce(h.run_time, now_time) end,
       activity_time = now_time,
-      end_time = case when x.action >= 3 then now_time end,
+      end_time = case when x.action = 3 or (x.action = 4 and (h.retry_policy is null
+        or not mp_may_retry(h.retry_policy, h.attempt - h.released - h.requeued, x.cause, x.code, x.non_retryable))) then now_time end,
+      start_time = case when x.action = 4 and h.retry_policy is not null
+          and mp_may_retry(h.retry_policy, h.attempt - h.released - h.requeued, x.cause, x.code, x.non_retryable)
+        then now_time + mp_retry_delay(h.retry_policy, h.attempt - h.released - h.requeued, x.retry_delay) * interval '1 millisecond' else h.start_time end,
       lease_until = case when x.action < 3 and h.execution <> 2 then h.lease_until end,
-      success_count = h.success_count + x.success_count,
-      failure_count = h.failure_count + x.failure_count
-    from unnest(p_ids, p_attempts, p_actions, p_outputs, p_causes, p_messages, p_codes, p_details, p_progress, p_success_counts, p_failure_counts)
-      x(id, attempt, action, output, cause, message, code, details, progress, success_count, failure_count)
+      success_count = h.success_count + coalesce(x.success_count, 0),
+      failure_count = h.failure_count + coalesce(x.failure_count, 0)
+    from unnest(p_ids, p_attempts, p_actions, p_outputs, p_causes, p_messages, p_codes, p_details, p_progress, p_success_counts, p_failure_counts,
+        p_non_retryable, p_retry_delays, p_cancel_webhooks)
+      x(id, attempt, action, output, cause, message, code, details, progress, success_count, failure_count, non_retryable, retry_delay, cancel_webhook)
     where h.id = any (array[x.id]) and h.status in (3, 4) and (x.attempt = 0 or x.attempt = h.attempt)
-    returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.worker, h.dependents, h.run_time, h.inactivity_timeout_ms,
-      x.output, x.cause, x.message, x.code, x.details, x.progress, x.success_count, x.failure_count
+    returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.worker, h.dependents, h.claim_time, h.run_time, h.start_time,
+      h.inactivity_timeout_ms, h.execution_timeout_ms,
+      x.output, x.cause, x.message, x.code, x.details, x.progress, coalesce(x.success_count, 0) as success_count, coalesce(x.failure_count, 0) as failure_count, x.cancel_webhook
   ), kept as (
-    insert into task_attempt as a (task_id, attempt, status, cause, worker, start_time, end_time, message, code, details, output, progress)
-    select id, attempt, case when status > 5 then status end, cause, worker, run_time, case when status > 5 then now_time end, message, code, details, output, progress
-    from u where status = 7 or output is not null or progress is not null
-    on conflict (task_id, attempt) do update set status = excluded.status, cause = excluded.cause, worker = excluded.worker, start_time = excluded.start_time,
+    insert into task_attempt as a (task_id, attempt, status, cause, worker, claim_time, start_time, end_time, message, code, details, output, progress, cancel_webhook)
+    select id, attempt, case status when 6 then 6 when 4 then null else 7 end, cause, worker, claim_time, run_time, case when status <> 4 then now_time end,
+      message, code, details, output, progress, cancel_webhook
+    from u where status in (2, 7) or output is not null or progress is not null or cancel_webhook is not null
+    on conflict (task_id, attempt) do update set status = excluded.status, cause = excluded.cause, worker = excluded.worker, claim_time = excluded.claim_time, start_time = excluded.start_time,
       end_time = excluded.end_time, message = excluded.message, code = excluded.code, details = excluded.details, output = excluded.output,
-      progress = coalesce(excluded.progress, a.progress)
+      progress = coalesce(excluded.progress, a.progress), cancel_webhook = coalesce(excluded.cancel_webhook, a.cancel_webhook)
   ), watched as (
     insert into timer (due, task_ids, attempts)
-    select now_time + min(inactivity_timeout_ms) * interval '1 millisecond', array_agg(id), array_agg(attempt) from u where status = 4 and prior_status = 3 having count(*) > 0
+    select now_time + min(least(inactivity_timeout_ms, execution_timeout_ms)) * interval '1 millisecond', array_agg(id), array_agg(attempt)
+    from u where status = 4 and prior_status = 3 having count(*) > 0
   )
   select array_agg(id) as ids,
-    array_agg((case when status = 7 or output is not null then 3 else 2 end)::smallint) filter (where prior_status <> 0) as types,
+    array_agg((case when status in (2, 7) or output is not null then 3 else 2 end)::smallint) filter (where prior_status <> 0) as types,
     array_agg(batch_id) filter (where prior_status <> 0) as batch_ids, array_agg(id) filter (where prior_status <> 0) as task_ids,
     array_agg(prior_status) filter (where prior_status <> 0) as from_statuses, array_agg(status) filter (where prior_status <> 0) as to_statuses,
     array_agg(attempt) filter (where prior_status <> 0) as attempts, array_agg(queue) filter (where prior_status <> 0) as queues,
     array_agg(coalesce(worker, 0)) filter (where prior_status <> 0) as workers,
+    array_agg(id) filter (where status = 2) as again,
     array_agg(id) filter (where status > 5 and dependents > 0) as ended, array_agg(status) filter (where status > 5 and dependents > 0) as ended_statuses,
     array_agg(id) filter (where success_count > 0 or failure_count > 0) as counted,
     array_agg(success_count) filter (where success_count > 0 or failure_count > 0) as success_counts,
@@ -739,8 +1372,12 @@ begin
 
   o_taken := coalesce(moved.ids, '{}');
   o_ready := '{}';
+  o_follow_ups := '{}';
   if moved.ids is null then return; end if;
   changes := row(moved.types, moved.batch_ids, moved.task_ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
+  if moved.again is not null then
+    o_ready := mp_enqueue(moved.again, now_time);
+  end if;
   if moved.counted is not null then
     select array_agg(4::smallint) || changes.types, array_agg(h.batch_id) || changes.batch_ids, array_agg(h.id) || changes.task_ids,
       array_agg(h.status) || changes.from_statuses, array_agg(h.status) || changes.to_statuses, array_agg(h.attempt) || changes.attempts,
@@ -748,9 +1385,9 @@ begin
     into changes from unnest(moved.counted) x(id) join task_state h on h.id = any (array[x.id]);
   end if;
   if moved.ended is not null then
-    select * into settled from mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes);
+    settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes);
     changes := settled.p_changes;
-    o_ready := settled.o_ready;
+    o_ready := o_ready || settled.o_ready;
   end if;
   if moved.counted is not null then
     -- The rows of all batches that this transaction changes, in their order, before some of them get counts.
@@ -759,17 +1396,277 @@ begin
     from (select h.batch_id, sum(x.s) s, sum(x.f) f from unnest(moved.counted, moved.success_counts, moved.failure_counts) x(id, s, f)
       join task_state h on h.id = any (array[x.id]) group by h.batch_id) d where b.batch_id = any (array[d.batch_id]);
   end if;
-  perform mp_append_event(changes);
+  appended := mp_append_event(changes);
+  o_follow_ups := appended.o_follow_ups;
+  if appended.o_wake then o_ready := o_ready || 0; end if;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_seal_batch(p_namespace integer, p_request_id text, p_hash bytea, p_batch bigint, OUT o_batch jsonb, OUT o_replayed_hash bytea)
+CREATE OR REPLACE FUNCTION public.mp_resume_tasks(p_namespace integer, p_request_id text, p_hash bytea, p_ids bigint[], OUT o_taken bigint[], OUT o_refused bigint[], OUT o_refused_statuses smallint[], OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_replayed_hash bytea)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  earlier jsonb;
+  now_time timestamptz;
+  moved record;
+  settled record;
+  appended record;
+  changes mp_changes;
+begin
+  o_ready := '{}';
+  select * into earlier, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
+  if earlier is not null then
+    o_taken := array(select jsonb_array_elements_text(earlier -> 'taken'))::bigint[];
+    o_refused := array(select jsonb_array_elements_text(earlier -> 'refused'))::bigint[];
+    o_refused_statuses := array(select jsonb_array_elements_text(earlier -> 'statuses'))::smallint[];
+    return;
+  end if;
+  perform from task_state h where h.id = any (p_ids) and h.status = 5 order by h.id for update;
+  now_time := clock_timestamp();
+  with u as (
+    update task_state h set prior_status = 5,
+      status = case when h.deps_left > 0 then 1 when h.execution = 3 and coalesce(h.start_time <= now_time, true) then 6 else 2 end,
+      end_time = case when h.deps_left = 0 and h.execution = 3 and coalesce(h.start_time <= now_time, true) then now_time end
+    where h.id = any (p_ids) and h.status = 5
+    returning h.id, h.batch_id, h.status, h.attempt, h.queue, h.dependents
+  )
+  select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(5::smallint) from_statuses, array_agg(status) to_statuses,
+    array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers, array_agg(id) filter (where status = 2) pending,
+    array_agg(id) filter (where status = 6 and dependents > 0) ended into moved from u;
+  o_taken := coalesce(moved.ids, '{}');
+  if moved.ids is not null then
+    changes := row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
+    if moved.pending is not null then
+      o_ready := mp_enqueue(moved.pending, now_time);
+    end if;
+    if moved.ended is not null then
+      settled := mp_settle(moved.ended, array_fill(6::smallint, array[cardinality(moved.ended)]), '{}', '{}', '{}', '{}', false, now_time, changes);
+      changes := settled.p_changes;
+      o_ready := o_ready || settled.o_ready;
+    end if;
+    appended := mp_append_event(changes);
+    o_follow_ups := appended.o_follow_ups;
+    if appended.o_wake then o_ready := o_ready || 0; end if;
+  end if;
+  select coalesce(array_agg(r.id), '{}'), coalesce(array_agg(r.status), '{}') into o_refused, o_refused_statuses from mp_refused(p_ids, o_taken) r;
+  perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object('taken', o_taken::text[], 'refused', o_refused::text[], 'statuses', o_refused_statuses));
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_retry(p_namespace integer, p_request_id text, p_hash bytea, p_ids bigint[], p_batch bigint, p_with_dependents boolean, OUT o_taken bigint[], OUT o_refused bigint[], OUT o_refused_statuses smallint[], OUT o_blockers bigint[], OUT o_batch jsonb, OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_replayed_hash bytea)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  earlier jsonb;
+  now_time timestamptz;
+  ids bigint[];
+  related bigint[];
+  locked bigint[] := '{}';
+  below bigint[];
+  blocked bigint[] := '{}';
+  blockers bigint[] := '{}';
+  looked_at bigint[];
+  back record;
+  moved record;
+  again record;
+  unmet record;
+  settled record;
+  appended record;
+  reopened record;
+  changes mp_changes;
+begin
+  o_taken := '{}';
+  o_ready := '{}';
+  select * into earlier, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
+  if earlier is not null then
+    o_taken := array(select jsonb_array_elements_text(earlier -> 'taken'))::bigint[];
+    o_refused := array(select jsonb_array_elements_text(earlier -> 'refused'))::bigint[];
+    o_refused_statuses := array(select jsonb_array_elements_text(earlier -> 'statuses'))::smallint[];
+    o_blockers := array(select jsonb_array_elements_text(earlier -> 'blockers'))::bigint[];
+    o_batch := earlier -> 'batch';
+    return;
+  end if;
+  if p_batch is not null then
+    perform from batch where id = p_batch and namespace_id = p_namespace;
+    if not found then
+      raise exception using errcode = 'MP001', message = 'no such batch';
+    end if;
+  end if;
+
+  -- All that has a say is locked: what runs again, what it depends on, and what depends on it. Who hangs an edge onto one of them locks it first.
+  loop
+    ids := mp_retry_set(p_ids, p_batch, p_with_dependents);
+    related := array(
+      select id from (
+        select unnest(ids) as id union select parent from mp_parents(ids) union select unnest(mp_children(ids))
+      ) near order by id);
+    exit when related = locked;
+    perform mp_lock_tasks(related, false);
+    locked := related;
+  end loop;
+  now_time := clock_timestamp();
+
+  with u as (
+    update task_state h set status = 1, prior_status = h.status where h.id = any (ids) and h.status > 5 returning h.id
+  )
+  select array_agg(id) into looked_at from u;
+  if looked_at is null then
+    ids := '{}';
+  end if;
+  while looked_at is not null loop
+    with stuck as materialized (
+      select h.id, min(p.parent) as parent from mp_parents(looked_at) p join task_state h on h.id = any (array[p.child])
+      where h.status = 1 and h.end_time is not null and p.status > 5
+        and ((p.condition = 1 and p.status <> 6) or (p.condition = 3 and p.status in (6, 9)))
+      group by h.id
+    ), u as (
+      update task_state h set status = h.prior_status from stuck where h.id = any (array[stuck.id]) returning h.id, stuck.parent
+    )
+    select array_agg(id) ids, array_agg(parent) parents into back from u;
+    exit when back.ids is null;
+    blocked := blocked || back.ids;
+    blockers := blockers || back.parents;
+    select array_agg(h.id) into looked_at from unnest(mp_children(back.ids)) x(id) join task_state h on h.id = any (array[x.id])
+    where h.status = 1 and h.end_time is not null;
+  end loop;
+
+  -- What the attempts that it leaves behind came to, where nothing is kept of them yet.
+  insert into task_attempt (task_id, attempt, status, worker, claim_time, start_time, end_time)
+  select h.id, h.attempt, h.prior_status, h.worker, h.claim_time, h.run_time, h.end_time from unnest(ids) x(id) join task_state h on h.id = any (array[x.id])
+  where h.status = 1 and h.end_time is not null and h.attempt > 0 and h.claim_time is not null on conflict do nothing;
+  -- Facts of one kind under each other and grouped: joined, lists of this size would be compared all with all.
+  with fact as (
+    select child as id, 1 as waits, 0 as late from mp_parents(ids) where status < 6
+    union all
+    select l.parent, 0, 1 from unnest(ids) x(id) join edge_late l on l.parent = any (array[x.id])
+    union all
+    select unnest(ids), 0, 0
+  ), counted as materialized (
+    select id, sum(waits)::integer as deps_left, sum(late)::integer as late from fact group by id
+  ), stand as materialized (
+    select h.id, h.prior_status, c.deps_left, coalesce(cardinality(t.children), 0) + c.late as dependents, c.late > 0 as grown
+    from counted c join task_state h on h.id = any (array[c.id]) join task t on t.id = any (array[c.id])
+    where h.status = 1 and h.end_time is not null
+  ), u as (
+    -- A join that may succeed at once does so last: until then it counts as one that has not ended.
+    update task_state h set
+      status = case when s.deps_left > 0 or (h.execution = 3 and coalesce(h.start_time <= now_time, true)) then 1 else 2 end, end_time = null,
+      -- A start time still to come of one that was claimed before is that of a back-off, which is over with this.
+      start_time = case when h.attempt = 0 then h.start_time end,
+      deps_left = s.deps_left, dependents = s.dependents, grown = s.grown, skip = false, released = h.attempt, requeued = 0, edits = h.edits + 1,
+      retry_time = now_time, total_deadline = now_time + h.total_timeout_ms * interval '1 millisecond',
+      worker = null, claim_time = null, run_time = null, activity_time = null, lease_until = null
+    from stand s where h.id = any (array[s.id])
+    returning h.id, h.batch_id, s.prior_status, case when h.status = 1 and s.deps_left = 0 then 6 else h.status end::smallint as status,
+      h.attempt, h.queue, h.dependents, h.total_deadline
+  ), watched as (
+    insert into timer (due, task_ids, attempts) select total_deadline, array_agg(id), array_agg(-1) from u where total_deadline is not null group by total_deadline
+  ), found_again as (
+    update dedupe_key k set ended = false from u join task t on t.id = any (array[u.id]) cross join lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
+    where k.shape = any (array[d.shape]) and k.hash = d.hash and k.task_id = u.id and k.ended
+  )
+  select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(status) to_statuses,
+    array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers, array_agg(id) filter (where status = 2) pending,
+    array_agg(id) filter (where status = 6) joined, array_agg(id) filter (where status = 6 and dependents > 0) ended into moved from u;
+  o_taken := coalesce(moved.ids, '{}');
+  -- Claims pass over what might start, while it is locked.
+  o_ready := array(select distinct h.queue from unnest(locked) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2);
+
+  if moved.ids is not null then
+    changes := row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
+    below := array(select h.id from unnest(mp_children(moved.ids)) x(id) join task_state h on h.id = any (array[x.id]) where h.status in (1, 2, 5));
+    -- Those that run again are among them, where they depend on each other: for them nothing changes.
+    perform mp_dequeue(array(select h.id from unnest(below) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2));
+    -- A parent that ended badly while its child ran is settled now that the child waits.
+    select array_agg(p.parent) parents, array_agg(p.status) statuses, array_agg(p.child) children, array_agg(p.condition) conditions into unmet
+    from mp_parents(below) p where p.status > 5 and ((p.condition = 1 and p.status <> 6) or (p.condition = 3 and p.status in (6, 9)));
+    with stand as materialized (
+      select child as id, count(*) filter (where status < 6 or (condition = 1 and status <> 6) or (condition = 3 and status in (6, 9)))::integer as deps_left
+      from mp_parents(below) group by child
+    ), u as (
+      update task_state h set deps_left = s.deps_left, skip = false, status = case when h.status = 2 and s.deps_left > 0 then 1 else h.status end,
+        prior_status = case when h.status = 2 and s.deps_left > 0 then 2 else 0 end
+      from stand s where h.id = any (array[s.id]) returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue
+    )
+    select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(status) to_statuses,
+      array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers into again from u where prior_status <> 0;
+    changes := mp_concat(changes, row(again.types, again.batch_ids, again.ids, again.from_statuses, again.to_statuses, again.attempts, again.queues, again.workers, null, null));
+    if moved.pending is not null then
+      o_ready := o_ready || mp_enqueue(moved.pending, now_time);
+    end if;
+    if moved.joined is not null then
+      update task_state h set status = 6, end_time = now_time where h.id = any (moved.joined);
+    end if;
+    if moved.ended is not null or unmet.parents is not null then
+      settled := mp_settle(coalesce(moved.ended, '{}'), array_fill(6::smallint, array[coalesce(cardinality(moved.ended), 0)]),
+        coalesce(unmet.parents, '{}'), coalesce(unmet.statuses, '{}'), coalesce(unmet.children, '{}'), coalesce(unmet.conditions, '{}'), false, now_time, changes);
+      changes := settled.p_changes;
+      o_ready := o_ready || settled.o_ready;
+    end if;
+    perform from batch_state b where b.batch_id = any (changes.batch_ids) order by b.batch_id for update;
+    with b as (
+      update batch_state b set status = 1, prior_status = b.status, end_time = null where b.batch_id = any (moved.batch_ids) and b.status > 2 returning b.batch_id, b.prior_status
+    ), forgotten as (
+      update batch set stop_reason = null from b where batch.id = any (array[b.batch_id]) and batch.stop_reason is not null
+    )
+    select array_agg(5::smallint) types, array_agg(batch_id) batch_ids, array_agg(0::bigint) ids, array_agg(prior_status) from_statuses, array_agg(1::smallint) to_statuses,
+      array_agg(0) zeros into reopened from b;
+    changes := mp_concat(row(reopened.types, reopened.batch_ids, reopened.ids, reopened.from_statuses, reopened.to_statuses, reopened.zeros, reopened.zeros, reopened.zeros, null, null), changes);
+    appended := mp_append_event(changes);
+    o_follow_ups := appended.o_follow_ups;
+    if appended.o_wake then o_ready := o_ready || 0; end if;
+  end if;
+  if p_batch is not null then
+    o_batch := mp_batch_json(p_batch);
+  end if;
+  select coalesce(array_agg(r.id), '{}'), coalesce(array_agg(r.status), '{}'), coalesce(array_agg(b.parent), '{}') into o_refused, o_refused_statuses, o_blockers
+  from mp_refused(p_ids, o_taken) r left join unnest(blocked, blockers) b(id, parent) on b.id = any (array[r.id]);
+  perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object(
+    'taken', o_taken::text[], 'refused', o_refused::text[], 'statuses', o_refused_statuses, 'blockers', o_blockers::text[], 'batch', o_batch));
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_retry_delay(p_policy integer, p_attempt integer, p_requested bigint)
+ RETURNS double precision
+ LANGUAGE sql
+AS $function$
+  select case when p_requested is not null then p_requested else d.delay * (1 - p.jitter * random()) end
+  from retry_policy p cross join lateral (
+    select least(p.max_backoff_ms, p.initial_backoff_ms * exp(least((p_attempt - 1) * ln(p.multiplier), 50)) + p.increment_ms * (p_attempt - 1)::double precision) as delay
+  ) d where p.id = p_policy
+$function$;
+
+CREATE OR REPLACE FUNCTION public.mp_retry_set(p_ids bigint[], p_batch bigint, p_with_dependents boolean)
+ RETURNS bigint[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with recursive down(id) as (
+    select h.id from unnest(case when p_batch is null then p_ids else array(select t.id from task t where t.batch_id = p_batch) end) x(id)
+      join task_state h on h.id = any (array[x.id]) where case when p_batch is null then h.status > 5 else h.status in (7, 8) end
+    union
+    select h.id from down cross join lateral (
+      select c.child from task t cross join lateral unnest(t.children) c(child) where t.id = any (array[down.id])
+      union all
+      select l.child from edge_late l where l.parent = any (array[down.id])
+    ) c cross join lateral (
+      select s.id, s.batch_id, s.status, s.edits, s.attempt from task_state s where s.id = any (array[c.child]) offset 0
+    ) h
+    where p_with_dependents and (p_batch is null or h.batch_id = p_batch) and (h.status = 9 or (h.status = 7 and exists (
+      select from task_attempt a where a.task_id = any (array[h.id]) and a.attempt in (-h.edits, h.attempt) and a.cause = 7)))
+  )
+  select coalesce(array_agg(id order by id), '{}') from down
+$function$;
+
+CREATE OR REPLACE FUNCTION public.mp_seal_batch(p_namespace integer, p_request_id text, p_hash bytea, p_batch bigint, OUT o_batch jsonb, OUT o_ready integer[], OUT o_replayed_hash bytea)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
   now_status smallint;
   changes mp_changes;
+  appended record;
 begin
+  o_ready := '{}';
   select * into o_batch, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
   if o_batch is not null then return; end if;
   perform from batch where id = p_batch and namespace_id = p_namespace;
@@ -779,12 +1676,11 @@ begin
   update batch_state set open = false where batch_id = p_batch and open returning status into now_status;
   if now_status is not null then
     changes := row(array[5::smallint], array[p_batch], array[0::bigint], array[now_status], array[now_status], array[0], array[0], array[0], null, null);
-    perform mp_append_event(changes, array[p_batch]);
+    appended := mp_append_event(changes, array[p_batch]);
+    if appended.o_wake then o_ready := array[0]; end if;
   end if;
   o_batch := mp_batch_json(p_batch);
-  if p_request_id is not null then
-    insert into request (namespace_id, request_id, create_time, body_hash, result) values (p_namespace, p_request_id, now(), p_hash, o_batch);
-  end if;
+  perform mp_keep_request(p_namespace, p_request_id, p_hash, o_batch);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_settle(p_ids bigint[], p_statuses smallint[], p_parents bigint[], p_parent_statuses smallint[], p_children bigint[], p_conditions smallint[], p_late_only boolean, p_time timestamp with time zone, INOUT p_changes mp_changes, OUT o_ready integer[])
@@ -832,25 +1728,25 @@ begin
         prior_status = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) <> h.status then h.status else 0 end,
         end_time = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) in (6, 7, 9) then p_time end
       from settled s
-      where h.id = any (array[s.child]) and h.status in (1, 5)
-      returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.start_time, h.dependents,
+      where h.id = any (array[s.child]) and h.status in (1, 5) and h.deps_left > 0
+      returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.start_time, h.dependents, h.edits,
         case when h.status = 7 then coalesce(case when h.unmet_policy <> 2 then s.unmet_success end, s.unmet_failure) end as culprit
     ), queued as (
       insert into ready (queue, rank, id)
-      select queue, -priority, id from outcome where prior_status <> 0 and status = 2 and coalesce(start_time <= p_time, true)
+      select queue, -priority, id from outcome where prior_status <> 0 and status = 2 and coalesce(start_time <= p_time, true) on conflict do nothing
     ), delayed as (
       insert into timer (due, task_ids, attempts)
       select start_time, array_agg(id), array_agg(attempt) from outcome where prior_status <> 0 and status = 2 and start_time > p_time group by start_time
     ), failed as (
       insert into task_attempt (task_id, attempt, status, cause, parent_id, end_time, message)
-      select o.id, o.attempt, 7, 7, o.culprit, p_time,
+      select o.id, -o.edits, 7, 7, o.culprit, p_time,
         format('dependency "%s" ended as %s', coalesce(t.key, t.name), (array['SUCCESS', 'FAILURE', 'CANCELED', 'SKIPPED'])[h.status - 5])
       from outcome o join task t on t.id = any (array[o.culprit]) join task_state h on h.id = any (array[o.culprit]) where o.status = 7
       on conflict (task_id, attempt) do update set status = 7, cause = 7, parent_id = excluded.parent_id, end_time = excluded.end_time, message = excluded.message
     )
-    select array_agg((case when status = 7 then 3 else 2 end)::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids,
-      array_agg(prior_status) from_statuses, array_agg(status) to_statuses, array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers,
-      array_agg(distinct queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) ready,
+    select array_agg((case when status = 7 then 7 else 2 end)::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids,
+      array_agg(prior_status) from_statuses, array_agg(status) to_statuses, array_agg(attempt) attempts, array_agg(queue) queues,
+      array_agg(case when status = 7 then edits else 0 end) workers, array_agg(distinct queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) ready,
       array_agg(id) filter (where status in (6, 7, 9) and dependents > 0) next_ids,
       array_agg(status) filter (where status in (6, 7, 9) and dependents > 0) next_statuses
     into level from outcome where prior_status <> 0;
@@ -874,16 +1770,39 @@ begin
   p_changes := mp_concat(p_changes, recent);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_stop_batch(p_namespace integer, p_request_id text, p_hash bytea, p_batch bigint, p_reason text, OUT o_from smallint[], OUT o_already_ended bigint, OUT o_batch jsonb, OUT o_ready integer[], OUT o_replayed_hash bytea)
+CREATE OR REPLACE FUNCTION public.mp_stop(p_batch bigint, p_reason text, OUT o_changes mp_changes, OUT o_from smallint[], OUT o_ready integer[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
-  now_time timestamptz;
+  now_time timestamptz := clock_timestamp();
   ids bigint[];
   canceled record;
-  changes mp_changes;
-  was smallint;
+begin
+  o_from := '{}';
+  o_ready := '{}';
+  for pass in 1..2 loop
+    if pass = 2 then
+      perform from batch_state where batch_id = p_batch for update;
+    end if;
+    select array_agg(t.id) into ids from task t join task_state h on h.id = any (array[t.id]) where t.batch_id = p_batch and h.status < 6;
+    continue when ids is null;
+    canceled := mp_cancel(ids, p_reason, true, now_time, o_changes);
+    o_changes := canceled.p_changes;
+    o_from := o_from || canceled.o_from;
+    o_ready := o_ready || canceled.o_ready;
+  end loop;
+  update batch b set stop_reason = p_reason from batch_state s where b.id = p_batch and s.batch_id = p_batch and s.status in (1, 2);
+  update batch_state set open = false where batch_id = p_batch and status in (1, 2);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_stop_batch(p_namespace integer, p_request_id text, p_hash bytea, p_batch bigint, p_reason text, OUT o_from smallint[], OUT o_already_ended bigint, OUT o_batch jsonb, OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_replayed_hash bytea)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  stopped record;
+  appended record;
   earlier jsonb;
 begin
   select * into earlier, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
@@ -893,36 +1812,72 @@ begin
     o_batch := earlier -> 'batch';
     return;
   end if;
-  perform from batch where id = p_batch and namespace_id = p_namespace for update;
+  perform from batch where id = p_batch and namespace_id = p_namespace;
   if not found then
     raise exception using errcode = 'MP001', message = 'no such batch';
   end if;
-  o_from := '{}';
-  o_ready := '{}';
-  now_time := clock_timestamp();
-  -- Twice: without the batch's row, as everybody takes tasks before it; then with it, for what was created meanwhile.
-  for pass in 1..2 loop
-    if pass = 2 then
-      perform from batch_state where batch_id = p_batch for update;
-    end if;
-    select array_agg(t.id) into ids from task t join task_state h on h.id = any (array[t.id]) where t.batch_id = p_batch and h.status < 6;
-    continue when ids is null;
-    select * into canceled from mp_cancel(ids, p_reason, true, now_time, changes);
-    changes := canceled.p_changes;
-    o_from := o_from || canceled.o_from;
-    o_ready := o_ready || canceled.o_ready;
-  end loop;
-  update batch_state b set status = 5, prior_status = b.status, open = false, end_time = now_time
-  where b.batch_id = p_batch and b.status in (1, 2) returning b.prior_status into was;
-  if was is not null then
-    update batch set stop_reason = p_reason where id = p_batch;
-    changes := mp_concat(changes, row(array[5::smallint], array[p_batch], array[0::bigint], array[was], array[5::smallint], array[0], array[0], array[0], null, null));
-  end if;
-  perform mp_append_event(changes);
+  stopped := mp_stop(p_batch, p_reason);
+  o_from := stopped.o_from;
+  o_ready := stopped.o_ready;
+  appended := mp_append_event(stopped.o_changes, array[p_batch], p_batch);
+  o_follow_ups := appended.o_follow_ups;
+  if appended.o_wake then o_ready := o_ready || 0; end if;
   o_batch := mp_batch_json(p_batch);
   o_already_ended := (o_batch ->> 'total')::bigint - cardinality(o_from);
-  if p_request_id is not null then
-    insert into request (namespace_id, request_id, create_time, body_hash, result)
-    values (p_namespace, p_request_id, now(), p_hash, jsonb_build_object('from', o_from, 'already_ended', o_already_ended, 'batch', o_batch));
+  perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object('from', o_from, 'already_ended', o_already_ended, 'batch', o_batch));
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_update_task(p_namespace integer, p_request_id text, p_hash bytea, p_id bigint, p_fields integer, p_priority smallint, p_metadata text, p_expected bigint, p_start_timeout integer, p_inactivity_timeout bigint, p_execution_timeout bigint, p_total_timeout bigint, p_spec text, OUT o_ready integer[])
+ RETURNS integer[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  was record;
+  after record;
+begin
+  o_ready := '{}';
+  select h.status, h.priority, h.queue, t.expected_count, t.batch_id into was
+  from task_state h join task t on t.id = any (array[h.id]) where h.id = any (array[p_id]);
+  if was.status = 2 and was.priority <> p_priority then
+    -- Where it is parked, ResumeBatch is waited for; then it is in ready.
+    update parked set rank = -p_priority where batch_id = was.batch_id and id = p_id;
+    with gone as (
+      delete from ready where queue = was.queue and rank = -was.priority and id = p_id returning queue
+    )
+    insert into ready (queue, rank, id) select queue, -p_priority, p_id from gone;
   end if;
+  if was.status = 2 then
+    -- A claim has passed over it while it was locked.
+    o_ready := array[was.queue];
+  end if;
+  if p_fields & 2 > 0 and exists (select from dedupe_shape) then
+    delete from dedupe_key k using task t, lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
+    where t.id = any (array[p_id]) and k.shape = d.shape and k.hash = d.hash and k.task_id = t.id;
+  end if;
+  update task t set metadata = case when p_fields & 2 > 0 then p_metadata::jsonb else t.metadata end,
+    expected_count = case when p_fields & 4 > 0 then p_expected else t.expected_count end, spec = p_spec
+  where t.id = any (array[p_id]) and (p_fields & 6 > 0 or t.spec is distinct from p_spec);
+  if p_fields & 2 > 0 and exists (select from dedupe_shape) then
+    perform mp_index_for_dedupe(array[p_id]);
+  end if;
+  update task_state h set priority = p_priority, start_timeout_ms = p_start_timeout, inactivity_timeout_ms = p_inactivity_timeout,
+    execution_timeout_ms = p_execution_timeout, total_timeout_ms = p_total_timeout,
+    total_deadline = coalesce(h.retry_time, (select t.create_time from task t where t.id = any (array[h.id]))) + p_total_timeout * interval '1 millisecond',
+    lease_until = case when h.status = 3 then h.claim_time + p_start_timeout * interval '1 millisecond' else h.lease_until end,
+    edits = h.edits + 1, prior_status = 0
+  where h.id = any (array[p_id])
+  returning h.id, h.batch_id, h.status, h.attempt, h.queue, h.worker, h.total_deadline,
+    case h.status when 4 then least(h.lease_until, h.activity_time + h.inactivity_timeout_ms * interval '1 millisecond', h.run_time + h.execution_timeout_ms * interval '1 millisecond')
+      when 3 then h.lease_until end as due
+  into after;
+  insert into timer (due, task_ids, attempts) select due, array[p_id], array[a] from (values (after.due, after.attempt), (after.total_deadline, -1)) x(due, a)
+  where due is not null and p_fields & 120 > 0;
+  if p_fields & 4 > 0 and was.expected_count is distinct from p_expected then
+    update batch_state b set expected_count = case when exists (
+        select from task t where t.batch_id = b.batch_id and t.expected_count is not null) then coalesce(b.expected_count, 0) - coalesce(was.expected_count, 0) + coalesce(p_expected, 0) end
+    where b.batch_id = after.batch_id;
+  end if;
+  perform mp_append_event(row(array[6::smallint], array[after.batch_id], array[p_id], array[after.status], array[after.status], array[after.attempt], array[after.queue],
+    array[p_fields], null, null)::mp_changes);
+  perform mp_keep_request(p_namespace, p_request_id, p_hash, '{}');
 end $function$;

@@ -1,13 +1,26 @@
+import { type Duplicate, findDuplicates, type LookUp, lookUps, withoutDuplicates } from "../domain/dedupe.ts";
+import type { DedupeMatcher } from "../domain/dedupe-matcher.ts";
 import { MillpondError } from "../domain/errors.ts";
 import type { NewTask } from "../domain/new-task.ts";
 import type { Batch } from "../domain/task.ts";
 import { checkGraph, foreignKeys, type TaskGraph } from "../domain/task-graph.ts";
 import { DependencyCondition, Execution, TaskStatus } from "../domain/task-status.ts";
-import { createGraph, type NewGraph, type NewTaskRow } from "../store/create-tasks.ts";
+import { getBatches } from "../store/batches.ts";
+import {
+  type AnsweredTask,
+  createGraph,
+  type NewBatchRow,
+  type NewGraph,
+  type NewTaskRow,
+} from "../store/create-tasks.ts";
+import type { Writer } from "../store/database.ts";
+import { findExisting } from "../store/duplicates.ts";
 import { formatMicros } from "../store/pg-types.ts";
 import { isAnswered, retryTaken } from "../store/requests.ts";
-import { getOpenBatchKeys } from "../store/tasks.ts";
+import { getOpenBatchKeys, getTaskStates } from "../store/tasks.ts";
+import { distinctIds } from "./change-tasks.ts";
 import type { Engine } from "./engine.ts";
+import { finish } from "./follow-ups.ts";
 
 /** CreateTasks: a graph, in a new batch or into an open one. */
 export interface CreateTasks {
@@ -15,20 +28,21 @@ export interface CreateTasks {
   /** A hash of the request's body: the same request_id with another body is refused. */
   readonly bodyHash: Buffer;
   readonly target:
-    | { readonly case: "newBatch"; readonly name: string; readonly metadata: string; readonly open: boolean }
+    | ({ readonly case: "newBatch"; readonly open: boolean } & NewBatchRow)
     | { readonly case: "batch"; readonly batchId: bigint };
   readonly tasks: readonly NewTask[];
   readonly validateOnly: boolean;
 }
 
-/** What was created, tasks in the order of the request. */
+/** What was created or found, tasks in the order of the request. */
 export interface CreatedTasks {
   readonly batch: Batch;
-  readonly tasks: readonly { readonly id: bigint; readonly status: number }[];
+  readonly tasks: readonly AnsweredTask[];
 }
 
 /**
- * Creates a graph, all or none, in one transaction. Parents get lower ids than their children, whatever the order of listing.
+ * Creates a graph, all or none, in one transaction. Parents get lower ids than their children, whatever the order of listing. What its matchers find
+ * already there is not created: edges lead to the task found.
  * Fails with GRAPH_HAS_CYCLE, UNKNOWN_DEPENDENCY, DUPLICATE_KEY, BATCH_NOT_FOUND, BATCH_SEALED, REQUEST_ID_REUSED.
  */
 export async function createTasks(engine: Engine, command: CreateTasks): Promise<CreatedTasks> {
@@ -43,30 +57,63 @@ export async function createTasks(engine: Engine, command: CreateTasks): Promise
 }
 
 async function tryCreateTasks(engine: Engine, command: CreateTasks): Promise<CreatedTasks> {
-  const graph = checkGraph(command.tasks, await knownKeys(engine, command));
+  const known = await knownKeys(engine, command);
+  // A key that the batch has is no fault of a task that may turn out to be a duplicate: it is looked at again when that is known.
+  const doubtful = new Set(command.tasks.filter((task) => task.dedupe.length > 0).map((task) => task.key));
+  const graph = checkGraph(command.tasks, new Map([...known].filter(([key]) => !doubtful.has(key))));
   const queues = await engine.dictionaries.internQueues(engine.namespaceId, command.tasks);
-  return retryTaken(async () => {
-    const [batchId = 0n, ...ids] = await engine.ids.take(command.tasks.length + 1);
-    const idOf = new Array<bigint>(command.tasks.length);
-    for (const [n, place] of graph.order.entries()) idOf[place] = ids[n] as bigint;
-    const rows = graph.order.map((place) => taskRow({ command, place, queue: queues[place] as number, graph, idOf }));
-    const written = await createGraph(
-      engine.db,
-      graphRow({ engine, command, graph, idOf, rows, batchId }),
-      command.validateOnly,
-    ).catch((error: unknown) => {
-      throw nameParent(error, command);
+  const policies = await engine.policies.internPolicies(command.tasks.map((task) => task.retry));
+  const wanted = lookUps(command.tasks);
+  const shapes = await engine.policies.internShapes(
+    engine.namespaceId,
+    wanted.map(({ place, matcher }) => command.tasks[place]?.dedupe[matcher] as DedupeMatcher),
+  );
+  const numbers = { queues, policies };
+  const written = await retryTaken(async () => {
+    const ids = await engine.ids.take(command.tasks.length + 1);
+    const whole = { engine, command, numbers, ids, duplicates: new Map(), places: command.tasks.map((_, n) => n) };
+    if (wanted.length === 0 && !command.validateOnly)
+      return createGraph(engine.db, graphRow({ ...whole, graph, tasks: command.tasks }));
+    return engine.db.transaction(command.validateOnly ? "rollback" : "commit", async (writer) => {
+      if (wanted.length === 0) return createGraph(writer, graphRow({ ...whole, graph, tasks: command.tasks }));
+      const duplicates = await duplicatesOf(writer, command.tasks, { wanted, shapes });
+      const { tasks, places } = withoutDuplicates(command.tasks, duplicates, known);
+      return createGraph(
+        writer,
+        graphRow({ ...whole, duplicates, places, tasks, graph: checkGraph(tasks, known, places) }),
+      );
     });
-    if (!command.validateOnly) engine.committed(written.readyQueues);
-    const statuses = new Map(rows.map((row) => [row.id, row.status]));
-    const replayed = written.replayedIds;
-    const tasks = graph.order.map((place, n) => {
-      const id = replayed?.[n] ?? (ids[n] as bigint);
-      return { place, id, status: written.moved.get(id) ?? statuses.get(ids[n] as bigint) ?? 0 };
-    });
-    tasks.sort((a, b) => a.place - b.place);
-    return { batch: written.batch, tasks };
+  }).catch((error: unknown) => {
+    throw nameParent(error, command);
   });
+  if (command.validateOnly) return written;
+  await finish(engine, written);
+  return written.followUps.length === 0 ? written : asItStands(engine, written);
+}
+
+/** What was created, as it stands after what followed from it. */
+async function asItStands(engine: Engine, created: CreatedTasks): Promise<CreatedTasks> {
+  const [batch = created.batch] = await getBatches(engine.db, engine.namespaceId, [created.batch.id]);
+  const ids = distinctIds(created.tasks.map((task) => task.id));
+  const rows = await getTaskStates(engine.db, engine.namespaceId, ids);
+  const statuses = new Map(rows.map((row) => [row.id, row.status]));
+  return { batch, tasks: created.tasks.map((task) => ({ ...task, status: statuses.get(task.id) ?? task.status })) };
+}
+
+/** Looks for what the matchers of some tasks may find, and decides which tasks are duplicates. */
+async function duplicatesOf(
+  writer: Writer,
+  tasks: readonly NewTask[],
+  { wanted, shapes }: { wanted: readonly LookUp[]; shapes: readonly number[] },
+): Promise<ReadonlyMap<number, Duplicate>> {
+  const rows = wanted.map(({ place, matcher }, n) => ({
+    shape: shapes[n] as number,
+    metadata: tasks[place]?.metadata ?? "{}",
+    statuses: tasks[place]?.dedupe[matcher]?.statuses ?? [],
+  }));
+  const found = await findExisting(writer, rows);
+  const byMatcher = new Map(wanted.map(({ place, matcher }, n) => [`${place} ${matcher}`, found.get(n)]));
+  return findDuplicates(tasks, (place, matcher) => byMatcher.get(`${place} ${matcher}`));
 }
 
 /** The keys of the batch that the request refers to, or wants for itself. */
@@ -84,40 +131,68 @@ async function knownKeys(engine: Engine, command: CreateTasks): Promise<Map<stri
   return known;
 }
 
-interface TaskRowInput {
+interface GraphRowInput {
+  readonly engine: Engine;
   readonly command: CreateTasks;
-  readonly place: number;
-  readonly queue: number;
+  /** By place in the request. */
+  readonly numbers: { readonly queues: readonly number[]; readonly policies: readonly (number | null)[] };
+  /** The batch's, and one for each task of the request. */
+  readonly ids: readonly bigint[];
+  readonly duplicates: ReadonlyMap<number, Duplicate>;
+  /** What is created, in the order of the request, and the place of each in it. */
+  readonly tasks: readonly NewTask[];
+  readonly places: readonly number[];
   readonly graph: TaskGraph;
-  readonly idOf: readonly bigint[];
 }
 
-function taskRow({ command, place, queue, graph, idOf }: TaskRowInput): NewTaskRow {
-  const task = command.tasks[place] as NewTask;
-  const inner = graph.inner[place] ?? [];
-  const late = graph.late[place] ?? [];
-  const children = graph.children[place] ?? [];
-  const parents = [...inner.map((edge) => idOf[edge.parent]), ...late.map((edge) => edge.parent)];
+function graphRow(input: GraphRowInput): NewGraph {
+  const { engine, command, ids, graph, tasks, places, duplicates } = input;
+  const { target } = command;
+  const idOf = new Array<bigint>(tasks.length);
+  for (const [n, index] of graph.order.entries()) idOf[index] = ids[n + 1] as bigint;
+  const rows = graph.order.map((index) => taskRow(input, index, idOf));
+  const statusOf = new Map(rows.map((row) => [row.id, row.status]));
+  const indexOf = new Map(places.map((place, index) => [place, index]));
+  const answer = command.tasks.map((_, place): AnsweredTask => {
+    const duplicate = duplicates.get(place);
+    if (duplicate?.case === "existing") return { id: duplicate.id, status: duplicate.status, deduplicated: true };
+    const id = idOf[indexOf.get(duplicate?.place ?? place) as number] as bigint;
+    return { id, status: statusOf.get(id) ?? 0, deduplicated: duplicate !== undefined };
+  });
   return {
-    ...{ id: idOf[place] as bigint, queue, execution: task.execution, priority: task.priority },
+    request: { namespaceId: engine.namespaceId, requestId: command.requestId, bodyHash: command.bodyHash },
+    batchId: target.case === "newBatch" ? (ids[0] as bigint) : target.batchId,
+    newBatch: target.case === "newBatch" ? target : undefined,
+    open: target.case === "newBatch" ? target.open : true,
+    ...{ tasks: rows, answer },
+    lateEdges: graph.late.flatMap((edges, index) =>
+      edges.map((edge) => ({ child: idOf[index] as bigint, parent: edge.parent, condition: edge.condition })),
+    ),
+  };
+}
+
+function taskRow({ numbers, places, tasks, graph }: GraphRowInput, index: number, idOf: readonly bigint[]): NewTaskRow {
+  const task = tasks[index] as NewTask;
+  const place = places[index] as number;
+  const inner = graph.inner[index] ?? [];
+  const late = graph.late[index] ?? [];
+  const children = graph.children[index] ?? [];
+  const parents = [...inner.map((edge) => idOf[edge.parent]), ...late.map((edge) => edge.parent)];
+  const { name, metadata, input, spec, execution, priority, expectedCount, unmetPolicy } = task;
+  return {
+    ...{ id: idOf[index] as bigint, queue: numbers.queues[place] as number, execution, priority },
     status: parents.length === 0 ? TaskStatus.PENDING : TaskStatus.WAITING,
-    ...{
-      key: task.key === "" ? null : task.key,
-      name: task.name,
-      metadata: task.metadata,
-      input: task.input,
-      spec: task.spec,
-    },
-    ...{ expectedCount: task.expectedCount, startTime: task.startTime === null ? null : formatMicros(task.startTime) },
-    ...{
-      startTimeoutMs: task.startTimeoutMs,
-      inactivityTimeoutMs: task.inactivityTimeoutMs,
-      unmetPolicy: task.unmetPolicy,
-    },
+    ...{ key: task.key === "" ? null : task.key, name, metadata, input, spec, expectedCount, unmetPolicy },
+    startTime: task.startTime === null ? null : formatMicros(task.startTime),
+    ...{ startTimeoutMs: task.startTimeoutMs, inactivityTimeoutMs: task.inactivityTimeoutMs },
+    ...{ executionTimeoutMs: task.executionTimeoutMs, totalTimeoutMs: task.totalTimeoutMs },
+    ...{ policy: numbers.policies[place] ?? null, maxAttempts: task.retry?.maxAttempts ?? 1 },
+    notifies: task.onSuccess | (task.onFailure << 5) | (task.onCancel << 10),
+    ...{ critical: task.critical, onlyForDependents: task.onlyForDependents },
+    serves: inner.some((edge) => tasks[edge.parent]?.onlyForDependents),
     ...{ depsLeft: parents.length, dependents: children.length },
     cascades: children.some(
-      ({ child, condition }) =>
-        condition === DependencyCondition.FAILURE || command.tasks[child]?.execution === Execution.JOIN,
+      ({ child, condition }) => condition === DependencyCondition.FAILURE || tasks[child]?.execution === Execution.JOIN,
     ),
     parents: arrayText(parents),
     parentConditions: conditionsText([...inner, ...late]),
@@ -135,29 +210,6 @@ function conditionsText(edges: readonly { readonly condition: number }[]): strin
   return edges.every((edge) => edge.condition === DependencyCondition.SUCCESS)
     ? null
     : arrayText(edges.map((edge) => edge.condition));
-}
-
-interface GraphRowInput {
-  readonly engine: Engine;
-  readonly command: CreateTasks;
-  readonly graph: TaskGraph;
-  readonly idOf: readonly bigint[];
-  readonly rows: readonly NewTaskRow[];
-  readonly batchId: bigint;
-}
-
-function graphRow({ engine, command, graph, idOf, rows, batchId }: GraphRowInput): NewGraph {
-  const { target } = command;
-  return {
-    request: { namespaceId: engine.namespaceId, requestId: command.requestId, bodyHash: command.bodyHash },
-    batchId: target.case === "newBatch" ? batchId : target.batchId,
-    newBatch: target.case === "newBatch" ? { name: target.name, metadata: target.metadata } : undefined,
-    open: target.case === "newBatch" ? target.open : true,
-    tasks: rows,
-    lateEdges: graph.late.flatMap((edges, place) =>
-      edges.map((edge) => ({ child: idOf[place] as bigint, parent: edge.parent, condition: edge.condition })),
-    ),
-  };
 }
 
 /** Says which dependency of the request named the task that does not exist. */

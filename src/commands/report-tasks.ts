@@ -5,6 +5,7 @@ import { hasEnded, TaskStatus, taskStatusName } from "../domain/task-status.ts";
 import { reportTasks as writeReports } from "../store/attempts.ts";
 import { getTaskStates } from "../store/tasks.ts";
 import type { Engine } from "./engine.ts";
+import { finish } from "./follow-ups.ts";
 
 /** What became of one item of a call: the task as it stands, and why it was refused, if it was. */
 export interface ItemResult {
@@ -20,11 +21,11 @@ export async function reportTasks(engine: Engine, reports: readonly Report[]): P
   const results = new Array<ItemResult>(reports.length);
   for (const wave of waves(reports)) {
     const sorted = wave.sort((a, b) => (a.report.id < b.report.id ? -1 : 1));
-    const { taken, readyQueues } = await writeReports(
+    const { taken, ...outcome } = await writeReports(
       engine.db,
       sorted.map((item) => item.report),
     );
-    engine.committed(readyQueues);
+    await finish(engine, outcome);
     const states = new Map(
       (await getTaskStates(engine.db, engine.namespaceId, [...new Set(sorted.map((item) => item.report.id))])).map(
         (row) => [row.id, row],
@@ -63,11 +64,14 @@ function refusal(report: Report, state: TaskState | undefined): MillpondError {
   const owned = state.status === TaskStatus.CLAIMED || state.status === TaskStatus.RUNNING;
   const lost = report.attempt !== 0 && (report.attempt !== state.attempt || (!owned && !hasEnded(state.status)));
   if (lost) {
-    return new MillpondError(
-      "STALE_ATTEMPT",
-      `attempt ${report.attempt} is not the task's any more (it is ${taskStatusName(state.status)}, attempt ${state.attempt}): its lease was lost, or it was started again; stop working on it`,
-      { metadata: { current_attempt: String(state.attempt), status: taskStatusName(state.status) } },
-    );
+    const status = taskStatusName(state.status);
+    const why =
+      report.attempt === state.attempt
+        ? `is over (${state.message ?? "it was given back"}); the task is ${status}`
+        : `is not the task's any more (it is ${status}, attempt ${state.attempt}): its lease was lost, or it was started again`;
+    return new MillpondError("STALE_ATTEMPT", `attempt ${report.attempt} ${why}; stop working on it`, {
+      metadata: { current_attempt: String(state.attempt), status },
+    });
   }
   if (hasEnded(state.status)) return taskEnded(state.status);
   const to = taskStatusName(targets[report.action] ?? 0);

@@ -130,7 +130,7 @@ export const settingDefinitions = {
     env: "MILLPOND_REQUEST_TIMEOUT",
     kind: duration({ min: second, max: hour }),
     default: minute,
-    doc: "How long a client may take to send a request whole. Its headers alone have a sixth of that.",
+    doc: "How long a client may take to send a request whole, or each next part of an upload. The headers alone have a sixth of that.",
   }),
   keepaliveIntervalMs: define({
     env: "MILLPOND_KEEPALIVE_INTERVAL",
@@ -174,11 +174,31 @@ export const settingDefinitions = {
     default: 64,
     doc: "How many webhook starts one server has in flight at once.",
   }),
+  deliveryConcurrency: define({
+    env: "MILLPOND_DELIVERY_CONCURRENCY",
+    kind: integer({ min: 1, max: 10_000 }),
+    default: 32,
+    doc: "How many webhook calls that tell of ends one server has in flight at once.",
+  }),
   snapshotTasksMax: define({
     env: "MILLPOND_SNAPSHOT_TASKS_MAX",
     kind: integer({ min: 1, max: 10_000_000 }),
-    default: 100_000,
+    default: 200_000,
     doc: "The largest batch that WatchEvents sends a snapshot of.",
+  }),
+  uploadTasksMax: define({
+    env: "MILLPOND_UPLOAD_TASKS_MAX",
+    kind: integer({ min: 1, max: 900_000 }),
+    default: 200_000,
+    doc: "How many tasks one UploadTasks call may create. They are held in memory until the last has come.",
+  }),
+  uploadBytesMax: define({
+    env: "MILLPOND_UPLOAD_BYTES_MAX",
+    kind: bytes({ min: 64 * kib, max: 64 * 1024 * mib }),
+    default: 256 * mib,
+    doc:
+      "What all unfinished UploadTasks calls of one server may hold together: the bytes of their messages, 512 more for each task " +
+      "and 96 for each dependency. What is more is answered RESOURCE_EXHAUSTED.",
   }),
 };
 

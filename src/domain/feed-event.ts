@@ -1,7 +1,19 @@
 import type { Batch, Micros } from "./task.ts";
 
-/** What kind of change an entry of the feed is. The numbers are those of the tables. */
-export const ChangeType = { CREATED: 1, STATUS: 2, STATUS_WITH_ATTEMPT: 3, COUNTS: 4, BATCH: 5 } as const;
+/**
+ * What kind of change an entry of the feed is. The numbers are those of the tables. STATUS_WITH_ATTEMPT: the row of the attempt in task_attempt holds more.
+ * STATUS_OUTSIDE: a task ended while no attempt of it was under way; row -n of task_attempt holds more, where n stands in the place of the worker. UPDATED:
+ * the bits of the fields stand there.
+ */
+export const ChangeType = {
+  CREATED: 1,
+  STATUS: 2,
+  STATUS_WITH_ATTEMPT: 3,
+  COUNTS: 4,
+  BATCH: 5,
+  UPDATED: 6,
+  STATUS_OUTSIDE: 7,
+} as const;
 
 /** What a creation tells of its task. */
 export interface CreatedTask {
@@ -42,5 +54,7 @@ export interface FeedEvent {
   readonly created: CreatedTask | undefined;
   readonly result: AttemptResult | undefined;
   readonly counts: { readonly success: bigint; readonly failure: bigint } | undefined;
-  readonly batch: Batch | undefined;
+  readonly batch: Pick<Batch, "stopReason" | "open"> | undefined;
+  /** The bits of the fields that a call has changed; 0 for other changes. */
+  readonly fields: number;
 }

@@ -1,3 +1,5 @@
+import type { DedupeMatcher } from "./dedupe-matcher.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
 import type { Micros } from "./task.ts";
 import type { RequestedEdge } from "./task-graph.ts";
 
@@ -19,4 +21,14 @@ export interface NewTask {
   readonly startTime: Micros | null;
   readonly startTimeoutMs: number;
   readonly inactivityTimeoutMs: number;
+  readonly executionTimeoutMs: number | null;
+  readonly totalTimeoutMs: number | null;
+  readonly retry: RetryPolicy | null;
+  readonly dedupe: readonly DedupeMatcher[];
+  /** How many webhooks follow its end, by how it ended. */
+  readonly onSuccess: number;
+  readonly onFailure: number;
+  readonly onCancel: number;
+  readonly critical: boolean;
+  readonly onlyForDependents: boolean;
 }

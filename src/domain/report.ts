@@ -15,4 +15,16 @@ export interface Report {
   readonly progress: string | null;
   readonly successCount: bigint;
   readonly failureCount: bigint;
+  /** A failure that no policy repeats. */
+  readonly nonRetryable: boolean;
+  /** The delay before the next attempt, instead of the policy's. */
+  readonly retryDelayMs: number | null;
+  /** What to call if the attempt is canceled or times out: a Webhook as ProtoJSON. */
+  readonly cancelWebhook: string | null;
 }
+
+/** What a report says beside its attempt and action, where it says nothing else. */
+export const plainReport = {
+  ...{ output: null, cause: null, message: null, code: null, details: null, progress: null },
+  ...{ successCount: 0n, failureCount: 0n, nonRetryable: false, retryDelayMs: null, cancelWebhook: null },
+} as const satisfies Partial<Report>;

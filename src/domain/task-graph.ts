@@ -1,9 +1,10 @@
 import { type FieldViolation, invalidField, MillpondError } from "./errors.ts";
 
-/** An edge as it was asked for: the parent by key (of the same request or batch) or by id (any existing task). */
+/** An edge as it was asked for: the parent by key (of the same request or batch), by id (any existing task) or by its place in the request. */
 export interface RequestedEdge {
   readonly key?: string;
   readonly taskId?: bigint;
+  readonly place?: number;
   readonly condition: number;
 }
 
@@ -47,20 +48,24 @@ export function foreignKeys(nodes: readonly RequestedNode[]): string[] {
 /**
  * Checks a graph and puts it in order. Refuses duplicate keys (DUPLICATE_KEY), unknown ones (UNKNOWN_DEPENDENCY), edges onto
  * itself and cycles (GRAPH_HAS_CYCLE), and two edges onto the same parent (INVALID_FIELD).
- * `known`: keys of tasks that exist in the batch, with their ids.
+ * `known`: keys of tasks that exist in the batch, with their ids. `request`: the place of each node in the request, where that has more.
  */
-export function checkGraph(nodes: readonly RequestedNode[], known: ReadonlyMap<string, bigint>): TaskGraph {
+export function checkGraph(
+  nodes: readonly RequestedNode[],
+  known: ReadonlyMap<string, bigint>,
+  request: readonly number[] = nodes.map((_, place) => place),
+): TaskGraph {
   const places = placesByKey(nodes, known);
   const inner: InnerEdge[][] = [];
   const late: LateEdge[][] = [];
   const children: { child: number; condition: number }[][] = nodes.map(() => []);
   for (const [child, node] of nodes.entries()) {
-    const edges = edgesOf({ node, child, places, known });
+    const edges = edgesOf({ node, child, places, known, field: `tasks[${request[child]}]` });
     inner.push(edges.inner);
     late.push(edges.late);
     for (const edge of edges.inner) children[edge.parent]?.push({ child, condition: edge.condition });
   }
-  return { order: topologicalOrder(nodes, inner, children), inner, late, children };
+  return { order: topologicalOrder({ nodes, inner, children, request }), inner, late, children };
 }
 
 function placesByKey(nodes: readonly RequestedNode[], known: ReadonlyMap<string, bigint>): Map<string, number> {
@@ -89,15 +94,16 @@ interface EdgesInput {
   readonly child: number;
   readonly places: ReadonlyMap<string, number>;
   readonly known: ReadonlyMap<string, bigint>;
+  readonly field: string;
 }
 
-function edgesOf({ node, child, places, known }: EdgesInput): { inner: InnerEdge[]; late: LateEdge[] } {
+function edgesOf({ node, child, places, known, field: own }: EdgesInput): { inner: InnerEdge[]; late: LateEdge[] } {
   const inner: InnerEdge[] = [];
   const late: LateEdge[] = [];
   const seen = new Set<number | bigint>();
   for (const [n, edge] of node.dependencies.entries()) {
-    const field = `tasks[${child}].dependencies[${n}]`;
-    const place = edge.key === undefined ? undefined : places.get(edge.key);
+    const field = `${own}.dependencies[${n}]`;
+    const place = edge.key === undefined ? edge.place : places.get(edge.key);
     const parent = place ?? (edge.key === undefined ? edge.taskId : known.get(edge.key));
     if (parent === undefined) throw unknownDependency(field, edge.key ?? "");
     if (parent === child) {
@@ -131,12 +137,16 @@ function cycleError(cycle: string, violation: FieldViolation): MillpondError {
   });
 }
 
+interface OrderInput {
+  readonly nodes: readonly RequestedNode[];
+  readonly inner: readonly (readonly InnerEdge[])[];
+  readonly children: readonly (readonly { readonly child: number }[])[];
+  readonly request: readonly number[];
+}
+
 /** Kahn's algorithm (Kahn 1962), first come first served, so that the order of the request is kept where it can be. */
-function topologicalOrder(
-  nodes: readonly RequestedNode[],
-  inner: readonly (readonly InnerEdge[])[],
-  children: readonly (readonly { readonly child: number }[])[],
-): number[] {
+function topologicalOrder(input: OrderInput): number[] {
+  const { nodes, inner, children } = input;
   const left = inner.map((edges) => edges.length);
   const order: number[] = [];
   for (const [place, count] of left.entries()) if (count === 0) order.push(place);
@@ -146,16 +156,12 @@ function topologicalOrder(
       if (left[child] === 0) order.push(child);
     }
   }
-  if (order.length < nodes.length) throw findCycle(nodes, inner, left);
+  if (order.length < nodes.length) throw findCycle(input, left);
   return order;
 }
 
 /** Walks from a task that is left over to its left-over parents until one comes again: that is a cycle. */
-function findCycle(
-  nodes: readonly RequestedNode[],
-  inner: readonly (readonly InnerEdge[])[],
-  left: readonly number[],
-): MillpondError {
+function findCycle({ nodes, inner, request }: OrderInput, left: readonly number[]): MillpondError {
   const path: number[] = [];
   let place = left.findIndex((count) => count > 0);
   while (!path.includes(place)) {
@@ -165,5 +171,5 @@ function findCycle(
   const cycle = [...path.slice(path.indexOf(place)), place].reverse();
   const names = cycle.length > 12 ? [...cycle.slice(0, 6), -1, ...cycle.slice(-5)] : cycle;
   const text = names.map((each) => (each === -1 ? "…" : nodes[each]?.key)).join(" -> ");
-  return cycleError(text, { field: `tasks[${place}].dependencies`, description: `part of the cycle ${text}` });
+  return cycleError(text, { field: `tasks[${request[place]}].dependencies`, description: `part of the cycle ${text}` });
 }

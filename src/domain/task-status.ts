@@ -30,6 +30,11 @@ export function hasEnded(status: number): boolean {
 /** The life of a batch. The numbers are those of the API and of the tables. */
 export const BatchStatus = { ACTIVE: 1, PAUSED: 2, SUCCESS: 3, FAILURE: 4, CANCELED: 5 } as const;
 
+/** Names a status of a batch; 0 is a batch that does not exist yet. */
+export function batchStatusName(status: number): string {
+  return Object.keys(BatchStatus)[status - 1] ?? "UNSPECIFIED";
+}
+
 /** When an edge lets its child start. The numbers are those of the API and of the tables. */
 export const DependencyCondition = { SUCCESS: 1, COMPLETED: 2, FAILURE: 3 } as const;
 

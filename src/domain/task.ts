@@ -35,12 +35,15 @@ export interface TaskState {
   readonly code: string | null;
   readonly details: string | null;
   readonly cancelReason: string | null;
+  /** How often a call has changed it, or run it again. */
+  readonly edits: number;
 }
 
-/** Tells whether the executor of a task that has ended, or that is another's, should stop: it was canceled, or its attempt timed out. */
+/** Tells whether the executor of an attempt that is over should stop: the task was canceled, or its last attempt timed out, to be repeated or not. */
 export function isToStop(state: TaskState): boolean {
   if (state.status === TaskStatus.CANCELED) return true;
-  return state.status === TaskStatus.FAILURE && state.cause !== null && timeouts.has(state.cause);
+  if (state.status === TaskStatus.SUCCESS || state.status === TaskStatus.SKIPPED) return false;
+  return state.cause !== null && timeouts.has(state.cause);
 }
 
 const timeouts: ReadonlySet<number> = new Set([
@@ -62,8 +65,27 @@ export interface Task extends TaskState {
   readonly spec: string | null;
   readonly startTimeoutMs: number;
   readonly inactivityTimeoutMs: bigint;
+  readonly executionTimeoutMs: bigint | null;
+  readonly totalTimeoutMs: bigint | null;
   readonly unmetPolicy: number;
   readonly output: string | null;
+  readonly progress: string | null;
+}
+
+/** What is kept of an attempt. One with a number below 1 is none: the task ended while no attempt was under way. JSON parts are texts. */
+export interface AttemptRecord {
+  readonly attempt: number;
+  /** What it came to: SUCCESS, FAILURE or CANCELED; null while it is under way. */
+  readonly status: number | null;
+  readonly cause: number | null;
+  readonly culprit: bigint | null;
+  readonly worker: number | null;
+  readonly claimTime: Micros | null;
+  readonly startTime: Micros | null;
+  readonly endTime: Micros | null;
+  readonly message: string | null;
+  readonly code: string | null;
+  readonly details: string | null;
   readonly progress: string | null;
 }
 

@@ -12,21 +12,39 @@ export interface EventFilter {
   readonly metadata: string | undefined;
 }
 
-/** Selects the events of a commit from a place on; reads its details only where something may match. */
-export async function selectEvents(
+/**
+ * Selects the events of a commit from a place on, in groups of some that follow each other, none of them empty. Reads details only as far as
+ * its consumer goes, and only where something may match.
+ */
+export async function* selectEvents(
   source: { readonly db: Database; readonly reader: EventReader },
   filter: EventFilter,
   commit: CommitRow,
   fromIndex: number,
-): Promise<FeedEvent[]> {
-  if (!mayMatch(filter, commit)) return [];
-  const events = (await source.reader.events(commit)).filter(
-    (event) => event.index >= fromIndex && matches(filter, event),
-  );
-  if (filter.metadata === undefined || events.length === 0) return events;
-  const ids = events.map((event) => (event.taskId === 0n ? event.batchId : event.taskId));
-  const containing = await idsWithMetadata(source.db, ids, filter.metadata);
-  return events.filter((event) => containing.has(event.taskId === 0n ? event.batchId : event.taskId));
+): AsyncGenerator<readonly FeedEvent[]> {
+  if (!mayMatch(filter, commit)) return;
+  for (let index = fromIndex; index < commit.types.length; ) {
+    const events = await source.reader.events(commit, index);
+    index += events.length;
+    const matching = await containing(
+      source.db,
+      filter,
+      events.filter((event) => matches(filter, event)),
+    );
+    if (matching.length > 0) yield matching;
+  }
+}
+
+/** Those of some events whose task or batch has the metadata that a filter asks for. */
+async function containing(
+  db: Database,
+  { metadata }: EventFilter,
+  events: readonly FeedEvent[],
+): Promise<readonly FeedEvent[]> {
+  if (metadata === undefined || events.length === 0) return events;
+  const subject = (event: FeedEvent): bigint => (event.taskId === 0n ? event.batchId : event.taskId);
+  const ids = await idsWithMetadata(db, events.map(subject), metadata);
+  return events.filter((event) => ids.has(subject(event)));
 }
 
 function mayMatch(filter: EventFilter, commit: CommitRow): boolean {
@@ -40,5 +58,8 @@ function matches(filter: EventFilter, event: FeedEvent): boolean {
   if (filter.taskIds.size > 0 && !filter.taskIds.has(event.taskId)) return false;
   if (filter.kinds.size > 0 && !filter.kinds.has(event.kind)) return false;
   if (filter.statuses.size === 0) return true;
-  return event.type !== ChangeType.BATCH && event.type !== ChangeType.COUNTS && filter.statuses.has(event.to);
+  return !sameStatus.has(event.type) && filter.statuses.has(event.to);
 }
+
+/** Changes that leave every task in its status. */
+const sameStatus: ReadonlySet<number> = new Set([ChangeType.BATCH, ChangeType.COUNTS, ChangeType.UPDATED]);

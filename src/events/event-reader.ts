@@ -9,15 +9,18 @@ import { type CommitRow, eventAttempts, eventTasks } from "../store/events.ts";
 const keptBytesMax = 32 * 1024 * 1024;
 const eventBytes = 400;
 
+/** How many changes of a commit are read at once: a commit may have hundreds of thousands. */
+const windowSize = 1000;
+
 /**
- * Reads what the numbers of a commit stand for. Watchers that keep up share one reading of each commit, whatever their number: what it reads
- * never changes after the commit, but for details of a batch, which are as of the time of reading.
+ * Reads what the numbers of a commit stand for, a window at a time. Watchers share one reading of each window, whatever their number: what it
+ * reads never changes after the commit, but for details of a batch, which are as of the time of reading.
  */
 export class EventReader {
   readonly #db: Database;
   readonly #dictionaries: Dictionaries;
-  /** What was read lately, oldest first, with its size. */
-  readonly #read = new Map<CommitRow, { readonly events: Promise<readonly FeedEvent[]>; bytes: number }>();
+  /** What was read lately, by commit and window, oldest first, with its size. */
+  readonly #read = new Map<string, { readonly events: Promise<readonly FeedEvent[]>; bytes: number }>();
   #readBytes = 0;
 
   constructor(db: Database, dictionaries: Dictionaries) {
@@ -25,21 +28,29 @@ export class EventReader {
     this.#dictionaries = dictionaries;
   }
 
-  /** The changes of a commit, in order. */
-  events(commit: CommitRow): Promise<readonly FeedEvent[]> {
-    const known = this.#read.get(commit);
+  /** The changes of a commit from a place on to the end of its window, in order; none behind the last. */
+  async events(commit: CommitRow, fromIndex: number): Promise<readonly FeedEvent[]> {
+    if (fromIndex >= commit.types.length) return [];
+    const start = fromIndex - (fromIndex % windowSize);
+    const events = await this.#window(commit, start);
+    return fromIndex === start ? events : events.slice(fromIndex - start);
+  }
+
+  #window(commit: CommitRow, start: number): Promise<readonly FeedEvent[]> {
+    const key = `${commit.seq} ${start}`;
+    const known = this.#read.get(key);
     if (known !== undefined) return known.events;
-    const entry = { events: this.#hydrate(commit), bytes: 0 };
-    this.#read.set(commit, entry);
+    const entry = { events: this.#hydrate(windowOf(commit, start), start), bytes: 0 };
+    this.#read.set(key, entry);
     entry.events.then(
-      (events) => this.#keep(commit, entry, events),
-      () => this.#read.delete(commit),
+      (events) => this.#keep(key, entry, events),
+      () => this.#read.delete(key),
     );
     return entry.events;
   }
 
   #keep(
-    commit: CommitRow,
+    key: string,
     entry: { readonly events: Promise<readonly FeedEvent[]>; bytes: number },
     events: readonly FeedEvent[],
   ): void {
@@ -47,42 +58,43 @@ export class EventReader {
       (sum, { result }) => sum + eventBytes + (result?.output?.length ?? 0) + (result?.details?.length ?? 0),
       0,
     );
-    if (this.#read.get(commit) !== entry) return;
+    if (this.#read.get(key) !== entry) return;
     this.#readBytes += entry.bytes;
     for (const [oldest, { bytes }] of this.#read) {
-      if (this.#readBytes <= keptBytesMax || oldest === commit) return;
+      if (this.#readBytes <= keptBytesMax || oldest === key) return;
       this.#read.delete(oldest);
       this.#readBytes -= bytes;
     }
   }
 
-  async #hydrate(commit: CommitRow): Promise<readonly FeedEvent[]> {
+  async #hydrate(commit: CommitRow, start: number): Promise<readonly FeedEvent[]> {
     const places = (type: number): number[] => commit.types.flatMap((each, n) => (each === type ? [n] : []));
     const [created, results, batches, workers] = await Promise.all([
       this.#created(commit, places(ChangeType.CREATED)),
-      this.#results(commit, places(ChangeType.STATUS_WITH_ATTEMPT)),
+      this.#results(commit, [...places(ChangeType.STATUS_WITH_ATTEMPT), ...places(ChangeType.STATUS_OUTSIDE)]),
       this.#batches(commit, places(ChangeType.BATCH)),
-      this.#dictionaries.workerNames(commit.workers),
+      this.#dictionaries.workerNames(commit.workers.filter((_, n) => hasWorker(commit, n))),
     ]);
     const kinds = new Map<number, string>([[0, ""]]);
     for (const queue of new Set(commit.queues))
       if (queue !== 0) kinds.set(queue, (await this.#dictionaries.queue(queue)).kind);
-    return commit.types.map((type, index) => {
-      const taskId = commit.task_ids[index] ?? 0n;
-      const batchId = commit.batch_ids[index] ?? 0n;
-      const attempt = commit.attempts[index] ?? 0;
+    return commit.types.map((type, n) => {
+      const taskId = commit.task_ids[n] ?? 0n;
+      const batchId = commit.batch_ids[n] ?? 0n;
+      const attempt = commit.attempts[n] ?? 0;
       return {
-        ...{ seq: commit.seq, index, time: commit.commit_time, batchId, taskId, type, attempt },
-        ...{ from: commit.from_statuses[index] ?? 0, to: commit.to_statuses[index] ?? 0 },
-        kind: kinds.get(commit.queues[index] ?? 0) ?? "",
-        worker: workers.get(commit.workers[index] ?? 0) ?? "",
+        ...{ seq: commit.seq, index: start + n, time: commit.commit_time, batchId, taskId, type, attempt },
+        ...{ from: commit.from_statuses[n] ?? 0, to: commit.to_statuses[n] ?? 0 },
+        kind: kinds.get(commit.queues[n] ?? 0) ?? "",
+        worker: hasWorker(commit, n) ? (workers.get(commit.workers[n] ?? 0) ?? "") : "",
         created: type === ChangeType.CREATED ? created.get(taskId) : undefined,
-        result: type === ChangeType.STATUS_WITH_ATTEMPT ? results.get(`${taskId} ${attempt}`) : undefined,
+        result: results.get(`${taskId} ${attemptRow(commit, n)}`),
         counts:
           type === ChangeType.COUNTS
-            ? { success: commit.success_counts?.[index] ?? 0n, failure: commit.failure_counts?.[index] ?? 0n }
+            ? { success: commit.success_counts?.[n] ?? 0n, failure: commit.failure_counts?.[n] ?? 0n }
             : undefined,
         batch: type === ChangeType.BATCH ? batches.get(batchId) : undefined,
+        fields: type === ChangeType.UPDATED ? (commit.workers[n] ?? 0) : 0,
       };
     });
   }
@@ -96,7 +108,7 @@ export class EventReader {
   async #results(commit: CommitRow, places: readonly number[]): Promise<Map<string, AttemptResult>> {
     if (places.length === 0) return new Map();
     const ids = places.map((place) => commit.task_ids[place] as bigint);
-    const attempts = places.map((place) => commit.attempts[place] as number);
+    const attempts = places.map((place) => attemptRow(commit, place) as number);
     return new Map((await eventAttempts(this.#db, ids, attempts)).map((row) => [`${row.taskId} ${row.attempt}`, row]));
   }
 
@@ -105,4 +117,30 @@ export class EventReader {
     const ids = [...new Set(places.map((place) => commit.batch_ids[place] as bigint))];
     return new Map((await getBatches(this.#db, undefined, ids)).map((row) => [row.id, row]));
   }
+}
+
+/** Which row of task_attempt tells more of a change; none does of most. */
+function attemptRow(commit: CommitRow, place: number): number | undefined {
+  const type = commit.types[place];
+  if (type === ChangeType.STATUS_WITH_ATTEMPT) return commit.attempts[place];
+  return type === ChangeType.STATUS_OUTSIDE ? -(commit.workers[place] ?? 0) : undefined;
+}
+
+function hasWorker(commit: CommitRow, place: number): boolean {
+  const type = commit.types[place];
+  return type !== ChangeType.STATUS_OUTSIDE && type !== ChangeType.UPDATED;
+}
+
+/** The changes of a commit in one window, as a commit. */
+function windowOf(commit: CommitRow, start: number): CommitRow {
+  if (commit.types.length <= windowSize) return commit;
+  const cut = <Item>(items: readonly Item[]): readonly Item[] => items.slice(start, start + windowSize);
+  return {
+    ...{ seq: commit.seq, commit_time: commit.commit_time, types: cut(commit.types) },
+    ...{ batch_ids: cut(commit.batch_ids), task_ids: cut(commit.task_ids), attempts: cut(commit.attempts) },
+    ...{ from_statuses: cut(commit.from_statuses), to_statuses: cut(commit.to_statuses) },
+    ...{ queues: cut(commit.queues), workers: cut(commit.workers) },
+    success_counts: commit.success_counts && cut(commit.success_counts),
+    failure_counts: commit.failure_counts && cut(commit.failure_counts),
+  };
 }

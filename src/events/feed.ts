@@ -17,6 +17,8 @@ const commitsPerRead = 500;
 const startOverlap = 1000n;
 const gapPollMs = 2;
 const catchUpPassesMax = 5;
+/** From so many changes on, a commit that was read from the table is kept for the next reader: it is read in many pages. */
+const largeCommitChanges = 5_000;
 
 /**
  * Tails the commits of the database in an order in which no effect stands before its cause, once per server, for all who watch.
@@ -32,6 +34,8 @@ export class Feed {
   /** Below this number (inclusive) nothing is in the ring. */
   #ringAfter = 0n;
   #settled = 0n;
+  /** The large commit that was last read from the table, and the number after which it is the first. */
+  #large: { readonly after: bigint; readonly commit: CommitRow } | undefined;
   /** Numbers below `below` were missing; whoever may still commit one of them is among `writers`. */
   #gap: { readonly below: bigint; readonly writers: ReadonlySet<string> } | undefined;
   #waiters = new Set<() => void>();
@@ -146,8 +150,11 @@ export class Feed {
   async #between(after: bigint, limit: number): Promise<readonly CommitRow[]> {
     const settled = this.#settled;
     if (after < this.#ringAfter) {
-      const commits = await tailEvents(this.#options.db, after, limit);
-      return commits.filter((commit) => commit.seq <= settled);
+      if (this.#large?.after === after) return [this.#large.commit];
+      const commits = (await tailEvents(this.#options.db, after, limit)).filter((commit) => commit.seq <= settled);
+      const first = commits[0];
+      if (first !== undefined && first.types.length >= largeCommitChanges) this.#large = { after, commit: first };
+      return commits;
     }
     let low = 0;
     let high = this.#ring.length;

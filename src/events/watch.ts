@@ -3,12 +3,13 @@ import type { FeedEvent } from "../domain/feed-event.ts";
 import type { Batch, Task } from "../domain/task.ts";
 import type { Database } from "../store/database.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
-import { visibleAfter } from "../store/events.ts";
+import { type CommitRow, visibleAfter } from "../store/events.ts";
 import { snapshotBatches, snapshotTasks } from "../store/snapshot.ts";
 import { type Cursor, cursorAfter, isSeen, rangesOf } from "./cursor.ts";
 import { type EventFilter, selectEvents } from "./event-filter.ts";
 import type { EventReader } from "./event-reader.ts";
 import type { Feed } from "./feed.ts";
+import { beginningOf } from "./feed-place.ts";
 
 /** One message of a watch. The cursor is the place to resume from after it. */
 export type WatchItem =
@@ -35,7 +36,7 @@ export interface WatchSource {
 
 const commitsPerRead = 100;
 const eventsPerMessageMax = 1000;
-/** Outputs in one message, well below what gRPC clients accept; a single event may be larger. */
+/** Texts in one message, well below what gRPC clients accept; a single event may be larger. */
 const messageBytesMax = 2 * 1024 * 1024;
 const rowsPerPartMax = 500;
 /** What a dependency takes in a message. */
@@ -59,21 +60,13 @@ export async function* follow(
   while (!signal.aborted) {
     const commits = await source.feed.next(cursor.seq, { limit: commitsPerRead, waitMs: source.checkpointMs, signal });
     for (const commit of commits) {
-      const next = cursorAfter(commit.seq, cursor.seen);
-      const events = isSeen(cursor, commit.seq) ? [] : await selectEvents(source, filter, commit, cursor.index);
-      for (let n = 0; n < events.length; ) {
-        const part = fitting(events.slice(n, n + eventsPerMessageMax), {
-          bytesMax: messageBytesMax,
-          atLeast: 1,
-          bytesOf: outputBytes,
-        });
-        n += part.length;
-        const more = n < events.length;
-        const place = more ? { seq: commit.seq - 1n, index: (part.at(-1)?.index ?? 0) + 1, seen: cursor.seen } : next;
-        yield { case: "events", cursor: place, events: part, more };
+      const groups = isSeen(cursor, commit.seq) ? [] : selectEvents(source, filter, commit, cursor.index);
+      for await (const { part, more } of messagesOf(groups)) {
+        const end = more ? (part.at(-1)?.index ?? 0) + 1 : commit.types.length;
+        yield { case: "events", cursor: placeIn(commit, end, cursor.seen), events: part, more };
         lastMessageMs = Date.now();
       }
-      cursor = next;
+      cursor = cursorAfter(commit.seq, cursor.seen);
     }
     if (commits.length === 0 && (signal.aborted || source.feed.stopped)) return;
     if (Date.now() - lastMessageMs >= source.checkpointMs) {
@@ -81,6 +74,29 @@ export async function* follow(
       lastMessageMs = Date.now();
     }
   }
+}
+
+/** Cuts the events of one commit into messages, and says of each whether another follows. */
+async function* messagesOf(
+  groups: AsyncIterable<readonly FeedEvent[]> | readonly (readonly FeedEvent[])[],
+): AsyncGenerator<{ part: readonly FeedEvent[]; more: boolean }> {
+  const bounds = { bytesMax: messageBytesMax, atLeast: 1, bytesOf: textBytes };
+  let held: readonly FeedEvent[] = [];
+  for await (const group of groups) {
+    held = held.length === 0 ? group : [...held, ...group];
+    for (;;) {
+      const part = fitting(held.slice(0, eventsPerMessageMax), bounds);
+      if (part.length === held.length) break;
+      yield { part, more: true };
+      held = held.slice(part.length);
+    }
+  }
+  if (held.length > 0) yield { part: held, more: false };
+}
+
+/** The place in a commit before the change with an index. */
+function placeIn(commit: CommitRow, index: number, seen: Cursor["seen"]): Cursor {
+  return index < commit.types.length ? { seq: commit.seq - 1n, index, seen } : cursorAfter(commit.seq, seen);
 }
 
 /**
@@ -148,24 +164,25 @@ export async function listEvents(
   await source.feed.catchUp();
   const events: FeedEvent[] = [];
   let bytes = 0;
-  let cursor = page.from;
+  let cursor = page.from.seq === 0n ? { ...page.from, seq: await beginningOf(source.db, filter) } : page.from;
   while (!page.signal.aborted) {
     const waitMs = events.length > 0 ? 0 : Math.max(deadline - Date.now(), 0);
     const commits = await source.feed.next(cursor.seq, { limit: commitsPerRead, waitMs, signal: page.signal });
     for (const commit of commits) {
-      const found = isSeen(cursor, commit.seq) ? [] : await selectEvents(source, filter, commit, cursor.index);
-      const part = fitting(found.slice(0, page.size - events.length), {
-        bytesMax: messageBytesMax - bytes,
-        atLeast: events.length > 0 ? 0 : 1,
-        bytesOf: outputBytes,
-      });
-      events.push(...part);
-      bytes += part.reduce((sum, event) => sum + outputBytes(event), 0);
-      if (part.length === 0 && found.length > 0) return { events, cursor };
-      if (found.length > part.length)
-        return { events, cursor: { seq: commit.seq - 1n, index: (events.at(-1)?.index ?? 0) + 1, seen: cursor.seen } };
+      const groups = isSeen(cursor, commit.seq) ? [] : selectEvents(source, filter, commit, cursor.index);
+      for await (const found of groups) {
+        const part = fitting(found.slice(0, page.size - events.length), {
+          bytesMax: messageBytesMax - bytes,
+          atLeast: events.length > 0 ? 0 : 1,
+          bytesOf: textBytes,
+        });
+        events.push(...part);
+        bytes += part.reduce((sum, event) => sum + textBytes(event), 0);
+        const last = part.at(-1);
+        if (last !== undefined) cursor = placeIn(commit, last.index + 1, cursor.seen);
+        if (part.length < found.length || events.length === page.size) return { events, cursor };
+      }
       cursor = cursorAfter(commit.seq, cursor.seen);
-      if (events.length === page.size) return { events, cursor };
     }
     if (commits.length === 0 && (events.length > 0 || Date.now() >= deadline || source.feed.stopped)) break;
   }
@@ -185,8 +202,10 @@ function fitting<Item>(
   return end === -1 ? items : items.slice(0, end);
 }
 
-function outputBytes({ result }: FeedEvent): number {
-  return (result?.output?.length ?? 0) + (result?.details?.length ?? 0);
+/** What the texts of an event take in a message. */
+function textBytes({ result, created }: FeedEvent): number {
+  const texts = [result?.output, result?.details, created?.key, created?.name];
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ""), 0);
 }
 
 function taskBytes({ metadata, spec, progress, details, parents }: Task): number {

@@ -1,5 +1,6 @@
 import type { Engine } from "../commands/engine.ts";
 import { fireTimers, forgetOldRequests } from "../commands/fire-timers.ts";
+import { doFollowUp } from "../commands/follow-ups.ts";
 import { Loop } from "../lib/loop.ts";
 
 /** What a maintenance loop is made of. */
@@ -8,12 +9,32 @@ export interface MaintenanceOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** How long a timer that another server has written may stay unknown here. */
 const timersPollMs = 500;
+/** They are done by the calls that cause them; the loop is for what servers that died have left. */
+const followUpsPollMs = 5_000;
 const requestsPollMs = 10 * 60_000;
 
-/** The loop that looks at tasks whose time has come: start times, leases, start timeouts, inactivity. Safe on many servers at once. */
+/**
+ * The loop that looks at tasks whose time has come: start times, leases, timeouts. It sleeps until the next timer that it knows of is due.
+ * Safe on many servers at once.
+ */
 export function createTimerLoop({ engine, onError }: MaintenanceOptions): Loop {
-  return new Loop({ runOnce: () => fireTimers(engine), delayMs: () => timersPollMs, onError });
+  let next: number | undefined;
+  return new Loop({
+    runOnce: async () => {
+      const fired = await fireTimers(engine);
+      next = fired.next;
+      return fired.more;
+    },
+    delayMs: () => (next === undefined ? timersPollMs : Math.min(Math.max(next / 1000 - Date.now(), 5), timersPollMs)),
+    onError,
+  });
+}
+
+/** The loop that does what changes have left to be done where their server died before it was. Safe on many servers at once. */
+export function createFollowUpLoop({ engine, onError }: MaintenanceOptions): Loop {
+  return new Loop({ runOnce: () => doFollowUp(engine), delayMs: () => followUpsPollMs, onError });
 }
 
 /** The loop that forgets answers of calls with a request_id after their 24 h. */

@@ -1,9 +1,13 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { sealBatch, stopBatch } from "../commands/end-batch.ts";
+import { holdBatch, sealBatch, stopBatch } from "../commands/change-batch.ts";
+import { retryBatch } from "../commands/retry-tasks.ts";
 import { taskStatusName } from "../domain/task-status.ts";
 import {
   type BatchService,
   ListBatchesRequestSchema,
+  PauseBatchRequestSchema,
+  ResumeBatchRequestSchema,
+  RetryBatchRequestSchema,
   SealBatchRequestSchema,
   StopBatchRequestSchema,
 } from "../gen/millpond/v1/batch_service_pb.ts";
@@ -13,6 +17,7 @@ import { listBatches } from "../store/batches.ts";
 import { encodeBatch } from "../wire/batch.ts";
 import { decodeId } from "../wire/new-task.ts";
 import { decodePage, encodePageToken } from "../wire/page-token.ts";
+import { createGetBatchGraph } from "./batch-graph.ts";
 import { filtersOf, listFilter } from "./list-filters.ts";
 import { nameMissing } from "./name-missing.ts";
 import { type RpcDeps, requestKey } from "./rpc-deps.ts";
@@ -44,10 +49,26 @@ export function createBatchService(deps: RpcDeps): Partial<ServiceImpl<typeof Ba
         nextPageToken: encodePageToken(page.nextBefore, filters),
       };
     },
+    getBatchGraph: createGetBatchGraph(deps),
     sealBatch: async (request) => {
       const command = { ...requestKey(SealBatchRequestSchema, request), batchId: batchIdOf(request) };
       const batch = await nameMissing(request.batchId, sealBatch(engine, command));
       return { batch: encodeBatch(batch, ids) };
+    },
+    pauseBatch: async (request) => {
+      const key = requestKey(PauseBatchRequestSchema, request);
+      const command = { ...key, batchId: batchIdOf(request), hold: true };
+      return { batch: encodeBatch(await nameMissing(request.batchId, holdBatch(engine, command)), ids) };
+    },
+    resumeBatch: async (request) => {
+      const key = requestKey(ResumeBatchRequestSchema, request);
+      const command = { ...key, batchId: batchIdOf(request), hold: false };
+      return { batch: encodeBatch(await nameMissing(request.batchId, holdBatch(engine, command)), ids) };
+    },
+    retryBatch: async (request) => {
+      const command = { ...requestKey(RetryBatchRequestSchema, request), batchId: batchIdOf(request) };
+      const { batch, retriedCount } = await nameMissing(request.batchId, retryBatch(engine, command));
+      return { batch: encodeBatch(batch, ids), retriedCount: BigInt(retriedCount) };
     },
     stopBatch: async (request) => {
       const reason = request.reason === "" ? stopReasonDefault : request.reason;

@@ -7,6 +7,7 @@ import type { WatchSource } from "../events/watch.ts";
 import { loadRowNames } from "../queries/row-names.ts";
 import type { UrlGuard } from "../webhooks/url-guard.ts";
 import type { Names } from "../wire/task.ts";
+import type { UploadBudget } from "./upload-budget.ts";
 
 /** What the services are made of. */
 export interface RpcDeps {
@@ -16,6 +17,10 @@ export interface RpcDeps {
   readonly watch: WatchSource;
   readonly urlGuard: UrlGuard;
   readonly claimWaitMaxMs: number;
+  /** What UploadTasks may hold. */
+  readonly uploads: UploadBudget;
+  /** How long UploadTasks waits for the next part. */
+  readonly uploadIdleMs: number;
 }
 
 /** Names what the numbers of some rows stand for. */

@@ -7,6 +7,7 @@ import { EventService } from "../gen/millpond/v1/event_service_pb.ts";
 import { TaskService } from "../gen/millpond/v1/task_service_pb.ts";
 import { WorkerService } from "../gen/millpond/v1/worker_service_pb.ts";
 import { createBatchService } from "./batch-service.ts";
+import { createDeliveryService } from "./delivery-service.ts";
 import { createEventService } from "./event-service.ts";
 import type { RpcDeps } from "./rpc-deps.ts";
 import { createTaskService } from "./task-service.ts";
@@ -26,7 +27,7 @@ export function registerServices(router: ConnectRouter, deps: RpcDeps): void {
   router.service(BatchService, complete(BatchService, createBatchService(deps)));
   router.service(EventService, complete(EventService, createEventService(deps)));
   router.service(WorkerService, complete(WorkerService, createWorkerService(deps)));
-  router.service(DeliveryService, complete(DeliveryService, {}));
+  router.service(DeliveryService, complete(DeliveryService, createDeliveryService(deps)));
 }
 
 function complete<Service extends DescService>(

@@ -1,11 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { cancelTasks } from "../commands/cancel-tasks.ts";
 import { createTasks } from "../commands/create-tasks.ts";
-import { MillpondError } from "../domain/errors.ts";
-import type { NewTask } from "../gen/millpond/v1/task_pb.ts";
+import { updateTask } from "../commands/update-task.ts";
+import { TaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import {
-  CancelTasksRequestSchema,
   type CreateTasksRequest,
   CreateTasksRequestSchema,
   type CreateTasksResponse,
@@ -13,102 +11,93 @@ import {
   type ListTasksRequest,
   ListTasksRequestSchema,
   type TaskService,
+  type UpdateTaskRequest,
+  UpdateTaskRequestSchema,
 } from "../gen/millpond/v1/task_service_pb.ts";
+import { getAttempts } from "../queries/get-attempts.ts";
 import { getTask } from "../queries/get-task.ts";
 import { queuesOfKindsFilter } from "../queries/kinds-filter.ts";
 import { listTasks } from "../store/tasks.ts";
-import { checkHeaders } from "../webhooks/header-rules.ts";
 import { encodeBatch } from "../wire/batch.ts";
-import { checkNewBatch, decodeId, decodeNewTask } from "../wire/new-task.ts";
+import { decodeId, decodeNewBatch, decodeNewTask } from "../wire/new-task.ts";
 import { decodePage, encodePageToken } from "../wire/page-token.ts";
-import { encodeItemResult } from "../wire/report.ts";
-import { encodeTask } from "../wire/task.ts";
+import { encodeAttempt, encodeTask } from "../wire/task.ts";
+import { applyUpdate, checkEtag, decodeUpdateMask } from "../wire/task-update.ts";
+import { changeItems } from "./change-items.ts";
+import { checkWebhooks } from "./check-webhooks.ts";
 import { filtersOf, listFilter } from "./list-filters.ts";
-import { nameMissing, naming } from "./name-missing.ts";
+import { nameMissing } from "./name-missing.ts";
+import { namingParent } from "./naming-parent.ts";
 import { applyReports } from "./reports.ts";
 import { namesOf, type RpcDeps, requestKey } from "./rpc-deps.ts";
+import { uploadTasks } from "./upload-tasks.ts";
 
 /** The RPCs of TaskService that this version has. */
 export function createTaskService(deps: RpcDeps): Partial<ServiceImpl<typeof TaskService>> {
   return {
     createTasks: (request) => create_(deps, request),
-    getTask: async (request) => {
-      const id = decodeId(deps.ids, request.taskId, "TASK_NOT_FOUND");
-      const task = await nameMissing(request.taskId, getTask(deps.engine.db, deps.engine.namespaceId, id));
-      return { task: encodeTask(task, await namesOf(deps, [task])) };
-    },
+    uploadTasks: (requests, context) => uploadTasks(deps, requests, context),
+    getTask: (request) => get(deps, request.taskId),
     listTasks: (request) => list(deps, request),
+    updateTask: (request) => update(deps, request),
     reportTasks: async (request) => ({ results: await applyReports(deps, request.reports) }),
-    cancelTasks: async (request) => {
-      const results = await cancelTasks(deps.engine, {
-        ...requestKey(CancelTasksRequestSchema, request),
-        ids: request.taskIds.map((id) => deps.ids.decode(id)),
-        reason: request.reason,
-      });
-      const names = await namesOf(
-        deps,
-        results.flatMap((result) => result.state ?? []),
-      );
-      return {
-        results: results.map(({ state, error }, n) =>
-          encodeItemResult({ state, error: naming(error, request.taskIds[n] ?? "") }, names),
-        ),
-      };
-    },
+    ...changeItems(deps),
   };
 }
 
 async function create_(deps: RpcDeps, request: CreateTasksRequest): Promise<CreateTasksResponse> {
   const { target } = request;
-  for (const [n, task] of request.tasks.entries()) checkWebhook(deps, task, `tasks[${n}]`);
+  checkWebhooks(deps.urlGuard, request.tasks, target.case === "newBatch" ? target.value : undefined);
   const creating = createTasks(deps.engine, {
     ...requestKey(CreateTasksRequestSchema, request),
     target:
       target.case === "batchId"
         ? { case: "batch", batchId: decodeId(deps.ids, target.value, "BATCH_NOT_FOUND") }
-        : {
-            case: "newBatch",
-            ...(target.case === "newBatch" ? checkNewBatch(target.value) : { name: "", metadata: "{}", open: false }),
-          },
+        : { case: "newBatch", ...decodeNewBatch(target.value) },
     tasks: request.tasks.map((task, n) => decodeNewTask(task, `tasks[${n}]`, deps.ids)),
     validateOnly: request.validateOnly,
   });
   const created = await nameMissing(target.case === "batchId" ? target.value : "", creating).catch((error: unknown) => {
-    throw namingParent(deps, error);
+    throw namingParent(deps.ids, error);
   });
   const batch = encodeBatch(created.batch, deps.ids);
   if (request.validateOnly && target.case !== "batchId") batch.batchId = "";
+  // What is found while nothing is created exists; what repeats an earlier task of the request would be new.
+  const exists = (id: bigint): boolean =>
+    !request.validateOnly || !created.tasks.some((task) => task.id === id && !task.deduplicated);
   return create(CreateTasksResponseSchema, {
     batch,
-    tasks: created.tasks.map(({ id, status }, n) => ({
-      ...{ key: request.tasks[n]?.key ?? "", status: status as never },
-      taskId: request.validateOnly ? "" : deps.ids.encode(id),
+    tasks: created.tasks.map(({ id, status, deduplicated }, n) => ({
+      ...{ key: request.tasks[n]?.key ?? "", status: status as never, deduplicated },
+      taskId: (deduplicated || !request.validateOnly) && exists(id) ? deps.ids.encode(id) : "",
     })),
   });
 }
 
-/** Gives an error about a parent that was not found its id, as callers know it. */
-function namingParent(deps: RpcDeps, error: unknown): unknown {
-  if (!(error instanceof MillpondError) || error.reason !== "UNKNOWN_DEPENDENCY") return error;
-  const { cause, message, violations } = error;
-  if (!(cause instanceof MillpondError)) return error;
-  const metadata = { dependency: deps.ids.encode(BigInt(cause.metadata.id ?? 0)) };
-  return new MillpondError("UNKNOWN_DEPENDENCY", message, { metadata, violations, cause: error });
+async function get(deps: RpcDeps, taskId: string) {
+  const { engine } = deps;
+  const id = decodeId(deps.ids, taskId, "TASK_NOT_FOUND");
+  const task = await nameMissing(taskId, getTask(engine.db, engine.namespaceId, id));
+  const attempts = await getAttempts(engine.db, task);
+  const names = await namesOf(deps, [task, ...attempts.map(({ worker }) => ({ queue: task.queue, worker }))]);
+  return {
+    task: encodeTask(task, names),
+    attempts: attempts.map((record) => encodeAttempt(record, task, names)),
+  };
 }
 
-function checkWebhook(deps: RpcDeps, task: NewTask, field: string): void {
-  if (task.execution.case !== "onStart") return;
-  const { url, headers } = task.execution.value;
-  const forbidden = deps.urlGuard.check(url);
-  if (forbidden !== undefined) {
-    const violations = [{ field: `${field}.on_start.url`, description: forbidden }];
-    throw new MillpondError("URL_FORBIDDEN", `${field}.on_start.url: ${forbidden}`, { metadata: { url }, violations });
-  }
-  const wrong = checkHeaders(headers);
-  if (wrong !== undefined) {
-    const violations = [{ field: `${field}.on_start.headers`, description: wrong }];
-    throw new MillpondError("INVALID_FIELD", `${field}.on_start.headers: ${wrong}`, { violations });
-  }
+async function update(deps: RpcDeps, request: UpdateTaskRequest) {
+  const given = request.task ?? create(TaskSchema);
+  const fields = decodeUpdateMask(request.updateMask?.paths ?? []);
+  const id = decodeId(deps.ids, given.taskId, "TASK_NOT_FOUND");
+  const updating = updateTask(deps.engine, {
+    ...requestKey(UpdateTaskRequestSchema, request),
+    ...{ id, fields },
+    checkEtag: (task) => checkEtag(task, given.etag),
+    edit: (task) => applyUpdate(task, given, { fields, mergeMetadata: request.mergeMetadata }),
+  });
+  const task = await nameMissing(given.taskId, updating);
+  return { task: encodeTask(task, await namesOf(deps, [task])) };
 }
 
 async function list(deps: RpcDeps, request: ListTasksRequest) {

@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 /** The metrics of the engine, beside those of calls. */
 export interface EngineMetrics {
   onWebhookStart(call: { readonly outcome: string; readonly durationMs: number }): void;
+  onDelivery(outcome: "delivered" | "failed" | "exhausted"): void;
   onLoopError(loop: string): void;
 }
 
@@ -16,6 +17,12 @@ export function createEngineMetrics(
     help: "Calls of start webhooks by what they came to.",
     labelNames: ["outcome"],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [registry],
+  });
+  const deliveries = new Counter({
+    name: "millpond_deliveries_total",
+    help: "Attempts to deliver end notifications by what they came to.",
+    labelNames: ["outcome"],
     registers: [registry],
   });
   const errors = new Counter({
@@ -42,6 +49,7 @@ export function createEngineMetrics(
   });
   return {
     onWebhookStart: ({ outcome, durationMs }) => starts.observe({ outcome }, durationMs / 1000),
+    onDelivery: (outcome) => deliveries.inc({ outcome }),
     onLoopError: (loop) => errors.inc({ loop }),
   };
 }

@@ -7,10 +7,11 @@ import { IdSource } from "../domain/ids.ts";
 import { CommitSignal } from "../events/commit-signal.ts";
 import { Feed } from "../events/feed.ts";
 import type { Loop } from "../lib/loop.ts";
-import { createRequestLoop, createTimerLoop } from "../maintenance/loops.ts";
+import { createFollowUpLoop, createRequestLoop, createTimerLoop } from "../maintenance/loops.ts";
 import { Database } from "../store/database.ts";
 import { Dictionaries } from "../store/dictionaries.ts";
 import { drawIdBlocks } from "../store/id-blocks.ts";
+import { PolicyDictionary } from "../store/policy-dictionary.ts";
 
 const namespaceId = 1;
 const feedPollMs = 1_000;
@@ -43,7 +44,9 @@ export function createEngineParts(options: {
   const dictionaries = new Dictionaries(db);
   const signal = new CommitSignal({ db, serverId: randomUUID(), onError: onError("commit signal") });
   const ids = new IdSource({ nowMs: Date.now, drawBlocks: (count) => drawIdBlocks(db, count) });
-  const engine: Engine = { db, dictionaries, ids, namespaceId, committed: (queues) => signal.committed(queues) };
+  const policies = new PolicyDictionary(db);
+  const committed = (queues: readonly number[]): void => signal.committed(queues);
+  const engine: Engine = { db, dictionaries, policies, ids, namespaceId, committed };
   const feed = new Feed({
     ...{ db, bufferedChangesMax: settings.feedBufferEvents, pollMs: feedPollMs },
     onError: onError("feed"),
@@ -54,6 +57,7 @@ export function createEngineParts(options: {
   });
   const maintenance = [
     createTimerLoop({ engine, onError: onError("timers") }),
+    createFollowUpLoop({ engine, onError: onError("follow-ups") }),
     createRequestLoop({ engine, onError: onError("requests") }),
   ];
   return { db, engine, feed, signal, claimLine, maintenance };

@@ -42,6 +42,8 @@ export function createHttp2Front(
 ): Http2Front {
   const serverOptions: http2.ServerOptions = {
     maxSessionMemory: sessionMemoryMb,
+    // Beside those of the keepalive, each call that takes a stream may send one.
+    maxOutstandingPings: options.maxStreamsPerConnection + unansweredPingsMax,
     settings: {
       maxConcurrentStreams: options.maxStreamsPerConnection,
       maxHeaderListSize: options.maxHeaderBytes,
@@ -75,6 +77,8 @@ export function createHttp2Front(
     accept(socket) {
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
+      // HTTP/2 knows no half-open connections, though the port keeps them open for HTTP/1.1: a client that has ended its side is gone.
+      socket.once("end", () => socket.destroySoon());
       server.emit("connection", socket);
     },
     drain() {

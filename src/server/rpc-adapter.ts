@@ -1,4 +1,4 @@
-import { constants } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
@@ -67,7 +67,24 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
     options.logger.info({ requestId: call.requestId, path: pathOf(request), status: explained.status }, "request");
     return;
   }
+  if (answer.trailer !== undefined) writePlainMessages(answer.trailer);
   await universalResponseToNodeResponse(answer, response);
+}
+
+/**
+ * Lets the message of an error be encoded as the gRPC protocol asks: only % and what is not printable ASCII. The library encodes colons, commas and
+ * quotes, too, which clients such as grpc-js show as they come.
+ */
+function writePlainMessages(trailer: Headers): void {
+  const set = trailer.set.bind(trailer);
+  const write = (name: string, value: string): void => set(name, name === "grpc-message" ? plainMessage(value) : value);
+  const written = trailer.get("grpc-message");
+  if (written !== null) write("grpc-message", written);
+  Object.defineProperty(trailer, "set", { value: write });
+}
+
+function plainMessage(encoded: string): string {
+  return decodeURIComponent(encoded).replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
 }
 
 /** Whether the request says whom it is for, in a form that a URL can hold: the library throws otherwise. */
@@ -88,7 +105,9 @@ function badAuthority(): HttpRouteResponse {
 /** The bytes of the request, kept aside in the call while they may be needed to explain why they do not decode. */
 function bodyOf(handler: UniversalHandler, { call, request, response }: Exchange): AsyncIterable<Uint8Array> {
   let body: AsyncIterable<Uint8Array> = request;
-  if (!("stream" in request)) {
+  if ("stream" in request) {
+    if (handler.method.methodKind === "client_streaming") return untilEnd(body, request.stream);
+  } else {
     // Destroying a half-read HTTP/1.1 request would cut the connection before the answer: read the rest and drop it.
     body = request.iterator({ destroyOnReturn: false });
     response.once("finish", () => request.resume());
@@ -96,6 +115,21 @@ function bodyOf(handler: UniversalHandler, { call, request, response }: Exchange
   const isJson = request.headers["content-type"]?.startsWith("application/json") === true;
   const isPlain = request.headers["content-encoding"] === undefined;
   return isJson && isPlain && handler.method.methodKind === "unary" ? keepAside(body, call) : body;
+}
+
+/**
+ * The body of a call that acts once its caller has sent everything. node:http2 shows a stream that its peer resets as one that has ended, and
+ * as a client ends each stream before it resets it: only what follows tells the two apart. A ping goes and comes behind the reset.
+ */
+async function* untilEnd(body: AsyncIterable<Uint8Array>, stream: ServerHttp2Stream): AsyncGenerator<Uint8Array> {
+  yield* body;
+  const { session } = stream;
+  if (session !== undefined && !session.destroyed) {
+    const { promise: answered, resolve } = Promise.withResolvers<void>();
+    session.ping(() => resolve());
+    await answered;
+  }
+  if (stream.closed || stream.destroyed) throw new ConnectError("the caller turned away", Code.Canceled);
 }
 
 async function* keepAside(body: AsyncIterable<Uint8Array>, call: Call): AsyncGenerator<Uint8Array> {

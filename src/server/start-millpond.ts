@@ -1,22 +1,26 @@
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Logger } from "pino";
 import type { Settings } from "../config/settings.ts";
+import { deliveriesWake } from "../domain/delivery.ts";
 import { createIdCodec } from "../domain/ids.ts";
 import type { ReadyQueues } from "../events/commit-signal.ts";
 import { EventReader } from "../events/event-reader.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import type { RpcDeps } from "../rpc/rpc-deps.ts";
 import { registerServices } from "../rpc/services.ts";
+import { UploadBudget } from "../rpc/upload-budget.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
 import { openOrm, readInstance, type SharedSecrets } from "../store/orm.ts";
 import { pingDatabase } from "../store/ping.ts";
 import { createStartCaller } from "../webhooks/start-caller.ts";
 import { createUrlGuard } from "../webhooks/url-guard.ts";
+import { createWebhookClient } from "../webhooks/webhook-client.ts";
 import { createEngineMetrics, type EngineMetrics } from "./engine-metrics.ts";
 import { createEngineParts, type EngineParts } from "./engine-parts.ts";
 import { createMetricsRegistry } from "./rpc-metrics.ts";
 import { type RunningServer, startServer } from "./start-server.ts";
 import { createTaskHandleRoute } from "./task-handle-route.ts";
+import { createWebhookDeliveries } from "./webhook-deliveries.ts";
 import { createWebhookStarts } from "./webhook-starts.ts";
 
 const checkpointMs = 10_000;
@@ -73,6 +77,8 @@ function createDeps(parts: EngineParts, settings: Settings, secrets: SharedSecre
       allowHosts: [...settings.webhookAllowHosts],
       blockHosts: [...settings.webhookBlockHosts],
     }),
+    uploads: new UploadBudget({ tasksMax: settings.uploadTasksMax, bytesMax: settings.uploadBytesMax }),
+    uploadIdleMs: settings.requestTimeoutMs,
     watch: {
       ...{ db, dictionaries, feed, reader: new EventReader(db, dictionaries), checkpointMs },
       snapshotTasksMax: settings.snapshotTasksMax,
@@ -93,37 +99,45 @@ interface LoopsOptions {
 async function startLoops(options: LoopsOptions): Promise<RunningServer> {
   const { parts, deps, server, settings, secrets, metrics, onError } = options;
   const { db, feed, signal, claimLine, maintenance } = parts;
-  const caller = createStartCaller({ guard: deps.urlGuard, timeoutMs: settings.webhookTimeoutMs });
+  const { webhookTimeoutMs: timeoutMs } = settings;
+  const client = createWebhookClient({ guard: deps.urlGuard, timeoutMs });
+  const onCallError = (error: unknown, during: string): void => onError(`webhook ${during}`)(error);
   const starts = createWebhookStarts({
-    ...{ deps, caller, concurrency: settings.startConcurrency, secret: secrets.handleSecret },
+    ...{ deps, caller: createStartCaller({ client }), onError: onCallError },
+    ...{ concurrency: settings.startConcurrency, secret: secrets.handleSecret },
     hostUrl: settings.hostUrl ?? server.url,
-    onError: (error, during) => onError(`webhook ${during}`)(error),
     onCall: (call) => metrics.onWebhookStart(call),
+  });
+  const deliveries = createWebhookDeliveries({
+    ...{ deps, client, onError: onCallError, concurrency: settings.deliveryConcurrency, timeoutMs },
+    onDelivery: ({ outcome }) => metrics.onDelivery(outcome),
   });
   const dispatch = (queues: ReadyQueues): void => {
     claimLine.mark(queues);
     if (queues === undefined || queues.length > 0) starts.wake();
   };
   const { dictionaries } = parts.engine;
-  signal.onCommit((queues) => {
+  signal.onCommit((announced) => {
     feed.wake();
+    if (announced === undefined || announced.includes(deliveriesWake)) deliveries.wake();
+    const queues = announced?.filter((queue) => queue !== deliveriesWake);
     if (queues === undefined || queues.every((queue) => dictionaries.isLoaded(queue))) dispatch(queues);
     else void loadQueues(dictionaries, queues).then(() => dispatch(queues), onError("queues"));
   });
   try {
     await signal.start();
   } catch (error) {
-    await caller.close();
+    await client.close();
     throw error;
   }
-  for (const loop of [...maintenance, claimLine, starts]) loop.start();
+  for (const loop of [...maintenance, claimLine, starts, deliveries]) loop.start();
 
   let stopping: Promise<void> | undefined;
   const stop = async (graceMs = settings.shutdownGraceMs): Promise<void> => {
     using bound = startBound(graceMs + stopSlackMs);
     const loops = [...maintenance, claimLine].map((loop) => loop.stop());
-    await bound.within(Promise.all([...loops, starts.stop(graceMs), server.stop(graceMs)]));
-    await caller.close();
+    await bound.within(Promise.all([...loops, starts.stop(graceMs), deliveries.stop(graceMs), server.stop(graceMs)]));
+    await client.close();
     await bound.within(feed.stop());
     await bound.within(signal.stop());
     await bound.within(db.close());

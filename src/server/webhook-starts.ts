@@ -1,20 +1,21 @@
-import { fromJson, fromJsonString, type JsonValue, toJson, toJsonString } from "@bufbuild/protobuf";
+import { fromJson, fromJsonString, type JsonValue, toJsonString } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { claimTasks, releaseClaims } from "../commands/claim-tasks.ts";
 import { reportTasks } from "../commands/report-tasks.ts";
-import { type Report, ReportAction } from "../domain/report.ts";
+import { plainReport, type Report, ReportAction } from "../domain/report.ts";
 import { Execution, FailureCause } from "../domain/task-status.ts";
 import { NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
-import { HttpMethod } from "../gen/millpond/v1/webhook_pb.ts";
 import { AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
 import { type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
 import { namesOf, type RpcDeps } from "../rpc/rpc-deps.ts";
 import { handleUrl } from "../webhooks/handle-token.ts";
-import type { StartCall, StartOutcome, StartWebhook } from "../webhooks/start-call.ts";
+import type { StartCall, StartOutcome } from "../webhooks/start-call.ts";
 import type { StartCaller } from "../webhooks/start-caller.ts";
 import { createStartLoop, type StartLoop } from "../webhooks/start-loop.ts";
+import type { Webhook } from "../webhooks/webhook-request.ts";
 import { jsonBytesMax, valueText } from "../wire/json.ts";
 import { encodeAssignment, type Names } from "../wire/task.ts";
+import { decodeWebhook, webhookText } from "./webhook-message.ts";
 
 const messageLengthMax = 16_384;
 const codeLengthMax = 255;
@@ -95,17 +96,10 @@ function startOf(options: WebhookStartsOptions, { task, parents }: LoadedAssignm
   }
 }
 
-function webhookOf(spec: string | null): StartWebhook {
+function webhookOf(spec: string | null): Webhook {
   const { execution } = fromJsonString(NewTaskSchema, spec ?? "{}");
   if (execution.case !== "onStart") throw new Error("a task in a queue of webhooks has none");
-  const { url, method, headers, body } = execution.value;
-  const [name] = Object.entries(HttpMethod).find(([name, value]) => value === method && name !== "UNSPECIFIED") ?? [];
-  return {
-    url,
-    method: name as StartWebhook["method"],
-    headers,
-    ...(body === undefined ? {} : { body: toJson(ValueSchema, body) }),
-  };
+  return decodeWebhook(execution.value);
 }
 
 /** What is recorded of a call. An answer that says more than a report may hold fails the attempt. */
@@ -119,41 +113,33 @@ function reportOf(start: ClaimedStart, outcome: StartOutcome): Report {
 }
 
 function outcomeReport(start: ClaimedStart, outcome: StartOutcome): Report {
-  const base = {
-    ...{ id: start.id, attempt: start.attempt, successCount: 0n, failureCount: 0n },
-    ...{ output: null, cause: null, message: null, code: null, details: null, progress: null },
-  };
+  const base = { ...plainReport, id: start.id, attempt: start.attempt };
+  const failure = { ...base, action: ReportAction.FAILURE, cause: FailureCause.START_FAILED };
   switch (outcome.kind) {
-    case "started":
-      return { ...base, action: ReportAction.STARTED };
+    case "started": {
+      const { cancelWebhook: cancel } = outcome;
+      return { ...base, action: ReportAction.STARTED, cancelWebhook: cancel ? webhookText(cancel, "cancel") : null };
+    }
     case "success":
       return { ...base, action: ReportAction.SUCCESS, output: jsonText(outcome.output, "success.output") };
     case "failure":
       return {
-        ...base,
-        action: ReportAction.FAILURE,
-        cause: FailureCause.REPORTED,
+        ...{ ...failure, cause: FailureCause.REPORTED },
         message: storable(outcome.message, messageLengthMax),
         code: storable(outcome.code, codeLengthMax),
         details: jsonText(outcome.details, "failure.details"),
+        ...{ nonRetryable: outcome.nonRetryable, retryDelayMs: outcome.retryDelayMs ?? null },
       };
-    case "rejected":
-    case "failed":
-      return {
-        ...base,
-        action: ReportAction.FAILURE,
-        cause: FailureCause.START_FAILED,
-        message: storable(outcome.message, messageLengthMax),
-        code: outcome.code,
-      };
+    case "failed": {
+      const { code, retryAfterMs: retryDelayMs = null } = outcome;
+      return { ...failure, message: storable(outcome.message, messageLengthMax), code, retryDelayMs };
+    }
+    case "rejected": {
+      const message = storable(outcome.message, messageLengthMax);
+      return { ...failure, message, code: outcome.code, nonRetryable: true };
+    }
     case "forbidden":
-      return {
-        ...base,
-        action: ReportAction.FAILURE,
-        cause: FailureCause.START_FAILED,
-        message: outcome.message,
-        code: "URL_FORBIDDEN",
-      };
+      return { ...failure, message: outcome.message, code: "URL_FORBIDDEN", nonRetryable: true };
   }
 }
 

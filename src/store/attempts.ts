@@ -1,62 +1,78 @@
-import type { Report } from "../domain/report.ts";
+import { plainReport, type Report } from "../domain/report.ts";
 import type { Micros } from "../domain/task.ts";
 import type { Database, Statement } from "./database.ts";
+import { type Outcome, type OutcomeRow, outcomeOf } from "./outcome.ts";
 import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
 
-/** Which tasks a call changed, and which queues have something to start. */
-export interface Taken {
+/** Which tasks a call changed, and what is to happen now. */
+export interface Taken extends Outcome {
   readonly taken: ReadonlySet<bigint>;
-  readonly readyQueues: readonly number[];
 }
 
-interface TakenRow {
+interface TakenRow extends OutcomeRow {
   o_taken: bigint[];
-  o_ready: number[] | null;
 }
 
 const reportStatement: Statement = {
   name: "report_tasks",
-  text: "select * from mp_report($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+  text: "select * from mp_report($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
 };
 
 /** Writes reports and all that follows from them, in one transaction. At most one report per task; in the order of ids. */
 export async function reportTasks(db: Database, reports: readonly Report[]): Promise<Taken> {
   const column = <K extends keyof Report>(name: K): Report[K][] => reports.map((report) => report[name]);
-  const columns = [
-    "id",
-    "attempt",
-    "action",
-    "output",
-    "cause",
-    "message",
-    "code",
-    "details",
-    "progress",
-    "successCount",
-    "failureCount",
-  ] as const;
-  return takenOf(await db.write<TakenRow>(reportStatement, columns.map(column)));
+  // A column that says nothing is not sent.
+  const sparse = <K extends keyof typeof plainReport>(name: K): Report[K][] | null =>
+    reports.every((report) => report[name] === plainReport[name]) ? null : column(name);
+  const values = [
+    ...(["id", "attempt", "action"] as const).map(column),
+    ...(["output", "cause", "message", "code", "details", "progress", "successCount", "failureCount"] as const).map(
+      sparse,
+    ),
+    ...(["nonRetryable", "retryDelayMs", "cancelWebhook"] as const).map(sparse),
+  ];
+  return takenOf(await db.write<TakenRow>(reportStatement, values));
 }
 
-const cancelStatement: Statement = { name: "cancel_tasks", text: "select * from mp_cancel_tasks($1, $2, $3, $4, $5)" };
+const changeStatements = {
+  cancel: { name: "cancel_tasks", text: "select * from mp_cancel_tasks($1, $2, $3, $4, $5)" },
+  pause: { name: "pause_tasks", text: "select * from mp_pause_tasks($1, $2, $3, $4)" },
+  resume: { name: "resume_tasks", text: "select * from mp_resume_tasks($1, $2, $3, $4)" },
+} as const satisfies Record<string, Statement>;
 
-/** Cancels tasks and all that follows, in one transaction. */
-export async function cancelTasks(
+/** Which tasks a call took, and which it did not with the status that each had: as they stood then, also where the call is repeated. */
+export interface ItemsTaken extends Taken {
+  readonly refused: ReadonlyMap<bigint, number>;
+}
+
+/** The part of a database function's answer that {@link itemsTakenOf} reads. */
+export interface ItemsTakenRow extends OutcomeRow {
+  o_taken: bigint[];
+  o_refused: bigint[];
+  o_refused_statuses: number[];
+  o_replayed_hash: Buffer | null;
+}
+
+/** Reads which tasks a call took; fails with REQUEST_ID_REUSED. */
+export function itemsTakenOf(request: RequestKey, row: ItemsTakenRow): ItemsTaken {
+  checkReplay(request, row.o_replayed_hash);
+  const refused = new Map(row.o_refused.map((id, n) => [id, row.o_refused_statuses[n] as number]));
+  return { taken: new Set(row.o_taken), refused, ...outcomeOf(row) };
+}
+
+/** Cancels, holds or lets go tasks, with all that follows, in one transaction. A `reason` is only for a cancellation. */
+export async function changeTasks(
   db: Database,
   request: RequestKey,
-  cancel: { ids: readonly bigint[]; reason: string },
-): Promise<Taken> {
-  const rows = await db.write<TakenRow & { o_replayed_hash: Buffer | null }>(cancelStatement, [
-    ...requestValues(request),
-    cancel.ids,
-    cancel.reason,
-  ]);
-  checkReplay(request, rows[0]?.o_replayed_hash ?? null);
-  return takenOf(rows);
+  change: { case: keyof typeof changeStatements; ids: readonly bigint[]; reason: string },
+): Promise<ItemsTaken> {
+  const values = [...requestValues(request), change.ids, ...(change.case === "cancel" ? [change.reason] : [])];
+  const rows = await db.write<ItemsTakenRow>(changeStatements[change.case], values);
+  return itemsTakenOf(request, rows[0] as ItemsTakenRow);
 }
 
 function takenOf(rows: readonly TakenRow[]): Taken {
-  return { taken: new Set(rows[0]?.o_taken), readyQueues: rows[0]?.o_ready ?? [] };
+  return { taken: new Set(rows[0]?.o_taken), ...outcomeOf(rows[0]) };
 }
 
 const claimStatement: Statement = { name: "claim_tasks", text: "select * from mp_claim($1, $2, $3, $4)" };
@@ -98,15 +114,28 @@ export async function extendLeases(
   return new Map(rows.map((row) => [row.o_task_id, row.o_lease_until]));
 }
 
-const fireTimersStatement: Statement = { name: "fire_timers", text: "select * from mp_fire_timers($1)" };
+const fireTimersStatement: Statement = { name: "fire_timers", text: "select * from mp_fire_timers($1, $2)" };
 
-/** Looks at what is due. Answers how many timers there were, and which queues have something to start. */
+/** Looks at what is due, at most so many timers and tasks. Answers whether there is more, when the next timer is due, and what is to happen now. */
 export async function fireTimers(
   db: Database,
-  rowsMax: number,
-): Promise<{ rows: number; readyQueues: readonly number[] }> {
-  const rows = await db.write<{ o_rows: number | null; o_ready: number[] }>(fireTimersStatement, [rowsMax]);
-  return { rows: rows[0]?.o_rows ?? 0, readyQueues: rows[0]?.o_ready ?? [] };
+  { rowsMax, tasksMax }: { rowsMax: number; tasksMax: number },
+): Promise<Outcome & { readonly rows: number; readonly more: boolean; readonly next: Micros | undefined }> {
+  interface Row extends OutcomeRow {
+    o_rows: number | null;
+    o_more: boolean | null;
+    o_next: Micros | null;
+  }
+  const [row] = await db.write<Row>(fireTimersStatement, [rowsMax, tasksMax]);
+  return { rows: row?.o_rows ?? 0, more: row?.o_more ?? false, next: row?.o_next ?? undefined, ...outcomeOf(row) };
+}
+
+const followUpStatement: Statement = { name: "follow_up", text: "select * from mp_follow_up($1)" };
+
+/** Does what a change has left to be done: the one of this id, or any that nobody is doing. Answers whether there was one. */
+export async function followUp(db: Database, id: bigint | undefined): Promise<Outcome & { readonly found: boolean }> {
+  const rows = await db.write<OutcomeRow & { o_found: boolean }>(followUpStatement, [id ?? null]);
+  return { found: rows[0]?.o_found ?? false, ...outcomeOf(rows[0]) };
 }
 
 const releaseStatement: Statement = { name: "release_tasks", text: "select * from mp_release($1, $2)" };

@@ -1,6 +1,8 @@
 import { MillpondError } from "../domain/errors.ts";
 import type { Batch, Micros } from "../domain/task.ts";
+import { batchStatusName } from "../domain/task-status.ts";
 import { type Database, type Statement, sqlState } from "./database.ts";
+import { type Outcome, type OutcomeRow, outcomeOf } from "./outcome.ts";
 import { idBounds, type Page, type PageRequest, readPage } from "./pages.ts";
 import { microsOrNull, parseMicros } from "./pg-types.ts";
 import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
@@ -99,11 +101,10 @@ export function listBatches(db: Pick<Database, "read">, filter: BatchFilter, pag
 const stopBatchStatement: Statement = { name: "stop_batch", text: "select * from mp_stop_batch($1, $2, $3, $4, $5)" };
 
 /** What StopBatch did: the former status of each task that it canceled, and how many had ended before. */
-export interface StoppedBatch {
+export interface StoppedBatch extends Outcome {
   readonly batch: Batch;
   readonly formerStatuses: readonly number[];
   readonly alreadyEnded: bigint;
-  readonly readyQueues: readonly number[];
 }
 
 /** Cancels what has not ended and ends the batch, in one transaction. Fails with BATCH_NOT_FOUND. */
@@ -112,41 +113,76 @@ export async function stopBatch(
   request: RequestKey,
   stop: { batchId: bigint; reason: string },
 ): Promise<StoppedBatch> {
-  interface Row {
+  interface Row extends OutcomeRow {
     o_from: number[];
     o_already_ended: bigint;
     o_batch: RawBatch;
-    o_ready: number[] | null;
     o_replayed_hash: Buffer | null;
   }
   const rows = await db
     .write<Row>(stopBatchStatement, [...requestValues(request), stop.batchId, stop.reason])
-    .catch(explainMissingBatch);
+    .catch(explainRefusal);
   const row = rows[0] as Row;
   checkReplay(request, row.o_replayed_hash);
   return {
     batch: parseBatchJson(row.o_batch),
     formerStatuses: row.o_from,
     alreadyEnded: row.o_already_ended,
-    readyQueues: row.o_ready ?? [],
+    ...outcomeOf(row),
   };
+}
+
+/** A batch as it stands after a change, and what is to happen now. */
+export interface ChangedBatch extends Outcome {
+  readonly batch: Batch;
+}
+
+interface ChangedBatchRow extends OutcomeRow {
+  o_batch: RawBatch;
+  o_replayed_hash: Buffer | null;
 }
 
 const sealBatchStatement: Statement = { name: "seal_batch", text: "select * from mp_seal_batch($1, $2, $3, $4)" };
 
 /** Closes an open batch for new tasks; it ends where nothing is left to do. Fails with BATCH_NOT_FOUND. */
-export async function sealBatch(db: Database, request: RequestKey, batchId: bigint): Promise<Batch> {
-  interface Row {
-    o_batch: RawBatch;
-    o_replayed_hash: Buffer | null;
-  }
-  const rows = await db.write<Row>(sealBatchStatement, [...requestValues(request), batchId]).catch(explainMissingBatch);
-  const row = rows[0] as Row;
-  checkReplay(request, row.o_replayed_hash);
-  return parseBatchJson(row.o_batch);
+export async function sealBatch(db: Database, request: RequestKey, batchId: bigint): Promise<ChangedBatch> {
+  const values = [...requestValues(request), batchId];
+  return changedOf(request, await db.write<ChangedBatchRow>(sealBatchStatement, values).catch(explainRefusal));
 }
 
-function explainMissingBatch(error: unknown): never {
+const holdBatchStatement: Statement = { name: "hold_batch", text: "select * from mp_hold_batch($1, $2, $3, $4, $5)" };
+
+/** Holds every future start in a batch, or lets it go on. Fails with BATCH_NOT_FOUND, ILLEGAL_TRANSITION. */
+export async function holdBatch(
+  db: Database,
+  request: RequestKey,
+  { batchId, hold }: { batchId: bigint; hold: boolean },
+): Promise<ChangedBatch> {
+  const values = [...requestValues(request), batchId, hold];
+  const rows = await db.write<ChangedBatchRow>(holdBatchStatement, values).catch((error: unknown) => {
+    if (sqlState(error) === "MP004") throw hasEnded(error, hold ? "PAUSED" : "ACTIVE");
+    return explainRefusal(error);
+  });
+  return changedOf(request, rows);
+}
+
+/** The refusal to hold a batch that has ended, or to let it go. */
+function hasEnded(error: unknown, to: string): MillpondError {
+  const from = batchStatusName(Number((error as { detail?: string }).detail));
+  return new MillpondError("ILLEGAL_TRANSITION", `the batch has ended as ${from}; RetryBatch runs it again`, {
+    metadata: { from, to },
+    cause: error,
+  });
+}
+
+function changedOf(request: RequestKey, rows: readonly ChangedBatchRow[]): ChangedBatch {
+  const row = rows[0] as ChangedBatchRow;
+  checkReplay(request, row.o_replayed_hash);
+  return { batch: parseBatchJson(row.o_batch), ...outcomeOf(row) };
+}
+
+/** Turns what a database function raises about a batch into what callers are meant to see. */
+export function explainRefusal(error: unknown): never {
   if (sqlState(error) === "MP001")
     throw new MillpondError("BATCH_NOT_FOUND", "there is no such batch", { cause: error });
   throw error;

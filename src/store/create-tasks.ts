@@ -1,7 +1,8 @@
 import { MillpondError } from "../domain/errors.ts";
 import type { Batch } from "../domain/task.ts";
 import { parseBatchJson } from "./batches.ts";
-import { type Database, type Statement, sqlState, violatedConstraint } from "./database.ts";
+import { type Statement, sqlState, violatedConstraint, type Writer } from "./database.ts";
+import { type Outcome, type OutcomeRow, outcomeOf } from "./outcome.ts";
 import { checkReplay, type RequestKey } from "./requests.ts";
 
 /** A task to be written; arrays of ids are of the same request. Times are timestamptz texts; null means none. */
@@ -20,7 +21,18 @@ export interface NewTaskRow {
   readonly startTime: string | null;
   readonly startTimeoutMs: number;
   readonly inactivityTimeoutMs: number;
+  readonly executionTimeoutMs: number | null;
+  readonly totalTimeoutMs: number | null;
   readonly unmetPolicy: number;
+  /** The id of its retry policy; null: one attempt. */
+  readonly policy: number | null;
+  readonly maxAttempts: number;
+  /** How many webhooks follow its end: five bits for SUCCESS, the next five for FAILURE, then CANCELED. */
+  readonly notifies: number;
+  readonly critical: boolean;
+  readonly onlyForDependents: boolean;
+  /** A parent of the same request is only there for its dependents. */
+  readonly serves: boolean;
   readonly depsLeft: number;
   readonly dependents: number;
   /** Its success may end others at once. */
@@ -31,43 +43,65 @@ export interface NewTaskRow {
   readonly childConditions: string | null;
 }
 
+/** A batch to be written. JSON parts are texts. */
+export interface NewBatchRow {
+  readonly name: string;
+  readonly metadata: string;
+  readonly paused: boolean;
+  readonly onComplete: string | null;
+  readonly onCompleteCount: number;
+}
+
+/** What became of a task of a request: it was created, or is the duplicate of one that exists. */
+export interface AnsweredTask {
+  readonly id: bigint;
+  readonly status: number;
+  readonly deduplicated: boolean;
+}
+
 /** A graph to be written: tasks in the order of their ids, and the edges onto tasks that exist. */
 export interface NewGraph {
   readonly request: RequestKey;
   readonly batchId: bigint;
-  readonly newBatch: { readonly name: string; readonly metadata: string } | undefined;
+  readonly newBatch: NewBatchRow | undefined;
   readonly open: boolean;
+  /** What a repetition of the call is told of each task of the request, in its order. */
+  readonly answer: readonly AnsweredTask[];
   readonly tasks: readonly NewTaskRow[];
   readonly lateEdges: readonly { readonly child: bigint; readonly parent: bigint; readonly condition: number }[];
 }
 
 /** What was written, or what an earlier call with the same request_id wrote. */
-export interface CreatedGraph {
-  /** The ids of the earlier call, in its order; absent for a new one. */
-  readonly replayedIds: readonly bigint[] | undefined;
-  /** Tasks whose status is no longer the one that they were written with. */
-  readonly moved: ReadonlyMap<bigint, number>;
+export interface CreatedGraph extends Outcome {
+  /** The tasks of the request, in its order, as they stand after the call. */
+  readonly tasks: readonly AnsweredTask[];
   readonly batch: Batch;
-  readonly readyQueues: readonly number[];
 }
 
 const createGraphStatement: Statement = {
   name: "create_graph",
-  text: `select * from mp_create($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)`,
+  text: `select * from mp_create($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45)`,
 };
 
-interface CreateRow {
-  o_result: { ids?: string[]; moved: string[] | null; moved_to: number[] | null; batch: Record<string, unknown> };
+interface CreateRow extends OutcomeRow {
+  o_result: {
+    /** Of an earlier call with the same request_id. */
+    answer?: KeptAnswer[];
+    moved: string[] | null;
+    moved_to: number[] | null;
+    batch: Record<string, unknown>;
+  };
   o_replayed_hash: Buffer | null;
-  o_ready: number[] | null;
 }
 
 /**
  * Writes a graph in one transaction, with its event and its request_id.
  * Fails with BATCH_NOT_FOUND, BATCH_SEALED, UNKNOWN_DEPENDENCY (metadata.id), DUPLICATE_KEY; nothing is written then.
  */
-export async function createGraph(db: Database, graph: NewGraph, validateOnly: boolean): Promise<CreatedGraph> {
+export async function createGraph(writer: Writer, graph: NewGraph): Promise<CreatedGraph> {
   const column = <K extends keyof NewTaskRow>(name: K): NewTaskRow[K][] => graph.tasks.map((task) => task[name]);
+  const sparse = <K extends keyof typeof usual>(name: K): NewTaskRow[K][] | null =>
+    graph.tasks.every((task) => task[name] === usual[name]) ? null : column(name);
   const values = [
     graph.request.namespaceId,
     graph.batchId,
@@ -77,46 +111,48 @@ export async function createGraph(db: Database, graph: NewGraph, validateOnly: b
     graph.open,
     graph.request.requestId ?? null,
     graph.request.bodyHash,
-    ...(
-      [
-        "id",
-        "queue",
-        "execution",
-        "status",
-        "priority",
-        "key",
-        "name",
-        "metadata",
-        "input",
-        "spec",
-        "expectedCount",
-        "startTime",
-      ] as const
-    ).map(column),
-    ...(["startTimeoutMs", "inactivityTimeoutMs", "unmetPolicy", "depsLeft", "dependents", "cascades"] as const).map(
-      column,
-    ),
-    ...(["parents", "parentConditions", "children", "childConditions"] as const).map(column),
-    graph.lateEdges.map((edge) => edge.child),
-    graph.lateEdges.map((edge) => edge.parent),
-    graph.lateEdges.map((edge) => edge.condition),
+    ...(["id", "queue", "execution", "status", "priority"] as const).map(column),
+    ...[sparse("key"), column("name")],
+    ...(["metadata", "input", "spec", "expectedCount", "startTime"] as const).map(sparse),
+    ...(["startTimeoutMs", "inactivityTimeoutMs", "unmetPolicy", "depsLeft", "dependents"] as const).map(column),
+    ...(["cascades", "parents", "parentConditions", "children", "childConditions"] as const).map(sparse),
+    ...(["child", "parent", "condition"] as const).map((name) => graph.lateEdges.map((edge) => edge[name])),
+    ...(["policy", "maxAttempts", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),
+    ...(["critical", "onlyForDependents", "serves"] as const).map(sparse),
+    ...[graph.newBatch?.paused ?? false, graph.newBatch?.onComplete ?? null, graph.newBatch?.onCompleteCount ?? 0],
+    graph.request.requestId === undefined ? null : answerText(graph.answer),
   ];
-  const write = validateOnly
-    ? db.writeAndRollBack<CreateRow>(createGraphStatement, values)
-    : db.write<CreateRow>(createGraphStatement, values);
-  const rows = await write.catch((error: unknown) => {
+  const rows = await writer.write<CreateRow>(createGraphStatement, values).catch((error: unknown) => {
     throw explain(error);
   });
   const row = rows[0] as CreateRow;
   checkReplay(graph.request, row.o_replayed_hash);
-  const moved = new Map<bigint, number>();
-  for (const [n, id] of (row.o_result.moved ?? []).entries()) moved.set(BigInt(id), row.o_result.moved_to?.[n] ?? 0);
+  const { answer, moved: ids, moved_to: statuses, batch } = row.o_result;
+  const moved = new Map((ids ?? []).map((id, n) => [BigInt(id), statuses?.[n]]));
+  const tasks = answer === undefined ? graph.answer : answer.map(answeredTask);
   return {
-    replayedIds: row.o_replayed_hash === null ? undefined : row.o_result.ids?.map(BigInt),
-    moved,
-    batch: parseBatchJson(row.o_result.batch),
-    readyQueues: row.o_ready ?? [],
+    tasks: moved.size === 0 ? tasks : tasks.map((task) => ({ ...task, status: moved.get(task.id) ?? task.status })),
+    batch: parseBatchJson(batch),
+    ...outcomeOf(row),
   };
+}
+
+/** What most tasks have: a column that holds nothing else is not sent; in the database, null stands for these values. */
+const usual = {
+  ...{ key: null, metadata: null, input: null, spec: null, expectedCount: null, startTime: null },
+  ...{ parents: null, parentConditions: null, children: null, childConditions: null, cascades: false },
+  ...{ policy: null, maxAttempts: 1, executionTimeoutMs: null, totalTimeoutMs: null, notifies: 0 },
+  ...{ critical: false, onlyForDependents: false, serves: false },
+} as const satisfies Partial<NewTaskRow>;
+
+type KeptAnswer = readonly [id: string, status: number, deduplicated: boolean];
+
+function answerText(answer: readonly AnsweredTask[]): string {
+  return JSON.stringify(answer.map((task): KeptAnswer => [String(task.id), task.status, task.deduplicated]));
+}
+
+function answeredTask([id, status, deduplicated]: KeptAnswer): AnsweredTask {
+  return { id: BigInt(id), status, deduplicated };
 }
 
 function explain(error: unknown): unknown {

@@ -56,6 +56,34 @@ export async function eventRange(db: Pick<Database, "read">): Promise<{ oldest: 
     : { oldest: row.oldest, newest: row.newest };
 }
 
+const creationStatement: Statement = {
+  name: "first_creation",
+  text: `select least((select min(t.create_time) from unnest($1::bigint[]) x(id) join task t on t.id = any (array[x.id])),
+    (select min(b.create_time) from unnest($2::bigint[]) x(id) join batch b on b.id = any (array[x.id]))) "time"`,
+};
+
+/** When the first of some tasks and batches was created; undefined where none of them exists. */
+export async function firstCreation(
+  db: Pick<Database, "read">,
+  { taskIds, batchIds }: { readonly taskIds: Iterable<bigint>; readonly batchIds: Iterable<bigint> },
+): Promise<Micros | undefined> {
+  const [row] = await db.read<{ time: Micros | null }>(creationStatement, [[...taskIds], [...batchIds]]);
+  return row?.time ?? undefined;
+}
+
+const commitFromStatement: Statement = {
+  name: "commit_from",
+  text: 'select seq, commit_time "time" from event_tx where seq >= $1 order by seq limit 1',
+};
+
+/** The first commit whose number is not below one. */
+export async function commitFrom(
+  db: Pick<Database, "read">,
+  seq: bigint,
+): Promise<{ readonly seq: bigint; readonly time: Micros } | undefined> {
+  return (await db.read<{ seq: bigint; time: Micros }>(commitFromStatement, [seq]))[0];
+}
+
 const seenStatement: Statement = {
   name: "events_seen_after",
   text: "select seq from event_tx where seq > $1 order by seq",

@@ -1,4 +1,4 @@
-import type { Micros, Parent, Task, TaskState } from "../domain/task.ts";
+import type { AttemptRecord, Micros, Parent, Task, TaskState } from "../domain/task.ts";
 import type { Database, Statement } from "./database.ts";
 import { idBounds, type Page, type PageRequest, readPage } from "./pages.ts";
 import { microsOrNull } from "./pg-types.ts";
@@ -7,17 +7,25 @@ const stateColumns = `h.id, h.batch_id "batchId", h.queue, h.status, h.attempt, 
   h.failure_count "failureCount", h.start_time "startTime", h.lease_until "leaseUntil", h.claim_time "claimTime", h.run_time "runTime",
   h.activity_time "activityTime", h.end_time "endTime", h.deps_left "depsLeft", h.execution, t.create_time "createTime",
   t.expected_count "expectedCount", t.xmin::text "givenVersion", f.cause, f.parent_id culprit, f.message, f.code, f.details,
-  case when h.status = 8 then a.message end "cancelReason"`;
+  h.edits, c.message "cancelReason"`;
 /** The columns of {@link Task}, from task t, task_state h and what {@link attempts} joins. */
 export const taskColumns = `${stateColumns}, t.key, t.name, t.parents,
   t.parent_conditions "parentConditions", t.metadata, t.input, t.spec, h.start_timeout_ms "startTimeoutMs",
-  h.inactivity_timeout_ms "inactivityTimeoutMs", h.unmet_policy "unmetPolicy", a.output, a.progress`;
+  h.inactivity_timeout_ms "inactivityTimeoutMs", h.execution_timeout_ms "executionTimeoutMs", h.total_timeout_ms "totalTimeoutMs",
+  h.unmet_policy "unmetPolicy", a.output, a.progress`;
 const currentAttempt = "left join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt";
+/** Nothing is looked for where nothing can have failed: most tasks need one attempt. */
 const lastFailure = `left join lateral (
-      select * from task_attempt f where f.task_id = any (array[h.id]) and f.status = 7 and (h.status = 7 or h.attempt > 1) order by f.attempt desc limit 1
+      select * from task_attempt f where f.task_id = any (array[h.id]) and f.status = 7
+        and (h.status = 7 or h.attempt > 1 or (h.attempt = 1 and h.status in (1, 2, 5, 8))) and (h.status = 7 or f.attempt > 0)
+      order by f.end_time desc, f.attempt desc limit 1
     ) f on true`;
-/** Joins what the current attempt of a task left (a), and its last attempt that failed (f). */
-export const attempts = `${currentAttempt} ${lastFailure}`;
+const cancellation = `left join lateral (
+      select c.message from task_attempt c where h.status = 8 and c.task_id = any (array[h.id]) and c.attempt in (h.attempt, -h.edits) and c.status = 8
+      order by c.end_time desc limit 1
+    ) c on true`;
+/** Joins what the current attempt of a task left (a), its last attempt that failed (f), and why it was canceled (c). */
+export const attempts = `${currentAttempt} ${lastFailure} ${cancellation}`;
 
 const getTasksStatement: Statement = {
   name: "get_tasks",
@@ -33,7 +41,7 @@ export function getTasks(db: Pick<Database, "read">, namespaceId: number, ids: r
 const getTaskStatesStatement: Statement = {
   name: "get_task_states",
   text: `select ${stateColumns} from unnest($1::bigint[]) x(id) join task_state h on h.id = any (array[x.id])
-    join task t on t.id = any (array[x.id]) ${currentAttempt} and h.status = 8 ${lastFailure} where t.namespace_id = $2`,
+    join task t on t.id = any (array[x.id]) ${lastFailure} ${cancellation} where t.namespace_id = $2`,
 };
 
 /** Reads the states of tasks; ids that do not exist are left out, the order is free. */
@@ -85,25 +93,28 @@ const taskBytes = ["input", "output", "spec", "progress", "details"]
   .concat("coalesce(pg_column_size(metadata), 0)", "coalesce(cardinality(parents) * 44, 0)")
   .join(" + ");
 
-/** Within a batch, and over all of a namespace: each walks its own index backwards. */
-const inBatch = "batch_id = $1";
-const inNamespace = "namespace_id = $1";
-const listStatement = (where: string, name: string): Statement => ({
+/**
+ * Within a batch, and over all of a namespace: each walks its own index backwards. Bounds of (batch_id, id), not an equality: with that, a plan made while
+ * one batch was most of the table walks the primary key, and all other batches with it.
+ */
+const inBatch = { where: "(batch_id, id) > ($1, $2) and (batch_id, id) < ($1, $3)", order: "batch_id desc, id desc" };
+const inNamespace = { where: "namespace_id = $1 and id > $2 and id < $3", order: "id desc" };
+const listStatement = ({ where, order }: typeof inBatch, name: string): Statement => ({
   name: `list_tasks_${name}`,
   text: `select * from (
       select page.*, sum(${taskBytes}) over (order by id desc) bytes,
         row_number() over (order by id desc) n, count(*) over () matched
       from (
         select ${taskColumns} from (
-          select *, xmin from task where ${where} and id > $2 and id < $3 order by ${where === inBatch ? "batch_id desc, " : ""}id desc limit $10
+          select *, xmin from task where ${where} order by ${order} limit $10
         ) t join task_state h on h.id = any (array[t.id]) ${attempts}
         where ${filters} order by t.id desc limit $11
       ) page
     ) page where n = 1 or bytes <= ${pageBytesMax} order by id desc`,
 });
-const windowStatement = (where: string, name: string): Statement => ({
+const windowStatement = ({ where, order }: typeof inBatch, name: string): Statement => ({
   name: `list_tasks_window_${name}`,
-  text: `select id from task where ${where} and id > $2 and id < $3 order by ${where === inBatch ? "batch_id desc, " : ""}id desc offset $4 limit 1`,
+  text: `select id from task where ${where} order by ${order} offset $4 limit 1`,
 });
 const statements = {
   batch: { list: listStatement(inBatch, "batch"), window: windowStatement(inBatch, "batch") },
@@ -175,4 +186,18 @@ export function getParents(
   children: readonly bigint[],
 ): Promise<(Parent & { readonly total: bigint })[]> {
   return db.read<Parent & { readonly total: bigint }>(getParentsStatement, [children]);
+}
+
+const listAttemptsStatement: Statement = {
+  name: "list_attempts",
+  text: `select * from (
+      select a.attempt, a.status, a.cause, a.worker, a.parent_id culprit, a.claim_time "claimTime", a.start_time "startTime",
+        a.end_time "endTime", a.message, a.code, a.details, a.progress
+      from task_attempt a where a.task_id = $1 order by coalesce(a.end_time, 'infinity') desc, a.attempt desc limit $2
+    ) a order by coalesce("endTime", 'infinity'), attempt`,
+};
+
+/** What is kept of the attempts of a task, the oldest first: the newest `max` of them. */
+export function listAttempts(db: Pick<Database, "read">, id: bigint, max: number): Promise<AttemptRecord[]> {
+  return db.read<AttemptRecord>(listAttemptsStatement, [id, max]);
 }

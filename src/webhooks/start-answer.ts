@@ -1,32 +1,15 @@
 import { parseBoundedJson } from "./bounded-json.ts";
 import type { StartOutcome } from "./start-call.ts";
-
-/** StartAnswer is what came back for a start call. */
-export interface StartAnswer {
-  readonly status: number;
-  readonly retryAfter: string | undefined;
-  readonly location: string | undefined;
-  /** What arrived of the body, up to the bound. */
-  readonly body: Uint8Array;
-  /** False if the body was longer than the bound, stalled or broke off. */
-  readonly complete: boolean;
-}
-
-/** The longest delay that a Retry-After header is believed: 24 h. */
-export const retryAfterMsMax = 24 * 60 * 60 * 1000;
+import { describeAnswer, parseRetryAfter, type WebhookAnswer } from "./webhook-answer.ts";
+import type { Webhook } from "./webhook-request.ts";
 
 /** outcomeOfAnswer decides by the status what an answer means; `nowMs` is what a date in Retry-After is relative to. */
-export function outcomeOfAnswer(answer: StartAnswer, nowMs: number): StartOutcome {
+export function outcomeOfAnswer(answer: WebhookAnswer, nowMs: number): StartOutcome {
   const { status } = answer;
   if (status >= 200 && status < 300) return outcomeOfReport(answer);
   const code = `HTTP_${status}`;
-  if (status >= 300 && status < 400) {
-    const target = answer.location === undefined ? "" : ` to ${printable(answer.location)}`;
-    return { kind: "rejected", code, message: `answered ${status}, a redirect${target}; redirects are not followed` };
-  }
-  const text = printable(new TextDecoder().decode(answer.body));
-  const message = text === "" ? `answered ${status}` : `answered ${status}: ${text}`;
-  if (status >= 400 && status < 500 && status !== 408 && status !== 429) return { kind: "rejected", code, message };
+  const message = describeAnswer(answer);
+  if (status >= 300 && status < 500 && status !== 408 && status !== 429) return { kind: "rejected", code, message };
   const retryAfterMs = parseRetryAfter(answer.retryAfter, nowMs);
   return { kind: "failed", code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
@@ -34,13 +17,36 @@ export function outcomeOfAnswer(answer: StartAnswer, nowMs: number): StartOutcom
 /**
  * A 2xx starts the task whatever its body is, unless that is a TaskReport with an object as `success` or `failure` and
  * nothing in it that a report does not have: many frameworks answer `{"success": true}` and mean only that they heard.
+ * `{"cancel": {"url": …}}` asks for a call if the attempt is canceled or times out.
  */
-function outcomeOfReport(answer: StartAnswer): StartOutcome {
-  const report = answer.complete ? jsonObject(answer.body) : undefined;
-  if (report === undefined || (report.success !== undefined && report.failure !== undefined))
-    return { kind: "started" };
-  return successOf(report.success) ?? failureOf(report.failure) ?? { kind: "started" };
+function outcomeOfReport(answer: WebhookAnswer): StartOutcome {
+  const report = (answer.complete ? jsonObject(answer.body) : undefined) ?? {};
+  const isOne = report.success === undefined || report.failure === undefined;
+  const ended = isOne ? (successOf(report.success) ?? failureOf(report.failure)) : undefined;
+  if (ended !== undefined) return ended;
+  const cancelWebhook = webhookOf(report.cancel);
+  return { kind: "started", ...(cancelWebhook === undefined ? {} : { cancelWebhook }) };
 }
+
+/** Reads a Webhook in ProtoJSON, within the bounds of the contract; undefined if it is none. */
+function webhookOf(value: unknown): Webhook | undefined {
+  if (!isObject(value) || !hasOnly(value, ["url", "method", "headers", "body"])) return undefined;
+  const { url, method = "POST", headers = {}, body } = value;
+  const knownMethod = typeof method === "string" ? methods.get(method.replace(/^HTTP_METHOD_/, "")) : undefined;
+  if (typeof url !== "string" || url === "" || url.length > 2048 || url.includes("\0")) return undefined;
+  if (knownMethod === undefined || !isObject(headers) || Object.keys(headers).length > 50) return undefined;
+  for (const [name, text] of Object.entries(headers)) {
+    if (typeof text !== "string" || name.length > 100 || text.length > 4096) return undefined;
+  }
+  return {
+    ...{ url, method: knownMethod, headers: headers as Record<string, string> },
+    ...(body === undefined ? {} : { body }),
+  };
+}
+
+const methods = new Map(
+  (["GET", "POST", "PUT", "PATCH", "DELETE"] as const).map((method) => [method as string, method]),
+);
 
 function jsonObject(body: Uint8Array): JsonObject | undefined {
   if (body.length === 0) return undefined;
@@ -84,23 +90,6 @@ function failureOf(value: unknown): StartOutcome | undefined {
 function parseDuration(value: unknown): number | undefined {
   if (typeof value !== "string" || !/^\d{1,12}(\.\d{1,9})?s$/.test(value)) return undefined;
   return Math.round(Number(value.slice(0, -1)) * 1000);
-}
-
-/** Reads Retry-After (RFC 9110, 10.2.3): seconds or a date; undefined if it is absent or malformed. */
-function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
-  const text = value?.trim() ?? "";
-  const isDate = /^[A-Za-z]{3,9},? /.test(text);
-  const delayMs = /^\d+$/.test(text) ? Number(text) * 1000 : isDate ? Date.parse(text) - nowMs : Number.NaN;
-  return Number.isNaN(delayMs) ? undefined : Math.min(Math.max(delayMs, 0), retryAfterMsMax);
-}
-
-/** One line of at most 200 characters that a log, a terminal and PostgreSQL (which knows no NUL) take as it is. */
-function printable(text: string): string {
-  const line = text
-    .slice(0, 2000)
-    .replace(/[\p{Cc}\p{Cf}\p{Z}]+/gu, " ")
-    .trim();
-  return (line.length > 200 ? `${line.slice(0, 200)}…` : line).toWellFormed();
 }
 
 type JsonObject = { readonly [key: string]: unknown };

@@ -1,18 +1,10 @@
-/** StartWebhook is what a user gave as `on_start`. */
-export interface StartWebhook {
-  readonly url: string;
-  /** Default: POST. */
-  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | undefined;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** A JSON value; undefined: none was given (null is a value). */
-  readonly body?: unknown;
-}
+import type { Webhook } from "./webhook-request.ts";
 
 /** StartCall is one start webhook to be called: the claimed attempt and what its receiver is sent. */
 export interface StartCall {
   readonly taskId: string;
   readonly attempt: number;
-  readonly webhook: StartWebhook;
+  readonly webhook: Webhook;
   /** The address to which the executor reports, made by `handleUrl`. */
   readonly handle: string;
   /** JSON text that is sent if the user gave no body: the Assignment as ProtoJSON. */
@@ -25,7 +17,7 @@ export interface StartCall {
 /**
  * StartOutcome is what a start call came to.
  *
- *     started    2xx: the executor has it and will report
+ *     started    2xx: the executor has it and will report; it may have asked for a call if it is to stop
  *     success    2xx whose body ended the task at once
  *     failure    2xx whose body failed the attempt at once
  *     rejected   3xx, or 4xx other than 408 and 429: final, a repetition would be answered alike
@@ -33,7 +25,7 @@ export interface StartCall {
  *     forbidden  the guard or the header rules do not let it out: final, nothing was sent
  */
 export type StartOutcome =
-  | { readonly kind: "started" }
+  | { readonly kind: "started"; readonly cancelWebhook?: Webhook }
   | { readonly kind: "success"; readonly output: unknown }
   | StartFailure
   | { readonly kind: "rejected"; readonly message: string; readonly code: string }

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { MillpondError } from "../domain/errors.ts";
+import { wait } from "../lib/wait.ts";
 import type { StartCall, StartOutcome } from "./start-call.ts";
 
 /** What {@link createStartLoop} works with. `Start` is what the engine claims: a call and whatever its report needs. */
@@ -218,18 +219,4 @@ class ClaimAndCall<Start extends StartCall> implements StartLoop {
     bound.abort();
     return isIdle;
   }
-}
-
-/** Resolves after so long, or at once when the signal aborts. */
-function wait(delayMs: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, delayMs);
-    signal.addEventListener("abort", end);
-  });
 }

@@ -2,7 +2,8 @@ import { create, fromJsonString, type MessageInitShape } from "@bufbuild/protobu
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { ChangeType, type FeedEvent } from "../domain/feed-event.ts";
 import type { IdCodec } from "../domain/ids.ts";
-import { TaskStatus } from "../domain/task-status.ts";
+import { BatchStatus, TaskStatus } from "../domain/task-status.ts";
+import { updatableFields } from "../domain/updatable-fields.ts";
 import { type Event, EventSchema } from "../gen/millpond/v1/event_pb.ts";
 import { encodeFailure } from "./task.ts";
 import { timestamp } from "./time.ts";
@@ -38,13 +39,20 @@ function encodePayload(event: FeedEvent, ids: IdCodec): Payload {
         value: {
           from: event.from as never,
           to: event.to as never,
-          stopReason: event.batch?.stopReason ?? "",
+          // Only a stop has a reason; the batch may have been stopped since.
+          stopReason: event.to === BatchStatus.CANCELED ? (event.batch?.stopReason ?? "") : "",
           open: event.batch?.open ?? false,
         },
       };
+    case ChangeType.UPDATED:
+      return { case: "taskUpdated", value: { paths: updatedPaths(event.fields) } };
     default:
       return { case: "taskStatusChanged", value: statusChange(event, ids) };
   }
+}
+
+function updatedPaths(bits: number): string[] {
+  return Object.entries(updatableFields).flatMap(([path, bit]) => ((bits & bit) === 0 ? [] : [path]));
 }
 
 function statusChange(event: FeedEvent, ids: IdCodec): Extract<Payload, { case: "taskStatusChanged" }>["value"] {

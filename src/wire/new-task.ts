@@ -1,24 +1,34 @@
-import { create, equals, toJsonString } from "@bufbuild/protobuf";
+import { create, toJson, toJsonString } from "@bufbuild/protobuf";
+import type { DedupeMatcher } from "../domain/dedupe-matcher.ts";
 import { invalidField, MillpondError, notFound } from "../domain/errors.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import type { NewTask } from "../domain/new-task.ts";
+import type { RetryPolicy } from "../domain/retry-policy.ts";
 import type { RequestedEdge } from "../domain/task-graph.ts";
-import { DependencyCondition, Execution } from "../domain/task-status.ts";
+import { DependencyCondition, Execution, FailureCause, TaskStatus } from "../domain/task-status.ts";
 import type { NewBatch } from "../gen/millpond/v1/batch_pb.ts";
-import { type Dependency, type NewTask as NewTaskMessage, NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
+import {
+  type DedupeMatcher as DedupeMatcherMessage,
+  type Dependency,
+  type NewTask as NewTaskMessage,
+  NewTaskSchema,
+  type RetryPolicy as RetryPolicyMessage,
+} from "../gen/millpond/v1/task_pb.ts";
+import { WebhookSchema } from "../gen/millpond/v1/webhook_pb.ts";
 import { jsonBytesMax, structText, valueText } from "./json.ts";
 import { microsOf, millisOf, nonZero } from "./time.ts";
 
-const startTimeoutMsDefault = 30_000;
-const inactivityTimeoutMsDefault = 60_000;
+/** How long a start webhook may take to answer, where nothing is given. */
+export const startTimeoutMsDefault = 30_000;
+/** How long an attempt may give no sign of life, where nothing is given. */
+export const inactivityTimeoutMsDefault = 60_000;
 
 /** Reads a task that is to be created; `field` is its path in the request. */
 export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCodec): NewTask {
   refuseUnavailable(message, field);
   const { execution } = message;
   const [startTimeout, inactivityTimeout] = [nonZero(message.startTimeout), nonZero(message.inactivityTimeout)];
-  const webhookBody = execution.case === "onStart" ? execution.value.body : undefined;
-  valueText(webhookBody, { field: `${field}.on_start.body`, bytesMax: jsonBytesMax.webhookBody });
+  const [executionTimeout, totalTimeout] = [nonZero(message.executionTimeout), nonZero(message.totalTimeout)];
   return {
     ...{
       key: message.key,
@@ -40,7 +50,44 @@ export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCod
     startTime: message.startTime === undefined ? null : microsOf(message.startTime),
     startTimeoutMs: startTimeout === undefined ? startTimeoutMsDefault : millisOf(startTimeout),
     inactivityTimeoutMs: inactivityTimeout === undefined ? inactivityTimeoutMsDefault : millisOf(inactivityTimeout),
+    executionTimeoutMs: executionTimeout === undefined ? null : millisOf(executionTimeout),
+    totalTimeoutMs: totalTimeout === undefined ? null : millisOf(totalTimeout),
+    retry: message.retry === undefined ? null : decodeRetryPolicy(message.retry, `${field}.retry`),
+    dedupe: message.dedupe.map(decodeMatcher),
+    ...{ onSuccess: message.onSuccess.length, onFailure: message.onFailure.length, onCancel: message.onCancel.length },
+    ...{ critical: message.critical, onlyForDependents: message.onlyForDependents },
   };
+}
+
+/** Reads a retry policy, with every default filled in. */
+function decodeRetryPolicy(message: RetryPolicyMessage, field: string): RetryPolicy {
+  const millis = (given: RetryPolicyMessage["initialBackoff"], otherwise: number): number =>
+    given === undefined ? otherwise : millisOf(given);
+  const never = message.retryCauses.find((cause) => neverRetried.has(cause));
+  if (never !== undefined)
+    throw invalidField(`${field}.retry_causes`, `${neverRetried.get(never)} is never retried; leave it out`);
+  return {
+    maxAttempts: message.maxAttempts,
+    initialBackoffMs: millis(message.initialBackoff, 1_000),
+    multiplier: message.multiplier ?? 2,
+    incrementMs: millis(message.increment, 0),
+    maxBackoffMs: millis(message.maxBackoff, 5 * 60_000),
+    jitter: message.jitter ?? 0.1,
+    causes: [...new Set<number>(message.retryCauses)].sort((a, b) => a - b),
+    nonRetryableCodes: [...new Set(message.nonRetryableCodes)].sort(),
+  };
+}
+
+const neverRetried: ReadonlyMap<number, string> = new Map([
+  [FailureCause.DEPENDENCY, "DEPENDENCY"],
+  [FailureCause.TOTAL_TIMEOUT, "TOTAL_TIMEOUT"],
+]);
+
+const living = [TaskStatus.WAITING, TaskStatus.PENDING, TaskStatus.CLAIMED, TaskStatus.RUNNING, TaskStatus.PAUSED];
+
+function decodeMatcher({ kind, statuses, fields }: DedupeMatcherMessage): DedupeMatcher {
+  const wanted = statuses.length === 0 ? living : [...new Set<number>(statuses)].sort((a, b) => a - b);
+  return { kind, statuses: wanted, fields: [...fields].sort() };
 }
 
 function decodeDependency({ parent, condition }: Dependency, field: string, ids: IdCodec): RequestedEdge {
@@ -58,44 +105,64 @@ function decodeDependency({ parent, condition }: Dependency, field: string, ids:
 /** What of a task is kept as it was given and not needed to run it; nothing where nothing of it was given. */
 function specText(message: NewTaskMessage): string | null {
   const { execution } = message;
-  const [startTimeout, inactivityTimeout] = [nonZero(message.startTimeout), nonZero(message.inactivityTimeout)];
+  const isPlain =
+    execution.case === undefined ||
+    execution.case === "join" ||
+    (execution.case === "worker" && Object.keys(execution.value.requiredLabels).length === 0);
+  const given = {
+    startTimeout: nonZero(message.startTimeout),
+    inactivityTimeout: nonZero(message.inactivityTimeout),
+    executionTimeout: nonZero(message.executionTimeout),
+    totalTimeout: nonZero(message.totalTimeout),
+    retry: message.retry,
+  };
+  const fields = Object.entries(given).filter(([, value]) => value !== undefined);
+  const { dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents } = message;
+  const lists = dedupe.length + onSuccess.length + onFailure.length + onCancel.length;
+  if (isPlain && fields.length + lists === 0 && !critical && !onlyForDependents) return null;
   const spec = create(NewTaskSchema, {
-    ...(startTimeout === undefined ? {} : { startTimeout }),
-    ...(inactivityTimeout === undefined ? {} : { inactivityTimeout }),
-    ...(execution.case === "onStart" ||
-    (execution.case === "worker" && Object.keys(execution.value.requiredLabels).length > 0)
-      ? { execution }
-      : {}),
+    ...(Object.fromEntries(fields) as Partial<typeof given>),
+    ...(isPlain ? {} : { execution }),
+    ...{ dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents },
   });
-  return equals(NewTaskSchema, spec, create(NewTaskSchema)) ? null : toJsonString(NewTaskSchema, spec);
+  return toJsonString(NewTaskSchema, spec);
 }
 
 /** Refuses parts of the contract that this version does not carry out: nothing that a client asks for is silently left out. */
 function refuseUnavailable(message: NewTaskMessage, field: string): void {
-  const asked: [string, boolean][] = [
-    ["execution_timeout", nonZero(message.executionTimeout) !== undefined],
-    ["total_timeout", nonZero(message.totalTimeout) !== undefined],
-    ["retry", message.retry !== undefined],
-    ["rules", message.rules.length > 0],
-    ["dedupe", message.dedupe.length > 0],
-    ["on_success", message.onSuccess.length > 0],
-    ["on_failure", message.onFailure.length > 0],
-    ["on_cancel", message.onCancel.length > 0],
-    ["critical", message.critical],
-    ["only_for_dependents", message.onlyForDependents],
-  ];
-  for (const [name, given] of asked) if (given) throw unavailable(`${field}.${name}`);
+  if (message.rules.length > 0) throw unavailable(`${field}.rules`);
 }
 
-/** Refuses options of a batch that this version does not carry out. */
-export function checkNewBatch(batch: NewBatch): { name: string; metadata: string; open: boolean } {
-  if (batch.onComplete.length > 0) throw unavailable("new_batch.on_complete");
-  if (batch.paused) throw unavailable("new_batch.paused");
-  const metadata = structText(batch.metadata, { field: "new_batch.metadata", bytesMax: jsonBytesMax.metadata });
-  return { name: batch.name, metadata: metadata ?? "{}", open: batch.open };
+/** A batch to be created; JSON parts are texts. */
+export interface DecodedNewBatch {
+  readonly name: string;
+  readonly metadata: string;
+  readonly open: boolean;
+  readonly paused: boolean;
+  /** The webhooks that follow its end, as a ProtoJSON list; null: none. */
+  readonly onComplete: string | null;
+  readonly onCompleteCount: number;
 }
 
-function unavailable(field: string): MillpondError {
+/** Reads a batch that is to be created; undefined: one without options. */
+export function decodeNewBatch(batch: NewBatch | undefined): DecodedNewBatch {
+  const metadata = structText(batch?.metadata, { field: "new_batch.metadata", bytesMax: jsonBytesMax.metadata });
+  const webhooks = batch?.onComplete ?? [];
+  return {
+    ...{
+      name: batch?.name ?? "",
+      metadata: metadata ?? "{}",
+      open: batch?.open ?? false,
+      paused: batch?.paused ?? false,
+    },
+    onComplete:
+      webhooks.length === 0 ? null : JSON.stringify(webhooks.map((webhook) => toJson(WebhookSchema, webhook))),
+    onCompleteCount: webhooks.length,
+  };
+}
+
+/** The refusal of a field of the contract that this version does not carry out. */
+export function unavailable(field: string): MillpondError {
   const description = "is part of the contract, but not of this version of the server; leave it out";
   return new MillpondError("UNIMPLEMENTED", `${field} ${description}`, { violations: [{ field, description }] });
 }

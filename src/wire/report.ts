@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { MillpondError } from "../domain/errors.ts";
-import { type Report, ReportAction } from "../domain/report.ts";
+import { plainReport, type Report, ReportAction } from "../domain/report.ts";
 import { isToStop, type TaskState } from "../domain/task.ts";
 import { FailureCause } from "../domain/task-status.ts";
 import { ErrorReason } from "../gen/millpond/v1/error_reason_pb.ts";
@@ -13,12 +13,13 @@ import {
 } from "../gen/millpond/v1/report_pb.ts";
 import { jsonBytesMax, valueText } from "./json.ts";
 import { encodeTaskState, type Names } from "./task.ts";
+import { millisOf } from "./time.ts";
 
 /** Reads a report; `field` is its path in the request. The id has been read before. */
 export function decodeReport(message: TaskReport, id: bigint, field: string): Report {
   const base = {
-    ...{ id, attempt: message.attempt, successCount: message.addSuccessCount, failureCount: message.addFailureCount },
-    ...{ output: null, cause: null, message: null, code: null, details: null, progress: null },
+    ...{ ...plainReport, id, attempt: message.attempt },
+    ...{ successCount: message.addSuccessCount, failureCount: message.addFailureCount },
   };
   const { report } = message;
   switch (report.case) {
@@ -38,10 +39,11 @@ export function decodeReport(message: TaskReport, id: bigint, field: string): Re
         output: valueText(report.value.output, { field: `${field}.success.output`, bytesMax: jsonBytesMax.output }),
       };
     case "failure": {
-      const { message: text, code, details } = report.value;
+      const { message: text, code, details, nonRetryable, retryDelay } = report.value;
       return {
         ...{ ...base, action: ReportAction.FAILURE, cause: FailureCause.REPORTED, message: text, code },
         details: valueText(details, { field: `${field}.failure.details`, bytesMax: jsonBytesMax.details }),
+        ...{ nonRetryable, retryDelayMs: retryDelay === undefined ? null : millisOf(retryDelay) },
       };
     }
     default:

@@ -1,10 +1,12 @@
 import { create, fromJsonString, type MessageInitShape } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { IdCodec } from "../domain/ids.ts";
-import type { Parent, Task, TaskState } from "../domain/task.ts";
+import type { AttemptRecord, Parent, Task, TaskState } from "../domain/task.ts";
 import { Execution, FailureCause, TaskStatus } from "../domain/task-status.ts";
 import {
   NewTaskSchema,
+  type TaskAttempt,
+  TaskAttemptSchema,
   type TaskFailure,
   TaskFailureSchema,
   type Task as TaskMessage,
@@ -34,6 +36,12 @@ export function encodeTask(task: Task, names: Names): TaskMessage {
     ...jsonField("input", task.input),
     startTimeout: spec?.startTimeout ?? duration(task.startTimeoutMs),
     inactivityTimeout: spec?.inactivityTimeout ?? duration(Number(task.inactivityTimeoutMs)),
+    ...(spec?.executionTimeout === undefined ? {} : { executionTimeout: spec.executionTimeout }),
+    ...(spec?.totalTimeout === undefined ? {} : { totalTimeout: spec.totalTimeout }),
+    ...(spec?.retry === undefined ? {} : { retry: spec.retry }),
+    ...{ dedupe: spec?.dedupe ?? [], onSuccess: spec?.onSuccess ?? [], onFailure: spec?.onFailure ?? [] },
+    ...{ onCancel: spec?.onCancel ?? [], critical: spec?.critical ?? false },
+    onlyForDependents: spec?.onlyForDependents ?? false,
     execution:
       spec === undefined || spec.execution.case === undefined ? plainExecution(task.execution) : spec.execution,
     ...(task.status === TaskStatus.SUCCESS ? jsonField("output", task.output) : {}),
@@ -60,7 +68,7 @@ function stateFields(state: TaskState, { ids, kindOf, workerOf }: Names): Messag
     ...(state.cause === null ? {} : { failure: encodeFailure(state, ids) }),
     createTime: timestamp(state.createTime),
     cancelReason: state.cancelReason ?? "",
-    etag: `${state.status}-${state.attempt}-${state.priority}-${state.givenVersion}`,
+    etag: etagOf(state),
     ...optional("startTime", state.startTime),
     ...optional("claimTime", state.claimTime),
     ...optional("runTime", state.runTime),
@@ -68,6 +76,27 @@ function stateFields(state: TaskState, { ids, kindOf, workerOf }: Names): Messag
     ...optional("endTime", state.endTime),
     ...(state.execution === Execution.WORKER ? optional("leaseExpireTime", state.leaseUntil) : {}),
   };
+}
+
+/** What changes whenever a task does, but for its counts and its executor's signs of life. */
+export function etagOf(state: TaskState): string {
+  return `${state.status}-${state.attempt}-${state.priority}-${state.edits}-${state.givenVersion}`;
+}
+
+/** Writes what is kept of an attempt; `state` is of its task. */
+export function encodeAttempt(record: AttemptRecord, state: TaskState, { ids, workerOf }: Names): TaskAttempt {
+  const { cause, startTime, endTime } = record;
+  const [claim, start, end] = [record.claimTime, startTime, endTime].map(optionalTimestamp);
+  return create(TaskAttemptSchema, {
+    attempt: Math.max(record.attempt, 0),
+    status: (record.status ?? state.status) as never,
+    ...(cause === null ? {} : { failure: encodeFailure(record, ids) }),
+    workerId: record.worker === null ? "" : workerOf(record.worker),
+    ...(claim === undefined ? {} : { claimTime: claim }),
+    ...(start === undefined ? {} : { startTime: start }),
+    ...(end === undefined ? {} : { endTime: end }),
+    cancelReason: record.status === TaskStatus.CANCELED ? (record.message ?? "") : "",
+  });
 }
 
 function plainExecution(execution: number): NonNullable<MessageInitShape<typeof TaskSchema>["execution"]> {

@@ -32,3 +32,9 @@ export function nonZero(duration: Duration | undefined): Duration | undefined {
 export function duration(millis: number): Duration {
   return create(DurationSchema, { seconds: BigInt(Math.floor(millis / 1000)), nanos: (millis % 1000) * 1_000_000 });
 }
+
+/** Writes a duration that is known to the microsecond. */
+export function durationOfMicros(micros: Micros): Duration {
+  const seconds = Math.floor(micros / 1_000_000);
+  return create(DurationSchema, { seconds: BigInt(seconds), nanos: (micros - seconds * 1_000_000) * 1000 });
+}

@@ -17,46 +17,58 @@ import {
 
 test("of a success and a cancel of one task exactly one counts, and what follows is its", async () => {
   await using s = await startTwoServers();
-  await repeat(40, async () => {
-    const graph = await createGraph(s.a, [
-      { key: "task" },
-      { key: "child", kind: "next", dependencies: after("task") },
-    ]);
-    const [taskId = ""] = await claim(s.a, "work");
-    const [reported, canceled] = await Promise.all([
-      report(s.a, [taskId]),
-      s.b.tasks.cancelTasks({ taskIds: [taskId] }),
-    ]);
-    const success = countTaken(reported) === 1;
-    expect(countTaken(reported) + countTaken(canceled.results)).toBe(1);
-    const loser = (success ? canceled.results : reported)[0]?.result;
-    expect(loser?.case === "error" && loser.value.reason).toBe(ErrorReason.TASK_ENDED);
-    expect(await statusOf(s.b, taskId)).toBe(success ? "SUCCESS" : "CANCELED");
-    expect(await statusOf(s.a, graph.id("child"))).toBe(success ? "PENDING" : "FAILURE");
+  await repeat(12, async () => {
+    const cells = range(16);
+    const graph = await createGraph(
+      s.a,
+      cells.flatMap((k) => [
+        { key: `task ${k}` },
+        { key: `child ${k}`, kind: "next", dependencies: after(`task ${k}`) },
+      ]),
+    );
+    await claim(s.a, "work");
+    await Promise.all(
+      cells.map(async (k) => {
+        const taskId = graph.id(`task ${k}`);
+        const [reported, canceled] = await Promise.all([
+          report(s.a, [taskId]),
+          s.b.tasks.cancelTasks({ taskIds: [taskId] }),
+        ]);
+        const success = countTaken(reported) === 1;
+        expect(countTaken(reported) + countTaken(canceled.results)).toBe(1);
+        const loser = (success ? canceled.results : reported)[0]?.result;
+        expect(loser?.case === "error" && loser.value.reason).toBe(ErrorReason.TASK_ENDED);
+        expect(await statusOf(s.b, taskId)).toBe(success ? "SUCCESS" : "CANCELED");
+        expect(await statusOf(s.a, graph.id(`child ${k}`))).toBe(success ? "PENDING" : "FAILURE");
+      }),
+    );
+    await s.b.batches.stopBatch({ batchId: graph.batchId });
   });
   await s.finish();
 });
 
 test("the last two tasks of a batch end it, whichever comes last", async () => {
   await using s = await startTwoServers();
-  await repeat(40, async () => {
-    const { batchId } = await createGraph(s.a, [{ key: "x" }, { key: "y" }]);
-    const [x = "", y = ""] = await claim(s.b, "work");
-    await Promise.all([report(s.a, [x]), report(s.b, [y])]);
-    const { batch } = await s.b.batches.getBatch({ batchId });
-    expect([batch?.status, batch?.stats?.byStatus.SUCCESS]).toEqual([BatchStatus.SUCCESS, 2n]);
+  await repeat(16, async () => {
+    const graphs = await Promise.all(range(12).map(() => createGraph(s.a, [{ key: "x" }, { key: "y" }])));
+    await claim(s.b, "work");
+    await Promise.all(graphs.flatMap(({ id }) => [report(s.a, [id("x")]), report(s.b, [id("y")])]));
+    for (const { batchId } of graphs) {
+      const { batch } = await s.b.batches.getBatch({ batchId });
+      expect([batch?.status, batch?.stats?.byStatus.SUCCESS]).toEqual([BatchStatus.SUCCESS, 2n]);
+    }
   });
   await s.finish();
 });
 
 test("two parents that end differently at the same moment decide their child by the stricter of them", async () => {
   await using s = await startTwoServers();
-  await repeat(24, async (n) => {
+  await repeat(16, async (n) => {
     const child = (key: string, unmetPolicy: UnmetPolicy, condition: DependencyCondition): TaskInit => ({
       ...{ key, kind: "next", unmetPolicy },
       dependencies: ["good", "bad"].map((value) => ({ condition, parent: { case: "key", value } })),
     });
-    const graph = await createGraph(s.a, [
+    const tasks = [
       { key: n % 2 === 0 ? "good" : "bad" },
       { key: n % 2 === 0 ? "bad" : "good" },
       child("fails", UnmetPolicy.UNSPECIFIED, DependencyCondition.SUCCESS),
@@ -65,16 +77,17 @@ test("two parents that end differently at the same moment decide their child by 
       child("not needed", UnmetPolicy.UNSPECIFIED, DependencyCondition.FAILURE),
       child("impossible", UnmetPolicy.FAIL, DependencyCondition.FAILURE),
       { key: "below", kind: "next", dependencies: after("skipped", "starts") },
-    ]);
+    ];
+    const graphs = await Promise.all(range(10).map(() => createGraph(s.a, tasks)));
     await claim(s.a, "work");
-    await Promise.all([report(s.a, [graph.id("good")]), report(s.b, [graph.id("bad")], "failure")]);
-    const statuses = await Promise.all(
-      Object.entries(graph.ids).map(async ([key, id]) => [key, await statusOf(s.a, id)]),
-    );
-    expect(Object.fromEntries(statuses)).toEqual({
-      ...{ good: "SUCCESS", bad: "FAILURE", fails: "FAILURE", skipped: "SKIPPED", starts: "PENDING" },
-      ...{ "not needed": "SKIPPED", impossible: "FAILURE", below: "WAITING" },
-    });
+    await Promise.all(graphs.flatMap(({ id }) => [report(s.a, [id("good")]), report(s.b, [id("bad")], "failure")]));
+    for (const { batchId } of graphs) {
+      const { tasks: left } = await s.b.tasks.listTasks({ batchId });
+      expect(Object.fromEntries(left.map(({ key, status }) => [key, TaskStatus[status]]))).toEqual({
+        ...{ good: "SUCCESS", bad: "FAILURE", fails: "FAILURE", skipped: "SKIPPED", starts: "PENDING" },
+        ...{ "not needed": "SKIPPED", impossible: "FAILURE", below: "WAITING" },
+      });
+    }
   });
   await s.finish();
 });
@@ -193,28 +206,33 @@ test("tasks that are canceled while workers claim them are canceled once, also i
 
 test("a task that is created while its open batch is sealed and the last task ends is either in it or refused", async () => {
   await using s = await startTwoServers();
-  await repeat(40, async () => {
-    const { batchId } = await createGraph(s.a, [{ key: "first" }], { open: true });
-    const [first = ""] = await claim(s.a, "work");
-    const growth = s.b.tasks
-      .createTasks({
-        target: { case: "batchId", value: batchId },
-        tasks: [{ key: "second", name: "second", kind: "work" }],
-      })
-      .then(
-        ({ tasks }) => tasks[0]?.taskId,
-        (error: unknown) => {
-          expect(errorReason(error)).toBe(ErrorReason.BATCH_SEALED);
-          return undefined;
-        },
-      );
-    const [second] = await Promise.all([growth, s.a.batches.sealBatch({ batchId }), report(s.b, [first])]);
-    const { batch } = await s.b.batches.getBatch({ batchId });
-    expect([batch?.open, batch?.status, batch?.stats?.total]).toEqual(
-      second === undefined ? [false, BatchStatus.SUCCESS, 1n] : [false, BatchStatus.ACTIVE, 2n],
+  await repeat(16, async () => {
+    const graphs = await Promise.all(range(12).map(() => createGraph(s.a, [{ key: "first" }], { open: true })));
+    await claim(s.a, "work");
+    const created = await Promise.all(
+      graphs.map(async ({ batchId, id }) => {
+        const growth = s.b.tasks
+          .createTasks({
+            target: { case: "batchId", value: batchId },
+            tasks: [{ key: "second", name: "second", kind: "work" }],
+          })
+          .then(
+            ({ tasks }) => tasks[0]?.taskId,
+            (error: unknown) => {
+              expect(errorReason(error)).toBe(ErrorReason.BATCH_SEALED);
+              return undefined;
+            },
+          );
+        const [second] = await Promise.all([growth, s.a.batches.sealBatch({ batchId }), report(s.b, [id("first")])]);
+        const { batch } = await s.b.batches.getBatch({ batchId });
+        expect([batch?.open, batch?.status, batch?.stats?.total]).toEqual(
+          second === undefined ? [false, BatchStatus.SUCCESS, 1n] : [false, BatchStatus.ACTIVE, 2n],
+        );
+        return second ?? [];
+      }),
     );
-    expect(await claim(s.a, "work")).toEqual(second === undefined ? [] : [second]);
-    if (second !== undefined) await report(s.a, [second]);
+    expect((await claim(s.a, "work")).sort()).toEqual(created.flat().sort());
+    if (created.flat().length > 0) await report(s.a, created.flat());
   });
   await s.finish();
 });

@@ -5,7 +5,7 @@ import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
 import { describe, expect, it } from "vitest";
 import { type ErrorReason, MillpondError } from "../../src/domain/errors.ts";
 import { toConnectError } from "../../src/rpc/errors.ts";
-import { setup } from "../support/setup.ts";
+import { type Setup, setup } from "../support/setup.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const contract = readFileSync(path.join(root, "proto/millpond/v1/error_reason.proto"), "utf8");
@@ -76,7 +76,7 @@ const failing: readonly { reason: ErrorReason; method: string; request: object }
   {
     reason: "UNIMPLEMENTED",
     method: "TaskService/CreateTasks",
-    request: { tasks: [{ ...aTask, critical: true }] },
+    request: { tasks: [{ ...aTask, rules: [{ matcher: { kind: "k" }, max_concurrency: 1 }] }] },
   },
   {
     reason: "REQUEST_ID_REUSED",
@@ -87,19 +87,61 @@ const failing: readonly { reason: ErrorReason; method: string; request: object }
 
 it("shows examples that a server answers word for word", async () => {
   await using millpond = await setup();
-  const call = async (method: string, request: object) => {
-    const headers = { "content-type": "application/json" };
-    const init = { method: "POST", headers, body: JSON.stringify(request) };
-    const response = await fetch(`${millpond.url}/millpond.v1.${method}`, init);
-    return (await response.json()) as { details?: { value?: string }[] };
-  };
-  await call("TaskService/CreateTasks", { request_id: "r1", tasks: [aTask] });
+  await call(millpond, "TaskService/CreateTasks", { request_id: "r1", tasks: [aTask] });
   for (const { reason, method, request } of failing) {
-    const answer = await call(method, request);
-    for (const detail of answer.details ?? []) delete detail.value;
-    expect(answer).toEqual(exampleOf(reason));
+    expect(await call(millpond, method, request)).toEqual(exampleOf(reason));
   }
 });
+
+it("shows examples of what tasks and batches refuse, word for word but for ids and etags", async () => {
+  await using millpond = await setup();
+  const { tasks, batch } = await call(millpond, "TaskService/CreateTasks", { tasks: [aTask] });
+  const [task_id, batch_id] = [tasks?.[0]?.taskId ?? "", batch?.batchId ?? ""];
+  const report = (attempt: number) =>
+    call(millpond, "TaskService/ReportTasks", { reports: [{ task_id, attempt, success: {} }] });
+
+  const sealed = await call(millpond, "TaskService/CreateTasks", { batch_id, tasks: [aTask] });
+  expect(sealed).toEqual(exampleOf("BATCH_SEALED"));
+  const update = { task: { task_id, etag: "2-0-0-0-812", priority: 1 }, update_mask: "priority" };
+  const mismatch = await call(millpond, "TaskService/UpdateTask", update);
+  const etag = mismatch.details?.[0]?.debug.metadata?.etag ?? "";
+  expect(etag).toMatch(/^2-0-0-0-\d+$/);
+  const shown = exampleOf("ETAG_MISMATCH").details[0].debug.metadata.etag;
+  expect(JSON.parse(JSON.stringify(mismatch).replaceAll(etag, shown))).toEqual(exampleOf("ETAG_MISMATCH"));
+
+  expect(await report(0)).toEqual(exampleOf("ILLEGAL_TRANSITION"));
+  // Its first attempt is over, and the second one half an hour away.
+  const retry = { max_attempts: 2, initial_backoff: "1800s", max_backoff: "1800s" };
+  const target = { new_batch: {}, tasks: [{ ...aTask, kind: "lost", retry }] };
+  const lostId = (await call(millpond, "TaskService/CreateTasks", target)).tasks?.[0]?.taskId ?? "";
+  await call(millpond, "WorkerService/ClaimTasks", { worker_id: "w", kinds: ["lost"] });
+  await call(millpond, "TaskService/ReportTasks", { reports: [{ task_id: lostId, failure: { message: "no" } }] });
+  const leases = [{ task_id: lostId, attempt: 1 }];
+  const lost = await call(millpond, "WorkerService/ExtendLeases", { worker_id: "w", leases });
+  const shownId = exampleOf("LEASE_LOST").results[0].lease.taskId;
+  expect(JSON.parse(JSON.stringify(lost).replaceAll(lostId, shownId))).toEqual(exampleOf("LEASE_LOST"));
+
+  await call(millpond, "WorkerService/ClaimTasks", { worker_id: "w", kinds: ["k"] });
+  await report(1);
+  expect(await report(1)).toEqual(exampleOf("TASK_ENDED"));
+  expect(await report(7)).toEqual(exampleOf("STALE_ATTEMPT"));
+});
+
+/** What of the answers is looked into. */
+interface Answer {
+  readonly tasks?: readonly { readonly taskId: string }[];
+  readonly batch?: { readonly batchId: string };
+  readonly details?: { value?: string; readonly debug: { readonly metadata?: Record<string, string> } }[];
+}
+
+/** Calls an RPC with JSON; answers what it says, without the details in base64. */
+async function call({ url }: Setup, method: string, request: object): Promise<Answer> {
+  const headers = { "content-type": "application/json" };
+  const init = { method: "POST", headers, body: JSON.stringify(request) };
+  const answer = (await (await fetch(`${url}/millpond.v1.${method}`, init)).json()) as Answer;
+  for (const detail of answer.details ?? []) delete detail.value;
+  return answer;
+}
 
 function dependent(key: string, parent?: string): object {
   return { ...aTask, key, dependencies: parent === undefined ? [] : [{ key: parent }] };

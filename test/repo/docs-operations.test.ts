@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import type { MillpondClient } from "@millpond/sdk";
 import { expect, it } from "vitest";
 import { type Setup, setup } from "../support/setup.ts";
 import { withClient } from "../support/template-database.ts";
@@ -26,6 +27,8 @@ it("gives in docs/operations.md queries that work, also the one that finds the r
     for (const query of queries) {
       const text = query.replace(/'[0-9a-f]{8}-[0-9a-f-]{27}'/, `'${taskId}'`);
       const { rows } = await client.query(text);
+      const heading = document.slice(0, document.indexOf(query)).split("**").at(-2) ?? "";
+      if (/^What (is held|backs off)\?$/.test(heading)) expect(rows, query).toHaveLength(1);
       if (text !== query) expect(rows).toMatchObject([{ kind: "k", key: "running", status: 4, attempt: 1 }]);
     }
   });
@@ -58,5 +61,30 @@ async function makeHistory({ client }: Setup): Promise<string> {
   await client.tasks.reportTasks({
     reports: [{ taskId: idOf("failed"), report: { case: "failure", value: { message: "no" } } }],
   });
+  await holdSome(client);
   return idOf("running");
+}
+
+/** A batch that is held, whose task a claim has put aside, a task that is held, and one that backs off. */
+async function holdSome(client: MillpondClient): Promise<void> {
+  const created = await client.tasks.createTasks({
+    target: { case: "newBatch", value: { paused: true } },
+    tasks: [{ name: "put aside", kind: "held" }],
+  });
+  const backOff = { seconds: 3600n, nanos: 0 };
+  const { tasks } = await client.tasks.createTasks({
+    tasks: [
+      { name: "held", kind: "other" },
+      { name: "backs off", kind: "held", retry: { maxAttempts: 2, initialBackoff: backOff, maxBackoff: backOff } },
+    ],
+  });
+  await client.tasks.pauseTasks({ taskIds: [tasks[0]?.taskId ?? ""] });
+  const { assignments } = await client.workers.claimTasks({ workerId: "w", kinds: ["held"], maxTasks: 10 });
+  expect(assignments.map(({ task }) => task?.name)).toEqual(["backs off"]);
+  await client.tasks.reportTasks({
+    reports: [{ taskId: tasks[1]?.taskId ?? "", report: { case: "failure", value: { message: "no" } } }],
+  });
+  expect((await client.batches.getBatch({ batchId: created.batch?.batchId ?? "" })).batch?.stats?.byStatus).toEqual({
+    PENDING: 1n,
+  });
 }

@@ -4,6 +4,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { BatchService, DeliveryService, EventService, TaskService, WorkerService } from "@millpond/sdk";
 import { describe, expect, it } from "vitest";
 import { createBatchService } from "../../src/rpc/batch-service.ts";
+import { createDeliveryService } from "../../src/rpc/delivery-service.ts";
 import { createEventService } from "../../src/rpc/event-service.ts";
 import type { RpcDeps } from "../../src/rpc/rpc-deps.ts";
 import { createTaskService } from "../../src/rpc/task-service.ts";
@@ -18,7 +19,7 @@ const built: readonly (readonly [DescService, object])[] = [
   [BatchService, createBatchService(deps)],
   [WorkerService, createWorkerService(deps)],
   [EventService, createEventService(deps)],
-  [DeliveryService, {}],
+  [DeliveryService, createDeliveryService(deps)],
 ];
 
 it.each(built.map(([service, methods]) => ({ name: service.name, service, methods })))(

@@ -173,12 +173,39 @@ describe("over @grpc/grpc-js", () => {
     const server = await startFakeServer(echo());
     expect((await call(server.url, taskId)).task?.name).toBe("echo");
     const refused = await call(server.url, "").catch((error: grpc.ServiceError) => error);
-    expect(refused).toMatchObject({ code: grpc.status.INVALID_ARGUMENT });
+    expect(refused).toMatchObject({ code: grpc.status.INVALID_ARGUMENT, details: expect.stringMatching(/^task_id: /) });
     const { promise: never } = Promise.withResolvers<never>();
     const slow = await startFakeServer({ tasks: { getTask: () => never } });
     const late = await call(slow.url, taskId, 50).catch((error: grpc.ServiceError) => error);
     expect(late).toMatchObject({ code: grpc.status.DEADLINE_EXCEEDED });
   });
+});
+
+test("the message of an error is what it was, over grpc-js and over connect", async () => {
+  const message = 'tasks[0].name: "100 %: a, b; c/d?" is taken – für immer ✓, e=%3A';
+  const server = await startFakeServer({
+    tasks: {
+      getTask: () => {
+        throw new MillpondError("TASK_ENDED", message);
+      },
+    },
+  });
+  const client = new grpc.Client(server.url.replace("http://", ""), grpc.credentials.createInsecure());
+  const { promise, resolve } = Promise.withResolvers<grpc.ServiceError | null>();
+  const plain = (bytes: Buffer) => bytes;
+  client.makeUnaryRequest(
+    "/millpond.v1.TaskService/GetTask",
+    plain,
+    plain,
+    Buffer.from(toBinary(GetTaskRequestSchema, create(GetTaskRequestSchema, { taskId }))),
+    (error) => resolve(error),
+  );
+  expect((await promise)?.details).toBe(message);
+  client.close();
+  expect(
+    (await errorOf(createClient(TaskService, createGrpcTransport({ baseUrl: server.url })).getTask({ taskId })))
+      .rawMessage,
+  ).toBe(message);
 });
 
 describe("request ids", () => {

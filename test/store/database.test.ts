@@ -82,9 +82,9 @@ describe("errors of the database", () => {
 });
 
 describe("transactions", () => {
-  it("writeAndRollBack answers what would have been, and leaves nothing", async () => {
+  it("a transaction that is taken back answers what would have been, and leaves nothing", async () => {
     await admin.query("insert into queue (namespace_id, kind, execution) values (1, 'k', 1)");
-    const written = await createGraph(db, graphRows({ size: 3 }), true);
+    const written = await db.transaction("rollback", (writer) => createGraph(writer, graphRows({ size: 3 })));
     expect(written.batch).toMatchObject({ total: 3 });
     for (const table of ["batch", "batch_state", "task", "task_state", "ready", "timer", "event_tx"]) {
       expect((await admin.query(`select from ${table}`)).rowCount).toBe(0);

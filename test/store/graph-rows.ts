@@ -1,4 +1,4 @@
-import type { Report } from "../../src/domain/report.ts";
+import { plainReport, type Report } from "../../src/domain/report.ts";
 import type { NewGraph } from "../../src/store/create-tasks.ts";
 
 let lastId = BigInt(Date.now() - Date.UTC(2025, 0, 1)) << 22n;
@@ -21,12 +21,15 @@ export function graphRows(graph: {
   });
   const array = (items: readonly bigint[]): string | null => (items.length === 0 ? null : `{${items.join(",")}}`);
   return {
-    ...{ ids, batchId, open: graph.open ?? false, newBatch: { name: "batch", metadata: "{}" } },
+    ...{ ids, batchId, open: graph.open ?? false, answer: [] },
+    newBatch: { name: "batch", metadata: "{}", paused: false, onComplete: null, onCompleteCount: 0 },
     request: { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) },
     tasks: ids.map((id, place) => ({
       ...{ id, queue: 1, execution: 1, status: above[place]?.length === 0 ? 2 : 1, priority: 0, key: null },
       ...{ name: `task ${place}`, metadata: null, input: null, spec: null, expectedCount: null },
       ...{ startTime: graph.startTime ?? null, startTimeoutMs: 30_000, inactivityTimeoutMs: 60_000, unmetPolicy: 1 },
+      ...{ executionTimeoutMs: null, totalTimeoutMs: null, policy: null, maxAttempts: 1, notifies: 0 },
+      ...{ critical: false, onlyForDependents: false, serves: false },
       ...{ depsLeft: above[place]?.length ?? 0, dependents: children[place]?.length ?? 0, cascades: false },
       ...{ parents: array(above[place] ?? []), parentConditions: null },
       ...{ children: array(children[place] ?? []), childConditions: null },
@@ -38,7 +41,6 @@ export function graphRows(graph: {
 /** Reports that say only that attempts ended: 3 SUCCESS, 4 FAILURE. */
 export function endReports(tasks: readonly { id: bigint; attempt: number }[], action: 3 | 4): Report[] {
   return tasks.map(({ id, attempt }) => ({
-    ...{ id, attempt, action, output: null, cause: null, message: null, code: null, details: null, progress: null },
-    ...{ successCount: 0n, failureCount: 0n },
+    ...{ ...plainReport, id, attempt, action },
   }));
 }

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
-  cancelTasks,
+  changeTasks,
   claimTasks,
   extendLeases,
   fireTimers,
@@ -77,15 +77,15 @@ const claim = (max: number) => claimTasks(db, { queues: [1], max, worker: 1, lea
 /** Everything once, small: makes each connection prepare and plan all of it. */
 async function useEverything(): Promise<void> {
   const chain = graphRows({ size: 3, parents: (place) => (place === 0 ? [] : [place - 1]), open: true });
-  await createGraph(db, chain, false);
-  await createGraph(db, graphRows({ size: 1, late: () => [chain.ids[0] as bigint] }), false);
+  await createGraph(db, chain);
+  await createGraph(db, graphRows({ size: 1, late: () => [chain.ids[0] as bigint] }));
   const claimed = await claim(1);
   await extendLeases(db, { ids: [chain.ids[0] as bigint], attempts: [1], worker: 1, leaseMs: 60_000 });
   await expire(claimed.tasks);
-  await fireTimers(db, 50);
+  await fireTimers(db, { rowsMax: 50, tasksMax: 1000 });
   await releaseTasks(db, (await claim(1)).tasks);
   await reportTasks(db, endReports((await claim(1)).tasks, 4));
-  await cancelTasks(db, request, { ids: chain.ids, reason: "" });
+  await changeTasks(db, request, { case: "cancel", ids: chain.ids, reason: "" });
   await stopBatch(db, request, { batchId: chain.batchId, reason: "" });
   await reads(chain.ids);
 }
@@ -142,7 +142,7 @@ const inLayers = { size, parents: (place: number) => (place < 100 ? [] : [place 
 
 function boundedWork(): void {
   it("creating a graph looks at no table", async () => {
-    expect(await touched(() => createGraph(db, graphRows({ size }), false))).toEqual({
+    expect(await touched(() => createGraph(db, graphRows({ size })))).toEqual({
       scans: 0,
       rows: expect.toSatisfy((rows) => rows < 20),
     });
@@ -154,7 +154,7 @@ function boundedWork(): void {
   });
 
   it("extending leases looks at those tasks", async () => {
-    await createGraph(db, graphRows({ size }), false);
+    await createGraph(db, graphRows({ size }));
     const { tasks } = await claim(size);
     const leases = { ids: tasks.map((task) => task.id), attempts: tasks.map((task) => task.attempt) };
     const cost = await touched(() => extendLeases(db, { ...leases, worker: 1, leaseMs: 60_000 }));
@@ -162,23 +162,23 @@ function boundedWork(): void {
   });
 
   it("a success looks at the task, its children and its batch", async () => {
-    await createGraph(db, graphRows(inLayers), false);
+    await createGraph(db, graphRows(inLayers));
     const { tasks } = await claim(100);
     const cost = await touched(() => reportTasks(db, endReports(tasks, 3)));
     expect(cost).toEqual({ scans: 0, rows: expect.toSatisfy((rows) => rows < 10 * tasks.length) });
   });
 
   it("a failure looks at what it brings down, level by level", async () => {
-    await createGraph(db, graphRows({ size, parents: (place) => (place === 0 ? [] : [place - 1]) }), false);
+    await createGraph(db, graphRows({ size, parents: (place) => (place === 0 ? [] : [place - 1]) }));
     const cost = await touched(async () => reportTasks(db, endReports((await claim(1)).tasks, 4)));
     expect(cost).toEqual({ scans: 0, rows: expect.toSatisfy((rows) => rows < 20 * size) });
   });
 
   it("a task that depends on existing ones looks at them", async () => {
     const { ids, ...graph } = graphRows({ size, open: true });
-    await createGraph(db, graph, false);
+    await createGraph(db, graph);
     const late = graphRows({ size, late: (place) => [ids[place] as bigint] });
-    const cost = await touched(() => createGraph(db, late, false));
+    const cost = await touched(() => createGraph(db, late));
     expect(cost).toEqual({ scans: 0, rows: expect.toSatisfy((rows) => rows < 10 * size) });
     const { tasks } = await claim(size);
     const settled = await touched(() => reportTasks(db, endReports(tasks, 3)));
@@ -187,19 +187,21 @@ function boundedWork(): void {
 
   it("canceling and stopping look at what they end", async () => {
     const { ids, ...graph } = graphRows(inLayers);
-    await createGraph(db, graph, false);
-    const canceled = await touched(() => cancelTasks(db, request, { ids: ids.slice(0, 100), reason: "" }));
+    await createGraph(db, graph);
+    const canceled = await touched(() =>
+      changeTasks(db, request, { case: "cancel", ids: ids.slice(0, 100), reason: "" }),
+    );
     expect(canceled).toEqual({ scans: 0, rows: expect.toSatisfy((rows) => rows < 20 * size) });
     const stopped = graphRows(inLayers);
-    await createGraph(db, stopped, false);
+    await createGraph(db, stopped);
     const cost = await touched(() => stopBatch(db, request, { batchId: stopped.batchId, reason: "" }));
     expect(cost).toEqual({ scans: 0, rows: expect.toSatisfy((rows) => rows < 15 * size) });
   });
 
   it("timers look at what is due", async () => {
-    await createGraph(db, graphRows({ size: 50 }), false);
+    await createGraph(db, graphRows({ size: 50 }));
     await expire((await claim(1000)).tasks);
-    const cost = await touched(() => fireTimers(db, 50));
+    const cost = await touched(() => fireTimers(db, { rowsMax: 50, tasksMax: 1000 }));
     expect(cost).toEqual({ scans: 0, rows: expect.toSatisfy((rows) => rows < 10_000) });
   });
 

@@ -1,8 +1,10 @@
 import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, it, onTestFinished, test } from "vitest";
-import type { StartCall, StartOutcome, StartWebhook } from "../../src/webhooks/start-call.ts";
+import type { StartCall, StartOutcome } from "../../src/webhooks/start-call.ts";
 import { createStartCaller, type StartCaller, type StartCallerOptions } from "../../src/webhooks/start-caller.ts";
 import { createUrlGuard } from "../../src/webhooks/url-guard.ts";
+import { createWebhookClient, type WebhookClientOptions } from "../../src/webhooks/webhook-client.ts";
+import type { Webhook } from "../../src/webhooks/webhook-request.ts";
 import { type ReceivedCall, type Receiver, startReceiver } from "./receiver.ts";
 
 const taskId = "0197f3a0-0000-7000-8000-000000000001";
@@ -85,7 +87,18 @@ describe("answers", () => {
     [200, "{bad json", { kind: "started" }],
     [200, "[1]", { kind: "started" }],
     [200, "null", { kind: "started" }],
-    [200, '{"cancel":{"url":"http://x"}}', { kind: "started" }],
+    [
+      200,
+      '{"cancel":{"url":"http://127.0.0.1/stop","method":"HTTP_METHOD_PUT","headers":{"a":"b"},"body":null}}',
+      {
+        kind: "started",
+        cancelWebhook: { url: "http://127.0.0.1/stop", method: "PUT", headers: { a: "b" }, body: null },
+      },
+    ],
+    [200, '{"cancel":"http://127.0.0.1/stop"}', { kind: "started" }],
+    [200, '{"cancel":{"url":"http://127.0.0.1/stop","method":"HEAD"}}', { kind: "started" }],
+    [200, '{"cancel":{"url":"http://127.0.0.1/stop","headers":{"a":1}}}', { kind: "started" }],
+    [200, '{"cancel":{"uri":"http://127.0.0.1/stop"}}', { kind: "started" }],
     [200, '{"success":true}', { kind: "started" }],
     [200, '{"success":null}', { kind: "started" }],
     [200, '{"success":{"message":"ok"}}', { kind: "started" }],
@@ -282,6 +295,14 @@ describe("the guard", () => {
     expect(await connectBound({ url: "http://slow.example.com/" })).toMatchObject({ kind: "failed", code: "TIMEOUT" });
   });
 
+  it("refuses a start whose answer asks for a call to stop that may never be made", async () => {
+    for (const cancel of [{ url: "http://10.0.0.1/stop" }, { url: "http://127.0.0.1/stop", headers: { Host: "h" } }]) {
+      const { call } = await setup((res) => res.end(JSON.stringify({ cancel })));
+      const message = expect.stringContaining("the cancel webhook of the answer is refused");
+      expect(await call({})).toEqual({ kind: "rejected", code: "URL_FORBIDDEN", message });
+    }
+  });
+
   it("and the header rules hold at the call too", async () => {
     const { call, receiver } = await setup((res) => res.end());
     expect(await call({ headers: { Host: "internal" } })).toMatchObject({ kind: "forbidden" });
@@ -304,7 +325,7 @@ describe("an abort", () => {
 
 const loopback = [{ address: "127.0.0.1", family: 4 }];
 
-function startCall(webhook: Partial<StartWebhook> & { url: string }, more: Partial<StartCall> = {}): StartCall {
+function startCall(webhook: Partial<Webhook> & { url: string }, more: Partial<StartCall> = {}): StartCall {
   return { taskId, attempt: 3, handle, defaultBody: '{"attempt":3}', webhook, ...more };
 }
 
@@ -317,15 +338,16 @@ function receiverFor(answer: Parameters<typeof startReceiver>[0]): Promise<Recei
 
 async function setup(
   answer: Parameters<typeof startReceiver>[0],
-  options: Partial<StartCallerOptions> = {},
+  { now, ...options }: Partial<WebhookClientOptions> & Pick<StartCallerOptions, "now"> = {},
 ): Promise<{
   receiver: Receiver;
   caller: StartCaller;
-  call: (webhook: Partial<StartWebhook>, more?: Partial<StartCall>) => Promise<StartOutcome>;
+  call: (webhook: Partial<Webhook>, more?: Partial<StartCall>) => Promise<StartOutcome>;
 }> {
   const receiver = await receiverFor(answer);
-  const caller = createStartCaller({ guard: createUrlGuard({ allowLoopback: true }), ...options });
-  onTestFinished(() => caller.close());
+  const client = createWebhookClient({ guard: createUrlGuard({ allowLoopback: true }), ...options });
+  const caller = createStartCaller({ client, ...(now === undefined ? {} : { now }) });
+  onTestFinished(() => client.close());
   return {
     receiver,
     caller,

@@ -31,6 +31,7 @@ export {
   type TaskRef,
 } from "./graph.ts";
 export type { RetryPolicyOptions } from "./retry-policy.ts";
+export { type UploadOptions, uploadTasks } from "./upload-tasks.ts";
 export { type WatchOptions, watchEvents } from "./watch-events.ts";
 export { AttemptAborted, type AttemptAbortReason } from "./worker/attempt-aborted.ts";
 export { NonRetryable, TaskError, type TaskErrorOptions } from "./worker/task-error.ts";

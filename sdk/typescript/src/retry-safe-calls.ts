@@ -45,8 +45,8 @@ function isRepeatable({ attempt, report, addSuccessCount, addFailureCount }: Tas
   return closing || (addSuccessCount === 0n && addFailureCount === 0n);
 }
 
-/** How long to wait before the call is repeated; undefined: it is not. */
-function delayBeforeRepeat(error: unknown, policy: RetryPolicy, failures: number): number | undefined {
+/** delayBeforeRepeat is how long to wait before a call that is safe to repeat is repeated; undefined: it is not. */
+export function delayBeforeRepeat(error: unknown, policy: RetryPolicy, failures: number): number | undefined {
   const requestedMs = retryDelayMs(error);
   if (requestedMs !== undefined) {
     if (requestedMs > policy.maxRequestedDelayMs) return undefined;

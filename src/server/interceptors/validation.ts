@@ -1,5 +1,5 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { pathToString } from "@bufbuild/protobuf/reflect";
+import { type Path, pathToString, type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import type { Validator, Violation } from "@bufbuild/protovalidate";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { isUnavailable } from "../../rpc/services.ts";
@@ -11,7 +11,8 @@ const violationsMax = 100;
 
 /**
  * Refuses requests that break the bounds of the contract (`buf.validate`), each message of a stream included:
- * INVALID_ARGUMENT with reason INVALID_FIELD and a field violation by path, as in `tasks[3].name`, for the first 100.
+ * INVALID_ARGUMENT with reason INVALID_FIELD and a field violation by path, as in `tasks[3].name`, for the first 100. A stream that is answered
+ * once is one request in parts: the items of its lists are counted over all of its messages.
  * RPCs that this version does not have are let through to say so: nobody is asked to mend a request that cannot work.
  */
 export function validation(options: { validator: Validator }): Interceptor {
@@ -25,36 +26,59 @@ export function validation(options: { validator: Validator }): Interceptor {
       }
       return next(request);
     }
-    return next({ ...request, message: validated(request.message, request.method.input, options.validator) });
+    const { input, methodKind } = request.method;
+    const isOneRequest = methodKind === "client_streaming";
+    return next({ ...request, message: validated(request.message, { input, isOneRequest, ...options }) });
   };
 }
 
 async function* validated(
   messages: AsyncIterable<MessageShape<DescMessage>>,
-  desc: DescMessage,
-  validator: Validator,
+  options: { input: DescMessage; isOneRequest: boolean; validator: Validator },
 ): AsyncGenerator<MessageShape<DescMessage>> {
+  const { input, isOneRequest, validator } = options;
+  const before = new Map<string, number>();
   try {
     for await (const message of messages) {
-      validate(validator, desc, message);
+      validate(validator, input, message, before);
+      if (isOneRequest) addItems(before, reflect(input, message));
       yield message;
     }
   } catch (error) {
     // The messages of a stream are decoded as they are taken: here, not before the interceptors.
-    if (error instanceof ConnectError) describeDecodingError(error, { input: desc });
+    if (error instanceof ConnectError) describeDecodingError(error, { input });
     throw error;
   }
 }
 
-function validate(validator: Validator, desc: DescMessage, message: MessageShape<DescMessage>): void {
+/** Adds the lengths of a message's lists to those of the messages before. */
+function addItems(before: Map<string, number>, message: ReflectMessage): void {
+  for (const field of message.fields) {
+    if (field.fieldKind === "list") before.set(field.name, (before.get(field.name) ?? 0) + message.get(field).size);
+  }
+}
+
+function validate(
+  validator: Validator,
+  desc: DescMessage,
+  message: MessageShape<DescMessage>,
+  before: ReadonlyMap<string, number> = new Map(),
+): void {
   const result = validator.validate(desc, message);
-  if (result.kind === "invalid") throw invalidRequest(result.violations);
+  if (result.kind === "invalid") throw invalidRequest(result.violations, before);
   if (result.kind === "error") throw result.error;
 }
 
-function invalidRequest(violations: readonly Violation[]): ConnectError {
+/** The path of a violation in the whole request: the first index counts on from the messages before. */
+function pathOf(path: Path, before: ReadonlyMap<string, number>): string {
+  const [list, item, ...rest] = path;
+  if (list?.kind !== "field" || item?.kind !== "list_sub") return pathToString(path);
+  return pathToString([list, { kind: "list_sub", index: item.index + (before.get(list.name) ?? 0) }, ...rest]);
+}
+
+function invalidRequest(violations: readonly Violation[], before: ReadonlyMap<string, number>): ConnectError {
   const listed = violations.slice(0, violationsMax).map(({ field, message, ruleId }) => ({
-    field: pathToString(field),
+    field: pathOf(field, before),
     description: message === "" ? ruleId : message,
   }));
   const first = listed[0];

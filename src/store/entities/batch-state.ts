@@ -26,6 +26,8 @@ export const BatchState = defineEntity({
     status: p.smallint().default(1),
     priorStatus: p.smallint().default(0),
     open: p.boolean(),
+    onComplete: p.smallint().default(0),
+    attentive: p.boolean().default(false),
   },
   checks: [
     {

@@ -12,5 +12,6 @@ export const Batch = defineEntity({
     name: p.text(),
     metadata: json(),
     stopReason: p.text().nullable(),
+    onComplete: p.text().nullable(),
   },
 });

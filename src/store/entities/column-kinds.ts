@@ -17,6 +17,9 @@ export const integers = () => p.array<number>(Number, String).columnType("intege
 /** A smallint[] column. */
 export const smallints = () => p.array<number>(Number, String).columnType("smallint[]");
 
+/** A text[] column. */
+export const texts = () => p.array<string>().columnType("text[]");
+
 /** A jsonb column that holds an object. */
 export const json = () => p.json<Record<string, unknown>>();
 

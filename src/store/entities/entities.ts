@@ -1,13 +1,20 @@
 import { Batch } from "./batch.ts";
 import { BatchQueue } from "./batch-queue.ts";
 import { BatchState } from "./batch-state.ts";
+import { DedupeKey } from "./dedupe-key.ts";
+import { DedupeShape } from "./dedupe-shape.ts";
+import { Delivery } from "./delivery.ts";
 import { EdgeLate } from "./edge-late.ts";
 import { EventTx } from "./event-tx.ts";
+import { FollowUp } from "./follow-up.ts";
 import { Instance } from "./instance.ts";
 import { Namespace } from "./namespace.ts";
+import { Parked } from "./parked.ts";
+import { PausedBatch } from "./paused-batch.ts";
 import { Queue } from "./queue.ts";
 import { Ready } from "./ready.ts";
 import { Request } from "./request.ts";
+import { RetryPolicy } from "./retry-policy.ts";
 import { Task } from "./task.ts";
 import { TaskAttempt } from "./task-attempt.ts";
 import { TaskState } from "./task-state.ts";
@@ -31,4 +38,11 @@ export const entities = [
   Timer,
   Request,
   EventTx,
+  RetryPolicy,
+  PausedBatch,
+  Parked,
+  FollowUp,
+  Delivery,
+  DedupeShape,
+  DedupeKey,
 ];

@@ -19,5 +19,7 @@ export const TaskAttempt = defineEntity({
     details: p.text().nullable(),
     output: p.text().nullable(),
     progress: p.text().nullable(),
+    claimTime: time().nullable(),
+    cancelWebhook: p.text().nullable(),
   },
 });

@@ -737,7 +737,8 @@ export declare const BatchService: GenService<{
     output: typeof StopBatchResponseSchema;
   },
   /**
-   * Holds every future start in the batch; touches nothing that runs. A paused batch stays as it is. Fails with
+   * Holds every future start in the batch; touches nothing that runs. Joins, which do no work, are not held. A paused
+   * batch stays as it is. Fails with
    * BATCH_NOT_FOUND, ILLEGAL_TRANSITION when it has ended, and REQUEST_ID_REUSED.
    *
    * @generated from rpc millpond.v1.BatchService.PauseBatch
@@ -759,8 +760,10 @@ export declare const BatchService: GenService<{
     output: typeof ResumeBatchResponseSchema;
   },
   /**
-   * Runs failed and canceled tasks, and what they brought down, again, in one transaction; what succeeded stays, with
-   * its output. The batch is ACTIVE again. Fails with BATCH_NOT_FOUND and REQUEST_ID_REUSED.
+   * Runs failed and canceled tasks of the batch, and what they brought down in it, again, in one transaction; what
+   * succeeded stays, with its output. What tasks of other batches would bring down again stays, too. The batch is ACTIVE
+   * again, and its on_complete is called again when it ends; where nothing is to run again it stays as it is. Fails with
+   * BATCH_NOT_FOUND and REQUEST_ID_REUSED.
    *
    * @generated from rpc millpond.v1.BatchService.RetryBatch
    */

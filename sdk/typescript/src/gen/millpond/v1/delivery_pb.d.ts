@@ -203,6 +203,14 @@ export enum DeliveryTrigger {
    * @generated from enum value: DELIVERY_TRIGGER_BATCH_COMPLETE = 4;
    */
   BATCH_COMPLETE = 4,
+
+  /**
+   * The attempt was canceled or timed out, and its executor is to stop: the webhook that the answer of its start
+   * registered.
+   *
+   * @generated from enum value: DELIVERY_TRIGGER_STOP = 5;
+   */
+  STOP = 5,
 }
 
 /**

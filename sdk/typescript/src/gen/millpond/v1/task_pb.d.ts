@@ -234,21 +234,22 @@ export declare type NewTask = Message<"millpond.v1.NewTask"> & {
   onFailure: Webhook[];
 
   /**
-   * Called after it ended as CANCELED, each at least once; at most 20.
+   * Called after it ended as CANCELED, each at least once; at most 20. Also called when an attempt of on_start timed out
+   * whose receiver registered no cancel webhook: so that it stops.
    *
    * @generated from field: repeated millpond.v1.Webhook on_cancel = 23;
    */
   onCancel: Webhook[];
 
   /**
-   * Its FAILURE stops the batch.
+   * Its FAILURE stops the batch, as StopBatch does, before the call that reported it is answered.
    *
    * @generated from field: bool critical = 24;
    */
   critical: boolean;
 
   /**
-   * It is canceled once every task that depends on it has ended.
+   * It is canceled once every task that depends on it has ended, and so upward. One that nothing depends on stays.
    *
    * @generated from field: bool only_for_dependents = 25;
    */
@@ -622,6 +623,76 @@ export declare type Task = Message<"millpond.v1.Task"> & {
 export declare const TaskSchema: GenMessage<Task>;
 
 /**
+ * One attempt of a task: who had it, when, and what it came to.
+ *
+ * @generated from message millpond.v1.TaskAttempt
+ */
+export declare type TaskAttempt = Message<"millpond.v1.TaskAttempt"> & {
+  /**
+   * Its number, from 1; 0: no attempt was under way when the task ended.
+   *
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * What it came to: SUCCESS, FAILURE (also when another attempt followed) or CANCELED; the status of the task while it
+   * is under way.
+   *
+   * @generated from field: millpond.v1.TaskStatus status = 2;
+   */
+  status: TaskStatus;
+
+  /**
+   * Why it failed; absent: it did not.
+   *
+   * @generated from field: millpond.v1.TaskFailure failure = 3;
+   */
+  failure?: TaskFailure | undefined;
+
+  /**
+   * The worker that had it; empty: none.
+   *
+   * @generated from field: string worker_id = 4;
+   */
+  workerId: string;
+
+  /**
+   * When it began RUNNING; absent: it did not.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 5;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * When it ended; absent: it is under way.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 6;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Why it was canceled; empty: it was not.
+   *
+   * @generated from field: string cancel_reason = 7;
+   */
+  cancelReason: string;
+
+  /**
+   * When it was claimed; absent: no attempt was under way.
+   *
+   * @generated from field: google.protobuf.Timestamp claim_time = 8;
+   */
+  claimTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message millpond.v1.TaskAttempt.
+ * Use `create(TaskAttemptSchema)` to create a new message.
+ */
+export declare const TaskAttemptSchema: GenMessage<TaskAttempt>;
+
+/**
  * Why an attempt, or a task, failed.
  *
  * @generated from message millpond.v1.TaskFailure
@@ -713,7 +784,8 @@ export declare type RetryPolicy = Message<"millpond.v1.RetryPolicy"> & {
   jitter?: number | undefined;
 
   /**
-   * The causes that are retried. Empty: every cause but DEPENDENCY and TOTAL_TIMEOUT.
+   * The causes that are retried; DEPENDENCY and TOTAL_TIMEOUT never are. Empty: every other cause. An attempt whose lease
+   * or start timeout ran out is repeated at once, three times, without using up max_attempts, whatever is said here.
    *
    * @generated from field: repeated millpond.v1.FailureCause retry_causes = 7;
    */

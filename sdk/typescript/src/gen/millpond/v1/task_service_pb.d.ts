@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Batch, NewBatch } from "./batch_pb.js";
-import type { NewTask, Task, TaskStatus } from "./task_pb.js";
+import type { NewTask, Task, TaskAttempt, TaskStatus } from "./task_pb.js";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { CountDelta, CountRejection, ReportResult, TaskReport } from "./report_pb.js";
 import type { Blocker } from "./blocker_pb.js";
@@ -257,6 +257,14 @@ export declare type GetTaskResponse = Message<"millpond.v1.GetTaskResponse"> & {
    * @generated from field: millpond.v1.Task task = 1;
    */
   task?: Task | undefined;
+
+  /**
+   * The history of its attempts, the oldest first: the newest 100 that came to something. The current one is the last
+   * while it is under way.
+   *
+   * @generated from field: repeated millpond.v1.TaskAttempt attempts = 2;
+   */
+  attempts: TaskAttempt[];
 };
 
 /**
@@ -392,7 +400,8 @@ export declare type UpdateTaskRequest = Message<"millpond.v1.UpdateTaskRequest">
   updateMask?: FieldMask | undefined;
 
   /**
-   * Makes the call safe to repeat for 24 hours: the first answer again. At most 255 characters; empty: no protection.
+   * Makes the call safe to repeat for 24 hours: it is not carried out again, and answers as it did, with the task
+   * as it stands by then. At most 255 characters; empty: no protection.
    *
    * @generated from field: string request_id = 3;
    */
@@ -643,7 +652,8 @@ export declare const StreamCountsResponseSchema: GenMessage<StreamCountsResponse
  */
 export declare type CancelTasksRequest = Message<"millpond.v1.CancelTasksRequest"> & {
   /**
-   * Makes the call safe to repeat for 24 hours: the first answer again. At most 255 characters; empty: no protection.
+   * Makes the call safe to repeat for 24 hours: it is not carried out again, and answers as it did, with the tasks
+   * as they stand by then. At most 255 characters; empty: no protection.
    *
    * @generated from field: string request_id = 1;
    */
@@ -697,7 +707,8 @@ export declare const CancelTasksResponseSchema: GenMessage<CancelTasksResponse>;
  */
 export declare type PauseTasksRequest = Message<"millpond.v1.PauseTasksRequest"> & {
   /**
-   * Makes the call safe to repeat for 24 hours: the first answer again. At most 255 characters; empty: no protection.
+   * Makes the call safe to repeat for 24 hours: it is not carried out again, and answers as it did, with the tasks
+   * as they stand by then. At most 255 characters; empty: no protection.
    *
    * @generated from field: string request_id = 1;
    */
@@ -744,7 +755,8 @@ export declare const PauseTasksResponseSchema: GenMessage<PauseTasksResponse>;
  */
 export declare type ResumeTasksRequest = Message<"millpond.v1.ResumeTasksRequest"> & {
   /**
-   * Makes the call safe to repeat for 24 hours: the first answer again. At most 255 characters; empty: no protection.
+   * Makes the call safe to repeat for 24 hours: it is not carried out again, and answers as it did, with the tasks
+   * as they stand by then. At most 255 characters; empty: no protection.
    *
    * @generated from field: string request_id = 1;
    */
@@ -791,7 +803,8 @@ export declare const ResumeTasksResponseSchema: GenMessage<ResumeTasksResponse>;
  */
 export declare type RetryTasksRequest = Message<"millpond.v1.RetryTasksRequest"> & {
   /**
-   * Makes the call safe to repeat for 24 hours: the first answer again. At most 255 characters; empty: no protection.
+   * Makes the call safe to repeat for 24 hours: it is not carried out again, and answers as it did, with the tasks
+   * as they stand by then. At most 255 characters; empty: no protection.
    *
    * @generated from field: string request_id = 1;
    */
@@ -940,9 +953,10 @@ export declare const TaskService: GenService<{
     output: typeof ListTasksResponseSchema;
   },
   /**
-   * Changes a task that has not ended. Editing is no sign of life. Fails with TASK_NOT_FOUND, TASK_ENDED, ETAG_MISMATCH,
-   * REQUEST_ID_REUSED, ILLEGAL_TRANSITION when the priority is changed after the task was claimed, and INVALID_FIELD
-   * when the task would lack what a rule reads.
+   * Changes a task that has not ended. Editing is no sign of life. New timeouts count from where the old ones did, and
+   * are in force at once. Fails with TASK_NOT_FOUND, TASK_ENDED, ETAG_MISMATCH, REQUEST_ID_REUSED, ILLEGAL_TRANSITION
+   * when the priority is changed after the task was claimed, and INVALID_FIELD when the task would lack what a rule
+   * reads.
    *
    * @generated from rpc millpond.v1.TaskService.UpdateTask
    */
@@ -1032,9 +1046,12 @@ export declare const TaskService: GenService<{
     output: typeof ResumeTasksResponseSchema;
   },
   /**
-   * Runs ended tasks again, alone or with what their failure brought down; a batch that had ended is ACTIVE again.
-   * Answers per item, in request order: TASK_NOT_FOUND, or ILLEGAL_TRANSITION for one that has not ended. Fails with
-   * REQUEST_ID_REUSED.
+   * Runs ended tasks again, alone or with what their failure brought down, in one transaction; a batch that had ended
+   * is ACTIVE again. They are WAITING or PENDING, as their dependencies stand now, with a new allowance of attempts and
+   * a new total_timeout. What has not started and depends on one of them waits for it again; what has started goes on.
+   * Answers per item, in request order: TASK_NOT_FOUND, or ILLEGAL_TRANSITION for one that has not ended, and for one
+   * that a dependency which stays as it ended would bring down again (metadata.blocked_by is its id: retry that one,
+   * too). Fails with REQUEST_ID_REUSED.
    *
    * @generated from rpc millpond.v1.TaskService.RetryTasks
    */

@@ -1,0 +1,13 @@
+/** The fields of a task that UpdateTask may change, and the bits by which the tables name them. */
+export const updatableFields = {
+  priority: 1,
+  metadata: 2,
+  expected_count: 4,
+  start_timeout: 8,
+  inactivity_timeout: 16,
+  execution_timeout: 32,
+  total_timeout: 64,
+} as const;
+
+/** A field of {@link updatableFields}. */
+export type UpdatableField = keyof typeof updatableFields;

@@ -1,0 +1,66 @@
+import { MillpondError } from "../domain/errors.ts";
+
+/** The bounds of uploads. */
+export interface UploadLimits {
+  /** How many tasks one upload may have. */
+  readonly tasksMax: number;
+  /** What the unfinished uploads of one server may hold together. */
+  readonly bytesMax: number;
+}
+
+/** One upload, counted until it is disposed of. */
+export interface CountedUpload extends Disposable {
+  /** Counts one more part, before it is kept. Fails with LIMIT_EXCEEDED when it is more than the server takes. */
+  add(part: { readonly tasks: number; readonly dependencies: number; readonly bytes: number }): void;
+}
+
+/** What a task and a dependency take in memory beside the bytes of their message. */
+const bytesPerTask = 512;
+const bytesPerDependency = 96;
+const retryDelayMs = 5_000;
+
+/** Bounds what a server holds of graphs whose last part has not come: one for each server. */
+export class UploadBudget {
+  readonly #limits: UploadLimits;
+  #held = 0;
+
+  constructor(limits: UploadLimits) {
+    this.#limits = limits;
+  }
+
+  /** Begins to count an upload. */
+  open(): CountedUpload {
+    let tasks = 0;
+    let own = 0;
+    return {
+      add: (part) => {
+        tasks += part.tasks;
+        if (tasks > this.#limits.tasksMax) throw tooManyTasks(this.#limits.tasksMax);
+        const bytes = part.bytes + part.tasks * bytesPerTask + part.dependencies * bytesPerDependency;
+        if (own + bytes > this.#limits.bytesMax) throw tooLarge(this.#limits.bytesMax);
+        if (this.#held + bytes > this.#limits.bytesMax) throw busy(this.#limits.bytesMax);
+        own += bytes;
+        this.#held += bytes;
+      },
+      [Symbol.dispose]: () => {
+        this.#held -= own;
+        own = 0;
+      },
+    };
+  }
+}
+
+function tooManyTasks(max: number): MillpondError {
+  const message = `the upload has more than ${max} tasks (MILLPOND_UPLOAD_TASKS_MAX); upload the rest into an open batch`;
+  return new MillpondError("LIMIT_EXCEEDED", message, { metadata: { limit: String(max) } });
+}
+
+function tooLarge(max: number): MillpondError {
+  const message = `the upload is larger than the ${max} bytes (MILLPOND_UPLOAD_BYTES_MAX) that the server holds; upload the rest into an open batch`;
+  return new MillpondError("LIMIT_EXCEEDED", message, { metadata: { limit: String(max) } });
+}
+
+function busy(max: number): MillpondError {
+  const message = `with other uploads this one is larger than the ${max} bytes (MILLPOND_UPLOAD_BYTES_MAX) that the server holds at once; try again`;
+  return new MillpondError("LIMIT_EXCEEDED", message, { metadata: { limit: String(max) }, retryDelayMs });
+}

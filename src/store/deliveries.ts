@@ -1,0 +1,202 @@
+import type { ClaimedDelivery, Delivery, DeliveryResult } from "../domain/delivery.ts";
+import type { Database, Statement } from "./database.ts";
+import { type Page, type PageRequest, readPage } from "./pages.ts";
+import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
+
+/** Where the webhook of a delivery d is, from its task t or its batch b. */
+const source = "case d.trigger when 4 then b.on_complete when 5 then d.webhook else t.spec end";
+
+/** What is taken at once may be as large as this together; a single delivery may be larger. */
+const claimedBytesMax = 16 * 1024 * 1024;
+
+const claimedColumns = `d.id, d.fence, d.attempt_count "attemptCount", d.create_time "createTime", d.last_attempt_time "attemptTime", d.task_id "taskId",
+  d.batch_id "batchId", d.trigger, d.position, ${source} source, d.attempt, h.queue, coalesce(a.worker, h.worker) worker, t.key, coalesce(t.name, b.name) "name",
+  h.status "taskStatus", h.attempt "taskAttempt", a.status "attemptStatus", case when d.trigger = 4 then s.end_time else coalesce(a.end_time, h.end_time) end "endTime",
+  a.cause, a.parent_id culprit, a.message, a.code, a.details, case when d.trigger = 1 then a.output end output, s.status "batchStatus", b.stop_reason "stopReason"`;
+
+/** The task that a delivery tells of, and its attempt; a batch has none (task_id 0). */
+const taskOf = "left join task t on t.id = any (array[d.task_id])";
+const attemptOf = "left join task_attempt a on a.task_id = any (array[d.task_id]) and a.attempt = d.attempt";
+/** What the change left that a delivery tells of: the row of its attempt, or one of those of changes outside of attempts, the last before the delivery. */
+const resultOf = `left join lateral (
+      select * from task_attempt a where a.task_id = any (array[d.task_id]) and (a.attempt = d.attempt or (d.trigger <> 1 and a.attempt <= 0))
+        and a.end_time <= d.create_time and a.status = any (case d.trigger when 1 then '{6}' when 2 then '{7}' else '{7,8}'::smallint[] end)
+      order by a.end_time desc, a.attempt limit 1
+    ) a on true`;
+const batchOf = "join batch b on b.id = any (array[d.batch_id])";
+
+const claimStatement: Statement = {
+  name: "claim_deliveries",
+  text: `with free as materialized (
+      select id, task_id, batch_id, attempt, trigger, webhook, due from delivery
+      where state = 1 and due <= now() order by due limit $1 for update skip locked
+    ), sized as materialized (
+      select d.id, row_number() over (order by d.due, d.id) n,
+        sum(coalesce(octet_length(${source}), 0) + coalesce(octet_length(a.output), 0)) over (order by d.due, d.id) total
+      from free d ${taskOf} ${batchOf} ${attemptOf}
+    ), d as (
+      update delivery d set due = now() + $2::bigint * interval '1 millisecond', fence = d.fence + 1, last_attempt_time = now(),
+        attempt_count = d.attempt_count + 1
+      from sized x where d.id = any (array[x.id]) and (x.n = 1 or x.total <= ${claimedBytesMax})
+      returning d.*
+    )
+    select ${claimedColumns} from d ${taskOf} left join task_state h on h.id = any (array[d.task_id]) ${resultOf}
+      ${batchOf} join batch_state s on s.batch_id = any (array[d.batch_id]) order by d.id`,
+};
+
+/**
+ * Takes deliveries that are due, the longest due first, at most `max` and as many as fit in memory. Whoever took them has them for `leaseMs`: what is
+ * not settled by then is taken again.
+ */
+export function claimDeliveries(
+  db: Database,
+  { max, leaseMs }: { readonly max: number; readonly leaseMs: number },
+): Promise<ClaimedDelivery[]> {
+  return db.write<ClaimedDelivery>(claimStatement, [max, leaseMs]);
+}
+
+/** The sum keeps the plan from the index of what is due, all of which it would walk. */
+const settleStatement: Statement = {
+  name: "settle_deliveries",
+  text: `with x as materialized (
+      select d.id, x.state, x.delay, x.status_code, x.error
+      from unnest($1::bigint[], $2::integer[], $3::smallint[], $4::bigint[], $5::integer[], $6::text[]) x(id, fence, state, delay, status_code, error)
+      join delivery d on d.id = any (array[x.id]) where d.fence = x.fence and d.state + 0 = 1 order by d.id for update of d
+    )
+    update delivery d set state = x.state, last_status_code = x.status_code, last_error = x.error,
+      due = now() + x.delay * interval '1 millisecond', deliver_time = case x.state when 2 then now() end
+    from x where d.id = any (array[x.id]) returning d.id`,
+};
+
+/** Records what attempts came to; answers the ids of those that were still their sender's. A sender whose lease is over changes nothing. */
+export async function settleDeliveries(db: Database, results: readonly DeliveryResult[]): Promise<bigint[]> {
+  const column = <K extends keyof DeliveryResult>(name: K): DeliveryResult[K][] =>
+    results.map((result) => result[name]);
+  const columns = ["id", "fence", "state", "delayMs", "statusCode", "error"] as const;
+  return (await db.write<{ id: bigint }>(settleStatement, columns.map(column))).map((row) => row.id);
+}
+
+const nextDueStatement: Statement = {
+  name: "next_delivery_due",
+  text: `select greatest(0, ceil(extract(epoch from due - clock_timestamp()) * 1000))::float8 "inMs" from delivery where state = 1 order by due limit 1`,
+};
+
+/** In how many milliseconds the next delivery is due; undefined: there is none to be made. */
+export async function nextDeliveryDue(db: Pick<Database, "read">): Promise<number | undefined> {
+  return (await db.read<{ inMs: number }>(nextDueStatement, []))[0]?.inMs;
+}
+
+/** What ListDeliveries selects. Absent filters select everything. */
+export interface DeliveryFilter {
+  readonly namespaceId: number;
+  readonly taskId: bigint | undefined;
+  /** The batch and its tasks. */
+  readonly batchId: bigint | undefined;
+  readonly states: readonly number[];
+}
+
+/** A page ends where what its webhooks are read from would be larger than this. */
+const pageBytesMax = 16 * 1024 * 1024;
+
+const listedColumns = `d.id, d.task_id "taskId", d.batch_id "batchId", d.trigger, d.position, ${source} source, d.state, d.fence attempts,
+  d.last_status_code "lastStatusCode", d.last_error "lastError", d.create_time "createTime", d.last_attempt_time "lastAttemptTime", d.due,
+  d.deliver_time "deliverTime"`;
+
+/** Each walks its own index backwards: of a task, of a batch, of all. */
+const scopes = {
+  task: { where: "task_id = $1", order: "task_id desc, id desc" },
+  batch: { where: "batch_id = $1", order: "batch_id desc, id desc" },
+  all: { where: "$1::bigint is null", order: "id desc" },
+} as const;
+type Scope = keyof typeof scopes;
+
+const listStatement = (scope: Scope): Statement => ({
+  name: `list_deliveries_${scope}`,
+  text: `select * from (
+      select page.*, sum(octet_length(coalesce(source, ''))) over (order by id desc) bytes, row_number() over (order by id desc) n, count(*) over () matched
+      from (
+        select ${listedColumns} from (
+          select * from delivery where ${scopes[scope].where} and id < $2 order by ${scopes[scope].order} limit $6
+        ) d ${taskOf} ${batchOf}
+        where d.namespace_id = $3 and (cardinality($4::smallint[]) = 0 or d.state = any ($4)) and ($5::bigint is null or d.batch_id = $5)
+        order by d.id desc limit $7
+      ) page
+    ) page where n = 1 or bytes <= ${pageBytesMax} order by id desc`,
+});
+const windowStatement = (scope: Scope): Statement => ({
+  name: `list_deliveries_window_${scope}`,
+  text: `select id from delivery where ${scopes[scope].where} and id < $2 order by ${scopes[scope].order} offset $3 limit 1`,
+});
+const statements = {
+  task: { list: listStatement("task"), window: windowStatement("task") },
+  batch: { list: listStatement("batch"), window: windowStatement("batch") },
+  all: { list: listStatement("all"), window: windowStatement("all") },
+};
+
+/** Lists a page of deliveries, newest first. */
+export function listDeliveries(
+  db: Pick<Database, "read">,
+  filter: DeliveryFilter,
+  page: PageRequest,
+): Promise<Page<Delivery>> {
+  const within = statements[filter.taskId !== undefined ? "task" : filter.batchId !== undefined ? "batch" : "all"];
+  const scope = filter.taskId ?? filter.batchId ?? null;
+  const before = page.before ?? (1n << 63n) - 1n;
+  return readPage({
+    size: page.size,
+    rows: (limit, window) =>
+      db.read<Delivery & { readonly matched: bigint }>(within.list, [
+        ...[scope, before, filter.namespaceId, filter.states, filter.batchId ?? null, window, limit],
+      ]),
+    windowEnd: async (window) => (await db.read<{ id: bigint }>(within.window, [scope, before, window - 1]))[0]?.id,
+  });
+}
+
+/** Which deliveries are to be made again: those with these ids, whatever their state, or the EXHAUSTED ones of tasks or batches. */
+export type ReplaySelection = { readonly by: "id" | "task" | "batch"; readonly ids: readonly bigint[] };
+
+const selections: Record<ReplaySelection["by"], string> = {
+  id: "id = any ($4::bigint[])",
+  task: "task_id = any ($4::bigint[]) and state = 3",
+  batch: "batch_id = any ($4::bigint[]) and state = 3",
+};
+const replayStatement = (by: ReplaySelection["by"]): Statement => ({
+  name: `replay_deliveries_by_${by}`,
+  // $5: how many there must be. An answer that is 24 h old has to go before the new one with its key can be kept: the count of it makes that sure.
+  text: `with known as materialized (
+      select body_hash, result from request where namespace_id = $1 and request_id = $2 and create_time >= now() - interval '24 hours'
+    ), chosen as materialized (
+      select id from delivery where ${selections[by]} and namespace_id = $1 and not exists (select from known) order by id for update
+    ), whole as materialized (
+      select $5::integer is null or count(*) = $5::integer ok from chosen
+    ), replayed as (
+      update delivery d set state = 1, due = now(), attempt_count = 0, deliver_time = null
+      from chosen x where d.id = any (array[x.id]) and (select ok from whole) returning 1
+    ), outdated as (
+      delete from request where namespace_id = $1 and request_id = $2 and create_time < now() - interval '24 hours' returning 1
+    ), kept as (
+      insert into request (namespace_id, request_id, create_time, body_hash, result)
+      select $1, $2, now(), $3, jsonb_build_object('replayed', (select count(*) from replayed))
+      where $2::text is not null and (select count(*) from outdated) >= 0 and not exists (select from known) and (select ok from whole)
+    )
+    select coalesce((select (result ->> 'replayed')::bigint from known), (select count(*) from replayed)) replayed,
+      (select body_hash from known) "replayedHash", (select ok from whole) or exists (select from known) "isWhole"`,
+});
+const replayStatements = { id: replayStatement("id"), task: replayStatement("task"), batch: replayStatement("batch") };
+
+/** Makes deliveries due again with a fresh budget, all or none; tells how many, or undefined where one of the ids does not exist. */
+export async function replayDeliveries(
+  db: Database,
+  request: RequestKey,
+  { by, ids }: ReplaySelection,
+): Promise<bigint | undefined> {
+  interface Row {
+    replayed: bigint;
+    replayedHash: Buffer | null;
+    isWhole: boolean;
+  }
+  const wanted = by === "id" ? ids.length : null;
+  const [row] = await db.write<Row>(replayStatements[by], [...requestValues(request), ids, wanted]);
+  checkReplay(request, row?.replayedHash ?? null);
+  return row?.isWhole === true ? row.replayed : undefined;
+}

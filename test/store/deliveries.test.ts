@@ -1,0 +1,279 @@
+import pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type DeliveryResult, DeliveryState, DeliveryTrigger } from "../../src/domain/delivery.ts";
+import { Database } from "../../src/store/database.ts";
+import {
+  claimDeliveries,
+  listDeliveries,
+  nextDeliveryDue,
+  replayDeliveries,
+  settleDeliveries,
+} from "../../src/store/deliveries.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+
+const taskSpec = '{"onSuccess":[{"url":"https://example.com/"}]}';
+const batchList = '[{"url":"https://example.com/batch"}]';
+const everything = { namespaceId: 1, taskId: undefined, batchId: undefined, states: [] };
+const newest = { size: 100, before: undefined };
+const noRequest = { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) };
+
+let database: TestDatabase;
+let admin: pg.Client;
+let db: Database;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  admin = new pg.Client({ connectionString: database.url });
+  await admin.connect();
+  db = new Database({ url: database.url, writers: 1, readers: 1, connectTimeoutMs: 10_000, onError: () => {} });
+  await admin.query(`insert into queue (namespace_id, kind, execution) values (1, 'k', 1);
+    insert into worker (namespace_id, name) values (1, 'w')`);
+  await admin.query(
+    "insert into batch (id, namespace_id, create_time, name, metadata, on_complete) values (1, 1, now(), 'batch', '{}', $1)",
+    [batchList],
+  );
+  await admin.query("insert into batch_state (batch_id, open, status, end_time) values (1, false, 4, '2026-01-02')");
+  await admin.query(
+    "insert into task (id, batch_id, create_time, namespace_id, queue, key, name, spec) values (10, 1, now(), 1, 1, 'key', 'task', $1), (11, 1, now(), 1, 1, null, 'other', $1)",
+    [taskSpec],
+  );
+  await admin.query(`insert into task_state (id, batch_id, inactivity_timeout_ms, deps_left, dependents, queue, start_timeout_ms, status, priority,
+      execution, unmet_policy, attempt, worker, end_time)
+    select id, 1, 1, 0, 0, 1, 1, 6, 0, 1, 1, 2, 1, '2026-01-01' from unnest('{10,11}'::bigint[]) x(id)`);
+  await admin.query(
+    `insert into task_attempt (task_id, attempt, status, output, end_time) values (10, 2, 6, '{"a":1}', '2026-01-01')`,
+  );
+});
+afterAll(async () => {
+  await admin.end();
+  await db.close();
+  await database.drop();
+});
+beforeEach(() => admin.query("delete from delivery; delete from request"));
+
+/** Writes a delivery, due so many seconds from now; answers its id. */
+async function add(row: { taskId?: number; trigger?: number; dueIn?: number; state?: number; webhook?: string } = {}) {
+  const { taskId = 10, trigger = DeliveryTrigger.SUCCESS, dueIn = 0, state = 1, webhook = null } = row;
+  const { rows } = await admin.query<{ id: string }>(
+    `insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time, state, webhook)
+     values (1, $1, 1, $2, 0, 2, now() + $3 * interval '1 second', now(), $4, $5) returning id`,
+    [taskId, trigger, dueIn, state, webhook],
+  );
+  return BigInt(rows[0]?.id ?? 0);
+}
+
+function result(delivery: { id: bigint; fence: number }, more: Partial<DeliveryResult> = {}): DeliveryResult {
+  const { id, fence } = delivery;
+  return { id, fence, state: DeliveryState.DELIVERED, delayMs: 0, statusCode: 200, error: null, ...more };
+}
+
+const claim = (max = 10, leaseMs = 60_000) => claimDeliveries(db, { max, leaseMs });
+const list = (
+  filter: Partial<Parameters<typeof listDeliveries>[1]> = {},
+  page: Parameters<typeof listDeliveries>[2] = newest,
+) => listDeliveries(db, { ...everything, ...filter }, page);
+
+describe("claimDeliveries", () => {
+  it("takes what is due with all that the call tells, and counts the attempt", async () => {
+    const id = await add();
+    await add({ dueIn: 60 });
+    expect(await claim()).toEqual([
+      {
+        ...{ id, fence: 1, attemptCount: 1, createTime: expect.any(Number), attemptTime: expect.any(Number) },
+        ...{ taskId: 10n, batchId: 1n, trigger: 1, position: 0, source: taskSpec, attempt: 2, queue: 1, worker: 1 },
+        ...{ key: "key", name: "task", taskStatus: 6, taskAttempt: 2, attemptStatus: 6 },
+        ...{ endTime: Date.UTC(2026, 0, 1) * 1000, output: '{"a":1}', batchStatus: 4, stopReason: null },
+        ...{ cause: null, culprit: null, message: null, code: null, details: null },
+      },
+    ]);
+    expect(await claim()).toEqual([]);
+  });
+
+  it("takes what tells of a batch, and what was registered by an attempt", async () => {
+    await add({ taskId: 0, trigger: DeliveryTrigger.BATCH_COMPLETE });
+    await add({ taskId: 11, trigger: DeliveryTrigger.STOP, webhook: '{"url":"https://example.com/stop"}' });
+    const endTime = Date.UTC(2026, 0, 2) * 1000;
+    expect(await claim()).toMatchObject([
+      { taskId: 0n, source: batchList, queue: null, name: "batch", key: null, taskStatus: null, endTime },
+      {
+        taskId: 11n,
+        source: '{"url":"https://example.com/stop"}',
+        queue: 1,
+        name: "other",
+        output: null,
+        attemptStatus: null,
+      },
+    ]);
+  });
+
+  it("takes what the change left that it tells of, also where that was outside of any attempt", async () => {
+    await admin.query(`insert into task_attempt (task_id, attempt, status, cause, message, end_time) values
+      (11, 0, 7, 7, 'before', now() - interval '3 hours'), (11, 2, 7, 1, 'failed', now() - interval '2 hours'),
+      (11, -1, 8, null, 'canceled', now() - interval '1 hour'), (11, -2, 7, 7, 'later', now() + interval '1 hour')`);
+    await add({ taskId: 11, trigger: DeliveryTrigger.CANCELED });
+    await add({ taskId: 11, trigger: DeliveryTrigger.FAILURE });
+    await add({ taskId: 11, trigger: DeliveryTrigger.SUCCESS });
+    expect(await claim()).toMatchObject([
+      { attemptStatus: 8, message: "canceled" },
+      { attemptStatus: 7, message: "failed" },
+      { attemptStatus: null, message: null },
+    ]);
+    await admin.query("delete from task_attempt where task_id = 11");
+  });
+
+  it("takes the longest due first and never more than asked for", async () => {
+    const [late, early] = [await add({ dueIn: -1 }), await add({ dueIn: -5 })];
+    expect((await claim(1)).map(({ id }) => id)).toEqual([early]);
+    expect((await claim(1)).map(({ id }) => id)).toEqual([late]);
+  });
+
+  it("gives each delivery to one of those who take at the same time", async () => {
+    for (let n = 0; n < 40; n += 1) await add();
+    const parts = await Promise.all(Array.from({ length: 8 }, () => claim(5)));
+    const taken = parts.flat().map(({ id }) => id);
+    expect(new Set(taken).size).toBe(taken.length);
+    taken.push(...(await claim(40)).map(({ id }) => id));
+    expect(new Set(taken).size).toBe(40);
+    expect(taken).toHaveLength(40);
+  });
+
+  it("takes again what was not settled within its lease, for the next one alone", async () => {
+    await add();
+    const [first] = await claim(1, 0);
+    const [second] = await claim(1, 60_000);
+    expect([first?.fence, second?.fence, second?.attemptCount]).toEqual([1, 2, 2]);
+    if (first === undefined || second === undefined) throw new Error("nothing was taken");
+    expect(await settleDeliveries(db, [result(first)])).toEqual([]);
+    expect((await list()).rows).toMatchObject([{ state: DeliveryState.PENDING }]);
+    expect(await settleDeliveries(db, [result(second)])).toEqual([second.id]);
+  });
+
+  it("takes no more than fits in memory, but always one", async () => {
+    await admin.query("update task set spec = repeat('x', 9000000) where id = 11");
+    const ids = [await add({ taskId: 11, dueIn: -3 }), await add({ taskId: 11, dueIn: -2 }), await add({ dueIn: -1 })];
+    expect((await claim()).map(({ id }) => id)).toEqual(ids.slice(0, 1));
+    expect((await claim()).map(({ id }) => id)).toEqual(ids.slice(1));
+    await admin.query("update task set spec = $1 where id = 11", [taskSpec]);
+  });
+});
+
+describe("settleDeliveries", () => {
+  it("records each result, and changes nothing that is settled already", async () => {
+    await add();
+    await add();
+    const [one, two] = await claim();
+    if (one === undefined || two === undefined) throw new Error("nothing was taken");
+    const failed = { state: DeliveryState.PENDING, delayMs: 3_600_000, statusCode: 503, error: "answered 503" };
+    expect(await settleDeliveries(db, [result(two, failed), result(one)])).toHaveLength(2);
+    const before = (await list()).rows;
+    expect(before).toMatchObject([
+      { id: two.id, state: 1, attempts: 1, lastStatusCode: 503, lastError: "answered 503", deliverTime: null },
+      { id: one.id, state: 2, attempts: 1, lastStatusCode: 200, lastError: null, deliverTime: expect.any(Number) },
+    ]);
+    const dueIn = (before[0]?.due ?? 0) - (before[0]?.lastAttemptTime ?? 0);
+    expect(dueIn).toBeGreaterThanOrEqual(3_600_000_000);
+    expect(await settleDeliveries(db, [result(one, failed)])).toEqual([]);
+    expect((await list()).rows).toEqual(before);
+  });
+});
+
+it("nextDeliveryDue tells when the next one that is to be made is due", async () => {
+  expect(await nextDeliveryDue(db)).toBeUndefined();
+  await add({ dueIn: -10, state: DeliveryState.EXHAUSTED });
+  expect(await nextDeliveryDue(db)).toBeUndefined();
+  await add({ dueIn: 100 });
+  const inMs = await nextDeliveryDue(db);
+  expect(inMs).toBeGreaterThan(50_000);
+  expect(inMs).toBeLessThanOrEqual(100_000);
+  await add({ dueIn: -100 });
+  expect(await nextDeliveryDue(db)).toBe(0);
+});
+
+describe("listDeliveries", () => {
+  it("lists newest first, in pages, with filters by task, batch and state", async () => {
+    const task = await add();
+    const other = await add({ taskId: 11, state: DeliveryState.EXHAUSTED });
+    const batch = await add({ taskId: 0, trigger: DeliveryTrigger.BATCH_COMPLETE, state: DeliveryState.DELIVERED });
+    const ids = async (...args: Parameters<typeof list>) => (await list(...args)).rows.map(({ id }) => id);
+    expect(await ids()).toEqual([batch, other, task]);
+    const page = await list({}, { size: 2, before: undefined });
+    expect(page.rows.map(({ id }) => id)).toEqual([batch, other]);
+    expect(page.nextBefore).toBe(other);
+    expect(await list({}, { size: 2, before: other })).toMatchObject({ rows: [{ id: task }], nextBefore: undefined });
+    expect(await ids({ taskId: 10n })).toEqual([task]);
+    expect(await ids({ batchId: 1n })).toEqual([batch, other, task]);
+    expect(await ids({ batchId: 1n, taskId: 11n })).toEqual([other]);
+    expect(await ids({ batchId: 2n, taskId: 11n })).toEqual([]);
+    expect(await ids({ states: [DeliveryState.PENDING, DeliveryState.DELIVERED] })).toEqual([batch, task]);
+    expect(await ids({ namespaceId: 2 })).toEqual([]);
+  });
+});
+
+describe("replayDeliveries", () => {
+  it("makes exhausted ones of a task or a batch due again with a fresh budget, and others by their id", async () => {
+    const exhausted = await add({ state: DeliveryState.EXHAUSTED, dueIn: -100 });
+    const delivered = await add({ state: DeliveryState.DELIVERED });
+    const waiting = await add({ taskId: 11, dueIn: 100 });
+    await admin.query("update delivery set fence = 20, attempt_count = 20");
+    expect(await replayDeliveries(db, noRequest, { by: "task", ids: [11n] })).toBe(0n);
+    expect(await replayDeliveries(db, noRequest, { by: "batch", ids: [1n] })).toBe(1n);
+    expect(await claim()).toMatchObject([{ id: exhausted, fence: 21, attemptCount: 1 }]);
+    expect(await replayDeliveries(db, noRequest, { by: "id", ids: [delivered, waiting] })).toBe(2n);
+    expect((await claim()).map(({ id }) => id)).toEqual([delivered, waiting]);
+  });
+
+  it("changes nothing where one of the ids does not exist", async () => {
+    const id = await add({ state: DeliveryState.EXHAUSTED });
+    expect(await replayDeliveries(db, noRequest, { by: "id", ids: [id, 999_999n] })).toBeUndefined();
+    expect((await list()).rows).toMatchObject([{ state: DeliveryState.EXHAUSTED }]);
+  });
+
+  it("answers a call with the same request_id again for 24 hours, and refuses another body", async () => {
+    const request = { namespaceId: 1, requestId: "r", bodyHash: Buffer.from([1]) };
+    const id = await add({ state: DeliveryState.EXHAUSTED });
+    const selection = { by: "id", ids: [id] } as const;
+    expect(await replayDeliveries(db, request, selection)).toBe(1n);
+    await admin.query("update delivery set state = 3");
+    expect(await replayDeliveries(db, request, selection)).toBe(1n);
+    expect((await list()).rows).toMatchObject([{ state: DeliveryState.EXHAUSTED }]);
+    const other = { ...request, bodyHash: Buffer.from([2]) };
+    await expect(replayDeliveries(db, other, selection)).rejects.toMatchObject({ reason: "REQUEST_ID_REUSED" });
+    await admin.query("update request set create_time = now() - interval '25 hours'");
+    expect(await replayDeliveries(db, other, selection)).toBe(1n);
+    expect((await list()).rows).toMatchObject([{ state: DeliveryState.PENDING }]);
+  });
+});
+
+it("looks at few rows of a large table, with plans that were made when it was small", async () => {
+  const work = async (): Promise<void> => {
+    const taken = await claim(5);
+    await settleDeliveries(
+      db,
+      taken.map((delivery) => result(delivery)),
+    );
+    await nextDeliveryDue(db);
+    for (const filter of [{}, { taskId: 10n }, { batchId: 1n }]) await list(filter, { size: 5, before: undefined });
+    await replayDeliveries(db, noRequest, { by: "id", ids: taken.map(({ id }) => id) });
+    await replayDeliveries(db, noRequest, { by: "task", ids: [11n] });
+  };
+  await add();
+  await work();
+  await admin.query(`insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time, state)
+    select 1, 10, 1, 1, 0, 2, now() - n * interval '1 second', now(), case when n > 1000 then 2 else 1 end from generate_series(1, 20000) n`);
+  const before = await touched();
+  await work();
+  const after = await touched();
+  expect(after.scans - before.scans).toBe(0);
+  expect(after.rows - before.rows).toBeLessThan(500);
+});
+
+/** How many scans of whole tables there were, and how many rows scans of any kind have looked at. */
+async function touched(): Promise<{ scans: number; rows: number }> {
+  const flush = { name: "flush", text: "select pg_stat_force_next_flush()" };
+  for (let n = 0; n < 2; n += 1) await Promise.all([db.write(flush, []), db.write(flush, []), db.read(flush, [])]);
+  const { rows } = await admin.query<{ scans: number; rows: number }>(
+    `select (select sum(seq_scan)::int from pg_stat_user_tables where relname = 'delivery') scans,
+      ((select sum(seq_tup_read) from pg_stat_user_tables) + (select sum(idx_tup_read) from pg_stat_user_indexes))::int "rows"`,
+  );
+  return rows[0] as { scans: number; rows: number };
+}
