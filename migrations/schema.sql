@@ -65,6 +65,7 @@ create table dedupe_shape (
   namespace_id integer not null,
   kind text not null,
   fields text[] not null,
+  filled_below bigint not null,
   constraint dedupe_shape_pkey PRIMARY KEY (id),
   constraint dedupe_shape_natural_key UNIQUE (namespace_id, kind, fields),
   constraint dedupe_shape_namespace_fkey FOREIGN KEY (namespace_id) REFERENCES namespace(id)
@@ -318,14 +319,8 @@ CREATE OR REPLACE FUNCTION public.mp_add_dedupe_shapes(p_namespace integer, p_ki
 AS $function$
 begin
   perform pg_advisory_xact_lock(7710, 2);
-  with fresh as (
-    insert into dedupe_shape (namespace_id, kind, fields)
-    select distinct p_namespace, x.kind, x.fields::text[] from unnest(p_kinds, p_fields) x(kind, fields) on conflict do nothing returning id, kind, fields
-  )
-  insert into dedupe_key (shape, hash, task_id)
-  select f.id, hashtextextended((select coalesce(jsonb_agg(t.metadata -> e order by n)::text, '[]') from unnest(f.fields) with ordinality x(e, n)), f.id), t.id
-  from task t join queue q on q.id = t.queue join fresh f on f.kind = q.kind
-  where t.namespace_id = p_namespace and jsonb_exists_all(coalesce(t.metadata, '{}'), f.fields);
+  insert into dedupe_shape (namespace_id, kind, fields, filled_below)
+  select distinct p_namespace, x.kind, x.fields::text[], coalesce((select max(id) + 1 from task), 0) from unnest(p_kinds, p_fields) x(kind, fields) on conflict do nothing;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[], p_stopped bigint DEFAULT NULL::bigint, OUT o_follow_ups bigint[], OUT o_wake boolean)
@@ -534,6 +529,7 @@ declare
   candidates bigint[];
   looked_at bigint[];
   unneeded bigint[];
+  gone bigint[] := '{}';
   canceled record;
 begin
   o_ready := '{}';
@@ -546,21 +542,25 @@ begin
   end loop;
   if cardinality(candidates) = 0 then return; end if;
   perform from task_state h where h.id = any (candidates) and h.status < 6 order by h.status in (1, 5), h.id for update;
+  -- Level by level: one that only dependents keep that are to be canceled, too, has none left.
   looked_at := candidates;
   loop
     select array_agg(h.id) into unneeded from unnest(looked_at) x(id) join task_state h on h.id = any (array[x.id])
-    where h.status < 6 and h.only_for_dependents
-      and not exists (select from task t cross join lateral unnest(t.children) c(child)
-        cross join lateral (select from task_state d where d.id = any (array[c.child]) and d.status < 6 offset 0) d where t.id = any (array[x.id]))
-      and not exists (select from edge_late l
-        cross join lateral (select from task_state d where d.id = any (array[l.child]) and d.status < 6 offset 0) d where l.parent = any (array[x.id]));
+    where h.status < 6 and h.only_for_dependents and h.id <> all (gone)
+      -- The newest first: they are the ones that most often have not ended.
+      and not exists (select from task t cross join lateral (select c from unnest(t.children) c order by c desc offset 0) c(child)
+        cross join lateral (select from task_state d where d.id = any (array[c.child]) and d.status < 6 and d.id <> all (gone) offset 0) d where t.id = any (array[x.id]))
+      and not exists (select from (select e.child from edge_late e where e.parent = any (array[x.id]) order by e.child desc offset 0) l
+        cross join lateral (select from task_state d where d.id = any (array[l.child]) and d.status < 6 and d.id <> all (gone) offset 0) d);
     exit when unneeded is null;
-    canceled := mp_cancel(unneeded, 'every task that depends on it has ended', false, clock_timestamp(), o_changes);
-    o_changes := canceled.p_changes;
-    o_ready := o_ready || canceled.o_ready;
-    select array_agg(distinct p.parent) into looked_at from mp_parents(canceled.o_ids) p where p.only_for_dependents and p.status < 6;
+    gone := gone || unneeded;
+    select array_agg(distinct p.parent) into looked_at from mp_parents(unneeded) p where p.only_for_dependents and p.status < 6;
     exit when looked_at is null;
   end loop;
+  if cardinality(gone) = 0 then return; end if;
+  canceled := mp_cancel(gone, 'every task that depends on it has ended', false, clock_timestamp(), o_changes);
+  o_changes := canceled.p_changes;
+  o_ready := canceled.o_ready;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_children(p_ids bigint[])
@@ -571,7 +571,7 @@ AS $function$
   select coalesce(array_agg(distinct child), '{}') from (
     select c.child from unnest(p_ids) x(id) join task t on t.id = any (array[x.id]) cross join lateral unnest(t.children) c(child)
     union all
-    select l.child from unnest(p_ids) x(id) join edge_late l on l.parent = any (array[x.id])
+    select l.child from unnest(p_ids) x(id) cross join lateral (select e.child from edge_late e where e.parent = any (array[x.id]) offset 0) l
   ) edge
 $function$;
 
@@ -612,7 +612,8 @@ begin
         select head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit p_max for update of h skip locked
       ), gone as (
         delete from ready where ctid = any (array(
-          select r.ctid from free join ready r on r.queue = any (array[free.queue]) and r.rank = free.rank and r.id = free.id)) returning id
+          select r.place from free cross join lateral (
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r)) returning id
       )
       select array_agg(id order by id), count(*), (select count(*) from head), exists (select from paused_batch) into taken, seen, heads, holds from gone;
     end if;
@@ -816,12 +817,20 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_result || jsonb_build_object('answer', p_answer));
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_dedupe_hash(p_shape integer, p_fields text[], p_metadata jsonb)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select hashtextextended((select coalesce(jsonb_agg(p_metadata -> f order by n)::text, '[]') from unnest(p_fields) with ordinality x(f, n)), p_shape)
+$function$;
+
 CREATE OR REPLACE FUNCTION public.mp_dedupe_hashes(p_namespace integer, p_queue integer, p_metadata jsonb)
  RETURNS TABLE(shape integer, hash bigint)
  LANGUAGE sql
  STABLE ROWS 2
 AS $function$
-  select s.id, hashtextextended((select coalesce(jsonb_agg(p_metadata -> f order by n)::text, '[]') from unnest(s.fields) with ordinality x(f, n)), s.id)
+  select s.id, mp_dedupe_hash(s.id, s.fields, p_metadata)
   from queue q join dedupe_shape s on s.namespace_id = any (array[p_namespace]) and s.kind = q.kind
   where q.id = any (array[p_queue]) and jsonb_exists_all(coalesce(p_metadata, '{}'), s.fields)
 $function$;
@@ -832,11 +841,16 @@ CREATE OR REPLACE FUNCTION public.mp_dequeue(p_ids bigint[])
 AS $function$
 begin
   if cardinality(p_ids) > 0 then
+    -- In the order in which ResumeBatch takes them.
+    perform from (
+      select h.batch_id, h.id from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) order by h.batch_id, h.id
+    ) x cross join lateral (select p.id from parked p where p.batch_id = x.batch_id and p.id = x.id offset 0 for update) k;
     delete from parked where ctid = any (array(
-      select k.ctid from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) join parked k on k.batch_id = any (array[h.batch_id]) and k.id = h.id));
+      select k.place from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
+        cross join lateral (select p.ctid as place from parked p where p.batch_id = h.batch_id and p.id = h.id offset 0) k));
     delete from ready where ctid = any (array(
-      select r.ctid from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
-        join ready r on r.queue = any (array[h.queue]) and r.rank = -h.priority and r.id = h.id));
+      select r.place from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
+        cross join lateral (select q.ctid as place from ready q where q.queue = h.queue and q.rank = -h.priority and q.id = h.id offset 0) r));
   end if;
 end $function$;
 
@@ -880,6 +894,30 @@ begin
   returning h.id, h.lease_until;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_fill_dedupe_shape(p_shape integer, p_step integer)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+declare
+  shape dedupe_shape;
+  queues integer[];
+  lowest bigint;
+begin
+  select * into shape from dedupe_shape where id = p_shape for update;
+  if shape.filled_below = 0 then return 0; end if;
+  queues := array(select id from queue where namespace_id = shape.namespace_id and kind = shape.kind);
+  with older as materialized (
+    select t.id, t.queue, t.metadata from task t where t.id < shape.filled_below order by t.id desc limit p_step
+  ), added as (
+    insert into dedupe_key (shape, hash, task_id)
+    select p_shape, mp_dedupe_hash(p_shape, shape.fields, o.metadata), o.id
+    from older o where o.queue = any (queues) and jsonb_exists_all(coalesce(o.metadata, '{}'), shape.fields) on conflict do nothing
+  )
+  select case when count(*) = p_step then min(id) else 0 end into lowest from older;
+  update dedupe_shape set filled_below = lowest where id = p_shape;
+  return lowest;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_find_duplicates(p_items integer[], p_shapes integer[], p_metadatas text[], p_statuses text[])
  RETURNS TABLE(o_item integer, o_task_id bigint, o_status smallint)
  LANGUAGE plpgsql
@@ -888,7 +926,7 @@ declare
   lot integer;
 begin
   for lot in
-    select distinct (hashtextextended((select coalesce(jsonb_agg(x.metadata::jsonb -> f order by n)::text, '[]') from unnest(s.fields) with ordinality y(f, n)), s.id) & 255)::integer
+    select distinct (mp_dedupe_hash(s.id, s.fields, x.metadata::jsonb) & 255)::integer
     from unnest(p_shapes, p_metadatas) x(shape, metadata) join dedupe_shape s on s.id = any (array[x.shape]) order by 1
   loop
     perform pg_advisory_xact_lock(7711, lot);
@@ -896,19 +934,20 @@ begin
 
   -- What has ended is marked, so that it is looked at once only; not what is being retried just now.
   with wanted as materialized (
-    select distinct s.id as shape, hashtextextended((select coalesce(jsonb_agg(x.metadata::jsonb -> f order by n)::text, '[]') from unnest(s.fields) with ordinality y(f, n)), s.id) as hash
+    select distinct s.id as shape, mp_dedupe_hash(s.id, s.fields, x.metadata::jsonb) as hash
     from unnest(p_shapes, p_metadatas) x(shape, metadata) join dedupe_shape s on s.id = any (array[x.shape])
   ), over as materialized (
-    select w.shape, w.hash, k.task_id from wanted w join dedupe_key k on k.shape = any (array[w.shape]) and k.hash = w.hash and not k.ended
-      join task_state h on h.id = any (array[k.task_id]) where h.status > 5 for share of h skip locked
+    select k.place from wanted w cross join lateral (
+        select q.ctid as place, q.task_id from dedupe_key q where q.shape = w.shape and q.hash = w.hash and not q.ended offset 0
+      ) k join task_state h on h.id = any (array[k.task_id]) where h.status > 5 for share of h skip locked
   )
-  update dedupe_key k set ended = true from over o where k.shape = any (array[o.shape]) and k.hash = o.hash and k.task_id = o.task_id;
+  update dedupe_key set ended = true where ctid = any (array(select place from over));
 
   return query
   select x.item, f.task_id, f.status
   from unnest(p_items, p_shapes, p_metadatas, p_statuses) x(item, shape, metadata, statuses) join dedupe_shape s on s.id = any (array[x.shape])
     cross join lateral (
-      select hashtextextended((select coalesce(jsonb_agg(x.metadata::jsonb -> e order by n)::text, '[]') from unnest(s.fields) with ordinality y(e, n)), s.id) as hash
+      select mp_dedupe_hash(s.id, s.fields, x.metadata::jsonb) as hash
     ) v cross join lateral (
       (select k.task_id, h.status from dedupe_key k join task_state h on h.id = any (array[k.task_id]) join task t on t.id = any (array[k.task_id])
         where k.shape = x.shape and k.hash = v.hash and not k.ended and h.status = any (x.statuses::smallint[])
@@ -1042,7 +1081,7 @@ begin
   if appended.o_wake then o_ready := o_ready || 0; end if;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_follow_up(p_id bigint, OUT o_found boolean, OUT o_ready integer[], OUT o_follow_ups bigint[])
+CREATE OR REPLACE FUNCTION public.mp_follow_up(p_id bigint, OUT o_ready integer[], OUT o_follow_ups bigint[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -1054,13 +1093,8 @@ declare
 begin
   o_ready := '{}';
   o_follow_ups := '{}';
-  if p_id is not null then
-    delete from follow_up where id = p_id returning * into entry;
-  else
-    delete from follow_up where id = (select id from follow_up order by id limit 1 for update skip locked) returning * into entry;
-  end if;
-  o_found := entry.id is not null;
-  if not o_found then return; end if;
+  delete from follow_up where id = p_id returning * into entry;
+  if entry.id is null then return; end if;
   if entry.kind = 1 then
     -- One that was retried meanwhile has not failed any more.
     select t.batch_id, coalesce(t.key, t.name) as name into failed from unnest(entry.task_ids) x(id) join task t on t.id = any (array[x.id])
@@ -1150,7 +1184,8 @@ begin
         where t.id = any (array[x.id]) and not p_late_only
         union all
         select l.child, l.condition from edge_late l where l.parent = any (array[x.id])
-      ) e(child, condition) join task_state h on h.id = any (array[e.child])
+        offset 0
+      ) e(child, condition) cross join lateral (select d.execution, d.skip from task_state d where d.id = any (array[e.child]) and d.status in (1, 5) offset 0) h
         cross join lateral (select case when x.status = 6 then e.condition = 3 else e.condition <> 2 end or h.skip) s(unmet)
       union
       select c, true, true from unnest(p_children) c
@@ -1159,7 +1194,8 @@ begin
         select c.child, coalesce(c.condition, 1::smallint) from task t, unnest(t.children, t.child_conditions) c(child, condition) where t.id = any (array[d.id])
         union all
         select l.child, l.condition from edge_late l where l.parent = any (array[d.id])
-      ) e(child, condition) join task_state h on h.id = any (array[e.child])
+        offset 0
+      ) e(child, condition) cross join lateral (select c.execution, c.skip from task_state c where c.id = any (array[e.child]) and c.status in (1, 5) offset 0) h
         cross join lateral (select case when d.unmet then e.condition <> 2 else e.condition = 3 end or h.skip) s(unmet)
       where d.further
     )
@@ -1229,24 +1265,28 @@ CREATE OR REPLACE FUNCTION public.mp_park(p_queues integer[], p_max integer)
 AS $function$
 declare
   moved integer;
+  look integer := p_max;
 begin
   loop
     with head as materialized (
       select r.queue, r.rank, r.id from unnest(p_queues) q(queue) cross join lateral (
-        select r.queue, r.rank, r.id from ready r where r.queue = q.queue order by r.rank, r.id limit greatest(p_max, 500)
+        select r.queue, r.rank, r.id from ready r where r.queue = q.queue order by r.rank, r.id limit look
       ) r
     ), held as materialized (
       select h.batch_id, head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id])
       where h.status = 2 and exists (select from paused_batch b where b.batch_id = any (array[h.batch_id])) for update of h skip locked
     ), gone as (
       delete from ready where ctid = any (array(
-        select r.ctid from held join ready r on r.queue = any (array[held.queue]) and r.rank = held.rank and r.id = held.id)) returning queue, rank, id
+        select r.place from held cross join lateral (
+          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.id = held.id offset 0) r)) returning queue, rank, id
     ), kept as (
       insert into parked (batch_id, id, queue, rank) select h.batch_id, gone.id, gone.queue, gone.rank from gone join task_state h on h.id = any (array[gone.id])
       on conflict do nothing
     )
     select count(*) into moved from gone;
     exit when moved = 0;
+    -- Rows that are gone stay in the index for a while, and are passed again and again: twice as many each time.
+    look := look * 2;
   end loop;
 end $function$;
 
@@ -1452,7 +1492,7 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object('taken', o_taken::text[], 'refused', o_refused::text[], 'statuses', o_refused_statuses));
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_retry(p_namespace integer, p_request_id text, p_hash bytea, p_ids bigint[], p_batch bigint, p_with_dependents boolean, OUT o_taken bigint[], OUT o_refused bigint[], OUT o_refused_statuses smallint[], OUT o_blockers bigint[], OUT o_batch jsonb, OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_replayed_hash bytea)
+CREATE OR REPLACE FUNCTION public.mp_retry(p_namespace integer, p_request_id text, p_hash bytea, p_ids bigint[], p_batch bigint, p_with_dependents boolean, OUT o_taken bigint[], OUT o_count integer, OUT o_refused bigint[], OUT o_refused_statuses smallint[], OUT o_blockers bigint[], OUT o_batch jsonb, OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_replayed_hash bytea)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -1462,14 +1502,12 @@ declare
   ids bigint[];
   related bigint[];
   locked bigint[] := '{}';
-  below bigint[];
   blocked bigint[] := '{}';
   blockers bigint[] := '{}';
   looked_at bigint[];
   back record;
   moved record;
   again record;
-  unmet record;
   settled record;
   appended record;
   reopened record;
@@ -1484,6 +1522,7 @@ begin
     o_refused_statuses := array(select jsonb_array_elements_text(earlier -> 'statuses'))::smallint[];
     o_blockers := array(select jsonb_array_elements_text(earlier -> 'blockers'))::bigint[];
     o_batch := earlier -> 'batch';
+    o_count := (earlier ->> 'count')::integer;
     return;
   end if;
   if p_batch is not null then
@@ -1538,7 +1577,7 @@ begin
   with fact as (
     select child as id, 1 as waits, 0 as late from mp_parents(ids) where status < 6
     union all
-    select l.parent, 0, 1 from unnest(ids) x(id) join edge_late l on l.parent = any (array[x.id])
+    select l.parent, 0, 1 from unnest(ids) x(id) cross join lateral (select e.parent from edge_late e where e.parent = any (array[x.id]) offset 0) l
     union all
     select unnest(ids), 0, 0
   ), counted as materialized (
@@ -1561,9 +1600,6 @@ begin
       h.attempt, h.queue, h.dependents, h.total_deadline
   ), watched as (
     insert into timer (due, task_ids, attempts) select total_deadline, array_agg(id), array_agg(-1) from u where total_deadline is not null group by total_deadline
-  ), found_again as (
-    update dedupe_key k set ended = false from u join task t on t.id = any (array[u.id]) cross join lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
-    where k.shape = any (array[d.shape]) and k.hash = d.hash and k.task_id = u.id and k.ended
   )
   select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(status) to_statuses,
     array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers, array_agg(id) filter (where status = 2) pending,
@@ -1573,33 +1609,24 @@ begin
   o_ready := array(select distinct h.queue from unnest(locked) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2);
 
   if moved.ids is not null then
+    if exists (select from dedupe_shape) then
+      update dedupe_key set ended = false where ctid = any (array(
+        select k.place from unnest(moved.ids) x(id) join task t on t.id = any (array[x.id]) cross join lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
+          cross join lateral (
+            select q.ctid as place from dedupe_key q where q.shape = d.shape and q.hash = d.hash and q.task_id = t.id and q.ended offset 0) k));
+    end if;
     changes := row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
-    below := array(select h.id from unnest(mp_children(moved.ids)) x(id) join task_state h on h.id = any (array[x.id]) where h.status in (1, 2, 5));
-    -- Those that run again are among them, where they depend on each other: for them nothing changes.
-    perform mp_dequeue(array(select h.id from unnest(below) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2));
-    -- A parent that ended badly while its child ran is settled now that the child waits.
-    select array_agg(p.parent) parents, array_agg(p.status) statuses, array_agg(p.child) children, array_agg(p.condition) conditions into unmet
-    from mp_parents(below) p where p.status > 5 and ((p.condition = 1 and p.status <> 6) or (p.condition = 3 and p.status in (6, 9)));
-    with stand as materialized (
-      select child as id, count(*) filter (where status < 6 or (condition = 1 and status <> 6) or (condition = 3 and status in (6, 9)))::integer as deps_left
-      from mp_parents(below) group by child
-    ), u as (
-      update task_state h set deps_left = s.deps_left, skip = false, status = case when h.status = 2 and s.deps_left > 0 then 1 else h.status end,
-        prior_status = case when h.status = 2 and s.deps_left > 0 then 2 else 0 end
-      from stand s where h.id = any (array[s.id]) returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue
-    )
-    select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(status) to_statuses,
-      array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers into again from u where prior_status <> 0;
-    changes := mp_concat(changes, row(again.types, again.batch_ids, again.ids, again.from_statuses, again.to_statuses, again.attempts, again.queues, again.workers, null, null));
+    again := mp_wait_again(moved.ids);
+    changes := mp_concat(changes, again.o_changes);
     if moved.pending is not null then
       o_ready := o_ready || mp_enqueue(moved.pending, now_time);
     end if;
     if moved.joined is not null then
       update task_state h set status = 6, end_time = now_time where h.id = any (moved.joined);
     end if;
-    if moved.ended is not null or unmet.parents is not null then
+    if moved.ended is not null or cardinality(again.o_parents) > 0 then
       settled := mp_settle(coalesce(moved.ended, '{}'), array_fill(6::smallint, array[coalesce(cardinality(moved.ended), 0)]),
-        coalesce(unmet.parents, '{}'), coalesce(unmet.statuses, '{}'), coalesce(unmet.children, '{}'), coalesce(unmet.conditions, '{}'), false, now_time, changes);
+        again.o_parents, again.o_parent_statuses, again.o_children, again.o_conditions, false, now_time, changes);
       changes := settled.p_changes;
       o_ready := o_ready || settled.o_ready;
     end if;
@@ -1616,13 +1643,15 @@ begin
     o_follow_ups := appended.o_follow_ups;
     if appended.o_wake then o_ready := o_ready || 0; end if;
   end if;
+  o_count := cardinality(o_taken);
   if p_batch is not null then
     o_batch := mp_batch_json(p_batch);
+    o_taken := '{}';
   end if;
   select coalesce(array_agg(r.id), '{}'), coalesce(array_agg(r.status), '{}'), coalesce(array_agg(b.parent), '{}') into o_refused, o_refused_statuses, o_blockers
   from mp_refused(p_ids, o_taken) r left join unnest(blocked, blockers) b(id, parent) on b.id = any (array[r.id]);
   perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object(
-    'taken', o_taken::text[], 'refused', o_refused::text[], 'statuses', o_refused_statuses, 'blockers', o_blockers::text[], 'batch', o_batch));
+    'taken', o_taken::text[], 'count', o_count, 'refused', o_refused::text[], 'statuses', o_refused_statuses, 'blockers', o_blockers::text[], 'batch', o_batch));
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_retry_delay(p_policy integer, p_attempt integer, p_requested bigint)
@@ -1711,7 +1740,8 @@ begin
         cross join lateral unnest(t.children, t.child_conditions) c(child, condition)
       where not late_only
       union all
-      select x.id, x.status, l.child, l.condition from unnest(ids, statuses) x(id, status) join edge_late l on l.parent = any (array[x.id])
+      select x.id, x.status, l.child, l.condition from unnest(ids, statuses) x(id, status)
+        cross join lateral (select e.child, e.condition from edge_late e where e.parent = any (array[x.id]) offset 0) l
       union all
       select x.parent, x.status, x.child, x.condition from unnest(parents, parent_statuses, children, conditions) x(parent, status, child, condition)
     ), settled as materialized (
@@ -1851,8 +1881,10 @@ begin
     o_ready := array[was.queue];
   end if;
   if p_fields & 2 > 0 and exists (select from dedupe_shape) then
-    delete from dedupe_key k using task t, lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
-    where t.id = any (array[p_id]) and k.shape = d.shape and k.hash = d.hash and k.task_id = t.id;
+    delete from dedupe_key where ctid = any (array(
+      select k.place from task t cross join lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
+        cross join lateral (select q.ctid as place from dedupe_key q where q.shape = d.shape and q.hash = d.hash and q.task_id = t.id offset 0) k
+      where t.id = any (array[p_id])));
   end if;
   update task t set metadata = case when p_fields & 2 > 0 then p_metadata::jsonb else t.metadata end,
     expected_count = case when p_fields & 4 > 0 then p_expected else t.expected_count end, spec = p_spec
@@ -1874,10 +1906,35 @@ begin
   where due is not null and p_fields & 120 > 0;
   if p_fields & 4 > 0 and was.expected_count is distinct from p_expected then
     update batch_state b set expected_count = case when exists (
-        select from task t where t.batch_id = b.batch_id and t.expected_count is not null) then coalesce(b.expected_count, 0) - coalesce(was.expected_count, 0) + coalesce(p_expected, 0) end
+        select from task t where t.batch_id = any (array[b.batch_id]) and t.expected_count is not null) then coalesce(b.expected_count, 0) - coalesce(was.expected_count, 0) + coalesce(p_expected, 0) end
     where b.batch_id = after.batch_id;
   end if;
   perform mp_append_event(row(array[6::smallint], array[after.batch_id], array[p_id], array[after.status], array[after.status], array[after.attempt], array[after.queue],
     array[p_fields], null, null)::mp_changes);
   perform mp_keep_request(p_namespace, p_request_id, p_hash, '{}');
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_wait_again(p_ids bigint[], OUT o_changes mp_changes, OUT o_parents bigint[], OUT o_parent_statuses smallint[], OUT o_children bigint[], OUT o_conditions smallint[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  below bigint[] := array(select h.id from unnest(mp_children(p_ids)) x(id) join task_state h on h.id = any (array[x.id]) where h.status in (1, 2, 5));
+  moved record;
+begin
+  perform mp_dequeue(array(select h.id from unnest(below) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2));
+  select coalesce(array_agg(p.parent), '{}'), coalesce(array_agg(p.status), '{}'), coalesce(array_agg(p.child), '{}'), coalesce(array_agg(p.condition), '{}')
+  into o_parents, o_parent_statuses, o_children, o_conditions
+  from mp_parents(below) p where p.status > 5 and ((p.condition = 1 and p.status <> 6) or (p.condition = 3 and p.status in (6, 9)));
+  with stand as materialized (
+    select child as id, count(*) filter (where status < 6 or (condition = 1 and status <> 6) or (condition = 3 and status in (6, 9)))::integer as deps_left
+    from mp_parents(below) group by child
+  ), u as (
+    update task_state h set deps_left = s.deps_left, skip = false, status = case when h.status = 2 and s.deps_left > 0 then 1 else h.status end,
+      prior_status = case when h.status = 2 and s.deps_left > 0 then 2 else 0 end
+    from stand s where h.id = any (array[s.id]) returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue
+  )
+  select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(status) to_statuses,
+    array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers into moved from u where prior_status <> 0;
+  o_changes := row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
 end $function$;

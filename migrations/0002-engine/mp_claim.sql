@@ -38,7 +38,8 @@ begin
         select head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit p_max for update of h skip locked
       ), gone as (
         delete from ready where ctid = any (array(
-          select r.ctid from free join ready r on r.queue = any (array[free.queue]) and r.rank = free.rank and r.id = free.id)) returning id
+          select r.place from free cross join lateral (
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r)) returning id
       )
       select array_agg(id order by id), count(*), (select count(*) from head), exists (select from paused_batch) into taken, seen, heads, holds from gone;
     end if;

@@ -7,7 +7,7 @@ declare
   lot integer;
 begin
   for lot in
-    select distinct (hashtextextended((select coalesce(jsonb_agg(x.metadata::jsonb -> f order by n)::text, '[]') from unnest(s.fields) with ordinality y(f, n)), s.id) & 255)::integer
+    select distinct (mp_dedupe_hash(s.id, s.fields, x.metadata::jsonb) & 255)::integer
     from unnest(p_shapes, p_metadatas) x(shape, metadata) join dedupe_shape s on s.id = any (array[x.shape]) order by 1
   loop
     perform pg_advisory_xact_lock(7711, lot);
@@ -15,19 +15,20 @@ begin
 
   -- What has ended is marked, so that it is looked at once only; not what is being retried just now.
   with wanted as materialized (
-    select distinct s.id as shape, hashtextextended((select coalesce(jsonb_agg(x.metadata::jsonb -> f order by n)::text, '[]') from unnest(s.fields) with ordinality y(f, n)), s.id) as hash
+    select distinct s.id as shape, mp_dedupe_hash(s.id, s.fields, x.metadata::jsonb) as hash
     from unnest(p_shapes, p_metadatas) x(shape, metadata) join dedupe_shape s on s.id = any (array[x.shape])
   ), over as materialized (
-    select w.shape, w.hash, k.task_id from wanted w join dedupe_key k on k.shape = any (array[w.shape]) and k.hash = w.hash and not k.ended
-      join task_state h on h.id = any (array[k.task_id]) where h.status > 5 for share of h skip locked
+    select k.place from wanted w cross join lateral (
+        select q.ctid as place, q.task_id from dedupe_key q where q.shape = w.shape and q.hash = w.hash and not q.ended offset 0
+      ) k join task_state h on h.id = any (array[k.task_id]) where h.status > 5 for share of h skip locked
   )
-  update dedupe_key k set ended = true from over o where k.shape = any (array[o.shape]) and k.hash = o.hash and k.task_id = o.task_id;
+  update dedupe_key set ended = true where ctid = any (array(select place from over));
 
   return query
   select x.item, f.task_id, f.status
   from unnest(p_items, p_shapes, p_metadatas, p_statuses) x(item, shape, metadata, statuses) join dedupe_shape s on s.id = any (array[x.shape])
     cross join lateral (
-      select hashtextextended((select coalesce(jsonb_agg(x.metadata::jsonb -> e order by n)::text, '[]') from unnest(s.fields) with ordinality y(e, n)), s.id) as hash
+      select mp_dedupe_hash(s.id, s.fields, x.metadata::jsonb) as hash
     ) v cross join lateral (
       (select k.task_id, h.status from dedupe_key k join task_state h on h.id = any (array[k.task_id]) join task t on t.id = any (array[k.task_id])
         where k.shape = x.shape and k.hash = v.hash and not k.ended and h.status = any (x.statuses::smallint[])

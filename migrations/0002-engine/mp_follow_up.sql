@@ -1,6 +1,5 @@
--- Does what a change has left to be done: p_id, or (null) one that nobody is doing. Whoever is told of an id that another one is doing waits for it.
--- Answers whether there was anything, and what follows from it in turn.
-create function mp_follow_up(p_id bigint, out o_found boolean, out o_ready integer[], out o_follow_ups bigint[]) language plpgsql as $$
+-- Does what a change has left to be done; one that somebody else is doing is waited for. Answers what follows from it in turn.
+create function mp_follow_up(p_id bigint, out o_ready integer[], out o_follow_ups bigint[]) language plpgsql as $$
 declare
   entry follow_up;
   failed record;
@@ -9,13 +8,8 @@ declare
 begin
   o_ready := '{}';
   o_follow_ups := '{}';
-  if p_id is not null then
-    delete from follow_up where id = p_id returning * into entry;
-  else
-    delete from follow_up where id = (select id from follow_up order by id limit 1 for update skip locked) returning * into entry;
-  end if;
-  o_found := entry.id is not null;
-  if not o_found then return; end if;
+  delete from follow_up where id = p_id returning * into entry;
+  if entry.id is null then return; end if;
   if entry.kind = 1 then
     -- One that was retried meanwhile has not failed any more.
     select t.batch_id, coalesce(t.key, t.name) as name into failed from unnest(entry.task_ids) x(id) join task t on t.id = any (array[x.id])

@@ -5,7 +5,7 @@
 --
 -- While it looks, a task that may run again is WAITING with a time of end: so it counts as one that has not ended.
 create function mp_retry(p_namespace integer, p_request_id text, p_hash bytea, p_ids bigint[], p_batch bigint, p_with_dependents boolean,
-  out o_taken bigint[], out o_refused bigint[], out o_refused_statuses smallint[], out o_blockers bigint[], out o_batch jsonb, out o_ready integer[], out o_follow_ups bigint[], out o_replayed_hash bytea)
+  out o_taken bigint[], out o_count integer, out o_refused bigint[], out o_refused_statuses smallint[], out o_blockers bigint[], out o_batch jsonb, out o_ready integer[], out o_follow_ups bigint[], out o_replayed_hash bytea)
 language plpgsql as $$
 declare
   earlier jsonb;
@@ -13,14 +13,12 @@ declare
   ids bigint[];
   related bigint[];
   locked bigint[] := '{}';
-  below bigint[];
   blocked bigint[] := '{}';
   blockers bigint[] := '{}';
   looked_at bigint[];
   back record;
   moved record;
   again record;
-  unmet record;
   settled record;
   appended record;
   reopened record;
@@ -35,6 +33,7 @@ begin
     o_refused_statuses := array(select jsonb_array_elements_text(earlier -> 'statuses'))::smallint[];
     o_blockers := array(select jsonb_array_elements_text(earlier -> 'blockers'))::bigint[];
     o_batch := earlier -> 'batch';
+    o_count := (earlier ->> 'count')::integer;
     return;
   end if;
   if p_batch is not null then
@@ -89,7 +88,7 @@ begin
   with fact as (
     select child as id, 1 as waits, 0 as late from mp_parents(ids) where status < 6
     union all
-    select l.parent, 0, 1 from unnest(ids) x(id) join edge_late l on l.parent = any (array[x.id])
+    select l.parent, 0, 1 from unnest(ids) x(id) cross join lateral (select e.parent from edge_late e where e.parent = any (array[x.id]) offset 0) l
     union all
     select unnest(ids), 0, 0
   ), counted as materialized (
@@ -112,9 +111,6 @@ begin
       h.attempt, h.queue, h.dependents, h.total_deadline
   ), watched as (
     insert into timer (due, task_ids, attempts) select total_deadline, array_agg(id), array_agg(-1) from u where total_deadline is not null group by total_deadline
-  ), found_again as (
-    update dedupe_key k set ended = false from u join task t on t.id = any (array[u.id]) cross join lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
-    where k.shape = any (array[d.shape]) and k.hash = d.hash and k.task_id = u.id and k.ended
   )
   select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(status) to_statuses,
     array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers, array_agg(id) filter (where status = 2) pending,
@@ -124,33 +120,24 @@ begin
   o_ready := array(select distinct h.queue from unnest(locked) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2);
 
   if moved.ids is not null then
+    if exists (select from dedupe_shape) then
+      update dedupe_key set ended = false where ctid = any (array(
+        select k.place from unnest(moved.ids) x(id) join task t on t.id = any (array[x.id]) cross join lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
+          cross join lateral (
+            select q.ctid as place from dedupe_key q where q.shape = d.shape and q.hash = d.hash and q.task_id = t.id and q.ended offset 0) k));
+    end if;
     changes := row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
-    below := array(select h.id from unnest(mp_children(moved.ids)) x(id) join task_state h on h.id = any (array[x.id]) where h.status in (1, 2, 5));
-    -- Those that run again are among them, where they depend on each other: for them nothing changes.
-    perform mp_dequeue(array(select h.id from unnest(below) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2));
-    -- A parent that ended badly while its child ran is settled now that the child waits.
-    select array_agg(p.parent) parents, array_agg(p.status) statuses, array_agg(p.child) children, array_agg(p.condition) conditions into unmet
-    from mp_parents(below) p where p.status > 5 and ((p.condition = 1 and p.status <> 6) or (p.condition = 3 and p.status in (6, 9)));
-    with stand as materialized (
-      select child as id, count(*) filter (where status < 6 or (condition = 1 and status <> 6) or (condition = 3 and status in (6, 9)))::integer as deps_left
-      from mp_parents(below) group by child
-    ), u as (
-      update task_state h set deps_left = s.deps_left, skip = false, status = case when h.status = 2 and s.deps_left > 0 then 1 else h.status end,
-        prior_status = case when h.status = 2 and s.deps_left > 0 then 2 else 0 end
-      from stand s where h.id = any (array[s.id]) returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue
-    )
-    select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(status) to_statuses,
-      array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers into again from u where prior_status <> 0;
-    changes := mp_concat(changes, row(again.types, again.batch_ids, again.ids, again.from_statuses, again.to_statuses, again.attempts, again.queues, again.workers, null, null));
+    again := mp_wait_again(moved.ids);
+    changes := mp_concat(changes, again.o_changes);
     if moved.pending is not null then
       o_ready := o_ready || mp_enqueue(moved.pending, now_time);
     end if;
     if moved.joined is not null then
       update task_state h set status = 6, end_time = now_time where h.id = any (moved.joined);
     end if;
-    if moved.ended is not null or unmet.parents is not null then
+    if moved.ended is not null or cardinality(again.o_parents) > 0 then
       settled := mp_settle(coalesce(moved.ended, '{}'), array_fill(6::smallint, array[coalesce(cardinality(moved.ended), 0)]),
-        coalesce(unmet.parents, '{}'), coalesce(unmet.statuses, '{}'), coalesce(unmet.children, '{}'), coalesce(unmet.conditions, '{}'), false, now_time, changes);
+        again.o_parents, again.o_parent_statuses, again.o_children, again.o_conditions, false, now_time, changes);
       changes := settled.p_changes;
       o_ready := o_ready || settled.o_ready;
     end if;
@@ -167,11 +154,13 @@ begin
     o_follow_ups := appended.o_follow_ups;
     if appended.o_wake then o_ready := o_ready || 0; end if;
   end if;
+  o_count := cardinality(o_taken);
   if p_batch is not null then
     o_batch := mp_batch_json(p_batch);
+    o_taken := '{}';
   end if;
   select coalesce(array_agg(r.id), '{}'), coalesce(array_agg(r.status), '{}'), coalesce(array_agg(b.parent), '{}') into o_refused, o_refused_statuses, o_blockers
   from mp_refused(p_ids, o_taken) r left join unnest(blocked, blockers) b(id, parent) on b.id = any (array[r.id]);
   perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object(
-    'taken', o_taken::text[], 'refused', o_refused::text[], 'statuses', o_refused_statuses, 'blockers', o_blockers::text[], 'batch', o_batch));
+    'taken', o_taken::text[], 'count', o_count, 'refused', o_refused::text[], 'statuses', o_refused_statuses, 'blockers', o_blockers::text[], 'batch', o_batch));
 end $$;

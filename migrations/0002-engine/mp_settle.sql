@@ -33,7 +33,8 @@ begin
         cross join lateral unnest(t.children, t.child_conditions) c(child, condition)
       where not late_only
       union all
-      select x.id, x.status, l.child, l.condition from unnest(ids, statuses) x(id, status) join edge_late l on l.parent = any (array[x.id])
+      select x.id, x.status, l.child, l.condition from unnest(ids, statuses) x(id, status)
+        cross join lateral (select e.child, e.condition from edge_late e where e.parent = any (array[x.id]) offset 0) l
       union all
       select x.parent, x.status, x.child, x.condition from unnest(parents, parent_statuses, children, conditions) x(parent, status, child, condition)
     ), settled as materialized (

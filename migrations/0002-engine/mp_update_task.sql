@@ -23,8 +23,10 @@ begin
     o_ready := array[was.queue];
   end if;
   if p_fields & 2 > 0 and exists (select from dedupe_shape) then
-    delete from dedupe_key k using task t, lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
-    where t.id = any (array[p_id]) and k.shape = d.shape and k.hash = d.hash and k.task_id = t.id;
+    delete from dedupe_key where ctid = any (array(
+      select k.place from task t cross join lateral mp_dedupe_hashes(t.namespace_id, t.queue, t.metadata) d
+        cross join lateral (select q.ctid as place from dedupe_key q where q.shape = d.shape and q.hash = d.hash and q.task_id = t.id offset 0) k
+      where t.id = any (array[p_id])));
   end if;
   update task t set metadata = case when p_fields & 2 > 0 then p_metadata::jsonb else t.metadata end,
     expected_count = case when p_fields & 4 > 0 then p_expected else t.expected_count end, spec = p_spec
@@ -46,7 +48,7 @@ begin
   where due is not null and p_fields & 120 > 0;
   if p_fields & 4 > 0 and was.expected_count is distinct from p_expected then
     update batch_state b set expected_count = case when exists (
-        select from task t where t.batch_id = b.batch_id and t.expected_count is not null) then coalesce(b.expected_count, 0) - coalesce(was.expected_count, 0) + coalesce(p_expected, 0) end
+        select from task t where t.batch_id = any (array[b.batch_id]) and t.expected_count is not null) then coalesce(b.expected_count, 0) - coalesce(was.expected_count, 0) + coalesce(p_expected, 0) end
     where b.batch_id = after.batch_id;
   end if;
   perform mp_append_event(row(array[6::smallint], array[after.batch_id], array[p_id], array[after.status], array[after.status], array[after.attempt], array[after.queue],

@@ -101,12 +101,14 @@ create index delivery_due on delivery (due) where state = 1;
 create index delivery_task on delivery (task_id, id);
 create index delivery_batch on delivery (batch_id, id);
 
--- A dictionary: what matchers of deduplication compare. From the first use on, every task of the kind that has all fields is in dedupe_key.
+-- A dictionary: what matchers of deduplication compare. From the first use on, every new task of the kind that has all fields is in dedupe_key; older ones
+-- are added by steps, the newest first. filled_below: those with lower ids are not in it yet; 0: all are, and the shape can be used.
 create table dedupe_shape (
   id integer generated always as identity,
   namespace_id integer not null,
   kind text not null,
   fields text[] not null,
+  filled_below bigint not null,
   constraint dedupe_shape_pkey primary key (id),
   constraint dedupe_shape_natural_key unique (namespace_id, kind, fields),
   constraint dedupe_shape_namespace_fkey foreign key (namespace_id) references namespace (id)

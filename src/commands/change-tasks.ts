@@ -64,7 +64,8 @@ const refusals: Record<ChangeTasks["case"], (status: number) => MillpondError> =
 /** The refusal of a change that the state of a task does not allow. */
 export function illegal(from: number, to: number, why: string): MillpondError {
   const [fromName, toName] = [taskStatusName(from), taskStatusName(to)];
-  return new MillpondError("ILLEGAL_TRANSITION", `a task that is ${fromName} cannot become ${toName}: ${why}`, {
+  const what = from === to ? `the task is ${fromName}` : `a task that is ${fromName} cannot become ${toName}`;
+  return new MillpondError("ILLEGAL_TRANSITION", `${what}: ${why}`, {
     metadata: { from: fromName, to: toName },
   });
 }

@@ -14,7 +14,7 @@ import {
   type NewTaskRow,
 } from "../store/create-tasks.ts";
 import type { Writer } from "../store/database.ts";
-import { findExisting } from "../store/duplicates.ts";
+import { type DuplicateLookUp, findExisting } from "../store/duplicates.ts";
 import { formatMicros } from "../store/pg-types.ts";
 import { isAnswered, retryTaken } from "../store/requests.ts";
 import { getOpenBatchKeys, getTaskStates } from "../store/tasks.ts";
@@ -62,9 +62,9 @@ async function tryCreateTasks(engine: Engine, command: CreateTasks): Promise<Cre
   const doubtful = new Set(command.tasks.filter((task) => task.dedupe.length > 0).map((task) => task.key));
   const graph = checkGraph(command.tasks, new Map([...known].filter(([key]) => !doubtful.has(key))));
   const queues = await engine.dictionaries.internQueues(engine.namespaceId, command.tasks);
-  const policies = await engine.policies.internPolicies(command.tasks.map((task) => task.retry));
+  const policies = await engine.retryPolicies.intern(command.tasks.map((task) => task.retry));
   const wanted = lookUps(command.tasks);
-  const shapes = await engine.policies.internShapes(
+  const shapes = await engine.dedupeShapes.intern(
     engine.namespaceId,
     wanted.map(({ place, matcher }) => command.tasks[place]?.dedupe[matcher] as DedupeMatcher),
   );
@@ -106,14 +106,20 @@ async function duplicatesOf(
   tasks: readonly NewTask[],
   { wanted, shapes }: { wanted: readonly LookUp[]; shapes: readonly number[] },
 ): Promise<ReadonlyMap<number, Duplicate>> {
-  const rows = wanted.map(({ place, matcher }, n) => ({
-    shape: shapes[n] as number,
-    metadata: tasks[place]?.metadata ?? "{}",
-    statuses: tasks[place]?.dedupe[matcher]?.statuses ?? [],
-  }));
+  // What would find the same is looked for once: a hundred thousand tasks may have equal values.
+  const rows: DuplicateLookUp[] = [];
+  const rowOf = new Map<string, number>();
+  const byMatcher = new Map<string, number>();
+  for (const [n, { place, matcher, values }] of wanted.entries()) {
+    const shape = shapes[n] as number;
+    const statuses = tasks[place]?.dedupe[matcher]?.statuses ?? [];
+    const key = `${shape} ${statuses.join()} ${values}`;
+    const row = rowOf.get(key) ?? rows.push({ shape, metadata: tasks[place]?.metadata ?? "{}", statuses }) - 1;
+    rowOf.set(key, row);
+    byMatcher.set(`${place} ${matcher}`, row);
+  }
   const found = await findExisting(writer, rows);
-  const byMatcher = new Map(wanted.map(({ place, matcher }, n) => [`${place} ${matcher}`, found.get(n)]));
-  return findDuplicates(tasks, (place, matcher) => byMatcher.get(`${place} ${matcher}`));
+  return findDuplicates(tasks, (place, matcher) => found.get(byMatcher.get(`${place} ${matcher}`) ?? -1));
 }
 
 /** The keys of the batch that the request refers to, or wants for itself. */

@@ -1,4 +1,4 @@
-import { followUp } from "../store/attempts.ts";
+import { followUp, pendingFollowUps } from "../store/attempts.ts";
 import type { Outcome } from "../store/outcome.ts";
 import type { Engine } from "./engine.ts";
 
@@ -20,9 +20,22 @@ export async function finish(engine: Engine, outcome: Outcome): Promise<void> {
   }
 }
 
-/** Does one thing that a change has left to be done and that nobody is doing; tells whether there may be more. */
-export async function doFollowUp(engine: Engine): Promise<boolean> {
-  const { found, ...outcome } = await followUp(engine.db, undefined);
-  if (found) await finish(engine, outcome);
-  return found;
+const pendingMax = 100;
+
+/**
+ * Does what changes have left to be done and nobody has done yet, some of it; tells whether there may be more. One that fails keeps no other from being done;
+ * the first failure is thrown when all have been tried.
+ */
+export async function doFollowUps(engine: Engine): Promise<boolean> {
+  const ids = await pendingFollowUps(engine.db, pendingMax);
+  const failures: unknown[] = [];
+  for (const id of ids) {
+    const done = await followUp(engine.db, id).catch((error: unknown) => {
+      failures.push(error);
+      return undefined;
+    });
+    if (done !== undefined) await finish(engine, done);
+  }
+  if (failures.length > 0) throw failures[0];
+  return ids.length === pendingMax;
 }

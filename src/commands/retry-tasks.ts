@@ -43,10 +43,10 @@ export interface RetriedBatch {
 export async function retryBatch(engine: Engine, command: BatchCommand): Promise<RetriedBatch> {
   const request = { ...command, namespaceId: engine.namespaceId };
   const what = { ids: [], batchId: command.batchId, withDependents: true };
-  const { taken, batch, ...outcome } = await retryTaken(() => retry(engine.db, request, what));
+  const { count, batch, ...outcome } = await retryTaken(() => retry(engine.db, request, what));
   await finish(engine, outcome);
   if (batch === undefined) throw new Error("a batch was not answered");
-  return { batch, retriedCount: taken.size };
+  return { batch, retriedCount: count };
 }
 
 function refusal(status: number, blocker: bigint | undefined): MillpondError {

@@ -1,10 +1,10 @@
 import { invalidField, MillpondError } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import { hasEnded, TaskStatus, taskStatusName } from "../domain/task-status.ts";
-import { type UpdatableField, updatableFields } from "../domain/updatable-fields.ts";
+import { type EditableTask, type UpdatableField, updatableFields } from "../domain/updatable-fields.ts";
 import { retryTaken } from "../store/requests.ts";
 import { getTasks } from "../store/tasks.ts";
-import { type EditableTask, updateTask as writeUpdate } from "../store/update-task.ts";
+import { updateTask as writeUpdate } from "../store/update-task.ts";
 import type { Engine } from "./engine.ts";
 import { finish } from "./follow-ups.ts";
 import { taskEnded } from "./report-tasks.ts";

@@ -13,15 +13,18 @@ export interface LookUp {
   readonly place: number;
   /** Which matcher of the task. */
   readonly matcher: number;
+  /** Equal for look-ups, of one shape and for the same statuses, that find the same. */
+  readonly values: string;
 }
 
 /** The look-ups that the matchers of some tasks ask for. A matcher of which a task lacks a field is none. */
 export function lookUps(tasks: readonly NewTask[]): LookUp[] {
   return tasks.flatMap((task, place) => {
     const metadata = parse(task.metadata);
-    return task.dedupe.flatMap(({ fields }, matcher) =>
-      valuesOf(metadata, fields) === undefined ? [] : [{ place, matcher }],
-    );
+    return task.dedupe.flatMap(({ fields }, matcher) => {
+      const values = valuesOf(metadata, fields);
+      return values === undefined ? [] : [{ place, matcher, values }];
+    });
   });
 }
 
@@ -35,7 +38,7 @@ export function findDuplicates(
 ): ReadonlyMap<number, Duplicate> {
   const shapes = new Map<string, DedupeMatcher>();
   for (const task of tasks) for (const matcher of task.dedupe) shapes.set(shapeKey(matcher), matcher);
-  const seen = new Map<string, { place: number; status: number }[]>();
+  const seen: Seen = new Map();
   const found = new Map<number, Duplicate>();
   for (const [place, task] of tasks.entries()) {
     const metadata = parse(task.metadata);
@@ -48,19 +51,22 @@ export function findDuplicates(
     for (const [key, { kind, fields }] of shapes) {
       const values = kind === task.kind ? valuesOf(metadata, fields) : undefined;
       if (values === undefined) continue;
-      const same = seen.get(key + values) ?? [];
-      same.push({ place, status });
-      seen.set(key + values, same);
+      const places = seen.get(key + values) ?? new Map<number, number>();
+      if (!places.has(status)) places.set(status, place);
+      seen.set(key + values, places);
     }
   }
   return found;
 }
 
+/** By shape and values: the first place of each status. */
+type Seen = Map<string, Map<number, number>>;
+
 interface MatchInput {
   readonly task: NewTask;
   readonly place: number;
   readonly metadata: Readonly<Record<string, unknown>>;
-  readonly seen: ReadonlyMap<string, readonly { place: number; status: number }[]>;
+  readonly seen: Seen;
   readonly existing: (place: number, matcher: number) => { readonly id: bigint; readonly status: number } | undefined;
 }
 
@@ -70,8 +76,9 @@ function match({ task, place, metadata, seen, existing }: MatchInput): Duplicate
     if (values === undefined) continue;
     const there = existing(place, n);
     if (there !== undefined) return { case: "existing", ...there };
-    const earlier = seen.get(shapeKey(matcher) + values)?.find(({ status }) => matcher.statuses.includes(status));
-    if (earlier !== undefined) return { case: "earlier", place: earlier.place };
+    const places = seen.get(shapeKey(matcher) + values);
+    const earlier = matcher.statuses.flatMap((status) => places?.get(status) ?? []);
+    if (earlier.length > 0) return { case: "earlier", place: Math.min(...earlier) };
   }
   return undefined;
 }

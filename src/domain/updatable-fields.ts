@@ -11,3 +11,15 @@ export const updatableFields = {
 
 /** A field of {@link updatableFields}. */
 export type UpdatableField = keyof typeof updatableFields;
+
+/** All of a task that UpdateTask may change, as it is to be. JSON parts are texts. */
+export interface EditableTask {
+  readonly priority: number;
+  readonly metadata: string | null;
+  readonly expectedCount: bigint | null;
+  readonly startTimeoutMs: number;
+  readonly inactivityTimeoutMs: number;
+  readonly executionTimeoutMs: number | null;
+  readonly totalTimeoutMs: number | null;
+  readonly spec: string | null;
+}

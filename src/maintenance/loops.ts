@@ -1,6 +1,6 @@
 import type { Engine } from "../commands/engine.ts";
 import { fireTimers, forgetOldRequests } from "../commands/fire-timers.ts";
-import { doFollowUp } from "../commands/follow-ups.ts";
+import { doFollowUps } from "../commands/follow-ups.ts";
 import { Loop } from "../lib/loop.ts";
 
 /** What a maintenance loop is made of. */
@@ -34,7 +34,7 @@ export function createTimerLoop({ engine, onError }: MaintenanceOptions): Loop {
 
 /** The loop that does what changes have left to be done where their server died before it was. Safe on many servers at once. */
 export function createFollowUpLoop({ engine, onError }: MaintenanceOptions): Loop {
-  return new Loop({ runOnce: () => doFollowUp(engine), delayMs: () => followUpsPollMs, onError });
+  return new Loop({ runOnce: () => doFollowUps(engine), delayMs: () => followUpsPollMs, onError });
 }
 
 /** The loop that forgets answers of calls with a request_id after their 24 h. */

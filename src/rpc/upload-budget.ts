@@ -14,6 +14,8 @@ export interface CountedUpload extends Disposable {
   add(part: { readonly tasks: number; readonly dependencies: number; readonly bytes: number }): void;
 }
 
+/** What a part counts for itself: a stream of empty ones comes to its end, too. */
+const bytesPerPart = 256;
 /** What a task and a dependency take in memory beside the bytes of their message. */
 const bytesPerTask = 512;
 const bytesPerDependency = 96;
@@ -36,7 +38,7 @@ export class UploadBudget {
       add: (part) => {
         tasks += part.tasks;
         if (tasks > this.#limits.tasksMax) throw tooManyTasks(this.#limits.tasksMax);
-        const bytes = part.bytes + part.tasks * bytesPerTask + part.dependencies * bytesPerDependency;
+        const bytes = bytesPerPart + part.bytes + part.tasks * bytesPerTask + part.dependencies * bytesPerDependency;
         if (own + bytes > this.#limits.bytesMax) throw tooLarge(this.#limits.bytesMax);
         if (this.#held + bytes > this.#limits.bytesMax) throw busy(this.#limits.bytesMax);
         own += bytes;

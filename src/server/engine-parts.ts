@@ -9,9 +9,10 @@ import { Feed } from "../events/feed.ts";
 import type { Loop } from "../lib/loop.ts";
 import { createFollowUpLoop, createRequestLoop, createTimerLoop } from "../maintenance/loops.ts";
 import { Database } from "../store/database.ts";
+import { DedupeShapes } from "../store/dedupe-shapes.ts";
 import { Dictionaries } from "../store/dictionaries.ts";
 import { drawIdBlocks } from "../store/id-blocks.ts";
-import { PolicyDictionary } from "../store/policy-dictionary.ts";
+import { RetryPolicies } from "../store/retry-policies.ts";
 
 const namespaceId = 1;
 const feedPollMs = 1_000;
@@ -44,9 +45,9 @@ export function createEngineParts(options: {
   const dictionaries = new Dictionaries(db);
   const signal = new CommitSignal({ db, serverId: randomUUID(), onError: onError("commit signal") });
   const ids = new IdSource({ nowMs: Date.now, drawBlocks: (count) => drawIdBlocks(db, count) });
-  const policies = new PolicyDictionary(db);
+  const [retryPolicies, dedupeShapes] = [new RetryPolicies(db), new DedupeShapes(db)];
   const committed = (queues: readonly number[]): void => signal.committed(queues);
-  const engine: Engine = { db, dictionaries, policies, ids, namespaceId, committed };
+  const engine: Engine = { db, dictionaries, retryPolicies, dedupeShapes, ids, namespaceId, committed };
   const feed = new Feed({
     ...{ db, bufferedChangesMax: settings.feedBufferEvents, pollMs: feedPollMs },
     onError: onError("feed"),

@@ -132,10 +132,19 @@ export async function fireTimers(
 
 const followUpStatement: Statement = { name: "follow_up", text: "select * from mp_follow_up($1)" };
 
-/** Does what a change has left to be done: the one of this id, or any that nobody is doing. Answers whether there was one. */
-export async function followUp(db: Database, id: bigint | undefined): Promise<Outcome & { readonly found: boolean }> {
-  const rows = await db.write<OutcomeRow & { o_found: boolean }>(followUpStatement, [id ?? null]);
-  return { found: rows[0]?.o_found ?? false, ...outcomeOf(rows[0]) };
+/** Does what a change has left to be done; nothing where another one has done it. */
+export async function followUp(db: Database, id: bigint): Promise<Outcome> {
+  return outcomeOf((await db.write<OutcomeRow>(followUpStatement, [id]))[0]);
+}
+
+const pendingFollowUpsStatement: Statement = {
+  name: "pending_follow_ups",
+  text: "select id from follow_up order by id limit $1",
+};
+
+/** What is left to be done, the oldest first. */
+export async function pendingFollowUps(db: Pick<Database, "read">, max: number): Promise<bigint[]> {
+  return (await db.read<{ id: bigint }>(pendingFollowUpsStatement, [max])).map((row) => row.id);
 }
 
 const releaseStatement: Statement = { name: "release_tasks", text: "select * from mp_release($1, $2)" };

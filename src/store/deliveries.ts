@@ -37,7 +37,7 @@ const claimStatement: Statement = {
     ), d as (
       update delivery d set due = now() + $2::bigint * interval '1 millisecond', fence = d.fence + 1, last_attempt_time = now(),
         attempt_count = d.attempt_count + 1
-      from sized x where d.id = any (array[x.id]) and (x.n = 1 or x.total <= ${claimedBytesMax})
+      where d.id = any (array(select x.id from sized x where x.n = 1 or x.total <= ${claimedBytesMax}))
       returning d.*
     )
     select ${claimedColumns} from d ${taskOf} left join task_state h on h.id = any (array[d.task_id]) ${resultOf}
@@ -55,17 +55,18 @@ export function claimDeliveries(
   return db.write<ClaimedDelivery>(claimStatement, [max, leaseMs]);
 }
 
-/** The sum keeps the plan from the index of what is due, all of which it would walk. */
+/** A sum keeps the plan from the index of what is due, all of which it would walk; the bounds of the others, from that of another table's size. */
 const settleStatement: Statement = {
   name: "settle_deliveries",
   text: `with x as materialized (
       select d.id, x.state, x.delay, x.status_code, x.error
-      from unnest($1::bigint[], $2::integer[], $3::smallint[], $4::bigint[], $5::integer[], $6::text[]) x(id, fence, state, delay, status_code, error)
-      join delivery d on d.id = any (array[x.id]) where d.fence = x.fence and d.state + 0 = 1 order by d.id for update of d
+      from (
+        select * from unnest($1::bigint[], $2::integer[], $3::smallint[], $4::bigint[], $5::integer[], $6::text[]) x(id, fence, state, delay, status_code, error) order by id
+      ) x cross join lateral (select d.id from delivery d where d.id = x.id and d.fence = x.fence and d.state + 0 = 1 offset 0 for update) d
     )
     update delivery d set state = x.state, last_status_code = x.status_code, last_error = x.error,
       due = now() + x.delay * interval '1 millisecond', deliver_time = case x.state when 2 then now() end
-    from x where d.id = any (array[x.id]) returning d.id`,
+    from x where d.id = any (array(select id from x)) and x.id = d.id returning d.id`,
 };
 
 /** Records what attempts came to; answers the ids of those that were still their sender's. A sender whose lease is over changes nothing. */
@@ -171,7 +172,7 @@ const replayStatement = (by: ReplaySelection["by"]): Statement => ({
       select $5::integer is null or count(*) = $5::integer ok from chosen
     ), replayed as (
       update delivery d set state = 1, due = now(), attempt_count = 0, deliver_time = null
-      from chosen x where d.id = any (array[x.id]) and (select ok from whole) returning 1
+      where d.id = any (array(select id from chosen)) and (select ok from whole) returning 1
     ), outdated as (
       delete from request where namespace_id = $1 and request_id = $2 and create_time < now() - interval '24 hours' returning 1
     ), kept as (

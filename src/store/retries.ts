@@ -7,6 +7,8 @@ import { type RequestKey, requestValues } from "./requests.ts";
 /** What runs again, what does not (and the parent that keeps it from it, if one does), and the batch where one was asked for. */
 export interface Retried extends ItemsTaken {
   readonly blockers: ReadonlyMap<bigint, bigint>;
+  /** How many tasks run again; of a batch, they are not named. */
+  readonly count: number;
   readonly batch: Batch | undefined;
 }
 
@@ -20,6 +22,7 @@ export async function retry(
 ): Promise<Retried> {
   interface Row extends ItemsTakenRow {
     o_blockers: (bigint | null)[];
+    o_count: number;
     o_batch: Record<string, unknown> | null;
   }
   const values = [...requestValues(request), what.ids, what.batchId ?? null, what.withDependents];
@@ -32,6 +35,7 @@ export async function retry(
         return blocker === null ? [] : [[id, blocker] as const];
       }),
     ),
+    count: row.o_count,
     batch: row.o_batch === null ? undefined : parseBatchJson(row.o_batch),
   };
 }

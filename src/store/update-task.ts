@@ -1,20 +1,9 @@
 import type { Task } from "../domain/task.ts";
+import type { EditableTask } from "../domain/updatable-fields.ts";
 import type { Database, Statement, Writer } from "./database.ts";
 import { type Outcome, type OutcomeRow, outcomeOf } from "./outcome.ts";
 import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
 import { getTasks } from "./tasks.ts";
-
-/** What of a task a call may change, all of it as it is to be. JSON parts are texts. */
-export interface EditableTask {
-  readonly priority: number;
-  readonly metadata: string | null;
-  readonly expectedCount: bigint | null;
-  readonly startTimeoutMs: number;
-  readonly inactivityTimeoutMs: number;
-  readonly executionTimeoutMs: number | null;
-  readonly totalTimeoutMs: number | null;
-  readonly spec: string | null;
-}
 
 const findStatement: Statement = { name: "find_request", text: "select * from mp_find_request($1, $2)" };
 /** Before any lock of a row: kinds get a new shape of deduplication while nobody writes metadata. */

@@ -10,6 +10,7 @@ export interface PageRequest {
 
 const pageSizeDefault = 50;
 const pageSizeMax = 1000;
+const idMax = (1n << 63n) - 1n;
 
 /** Reads page_size (0: 50, above 1000: 1000) and page_token, which is bound to the filters: PAGE_TOKEN_MISMATCH for any others. */
 export function decodePage(
@@ -19,8 +20,9 @@ export function decodePage(
   const size = sizeOf(request);
   if (request.pageToken === "") return { size, before: undefined };
   const match = /^p([0-9a-f]{12})-(\d{1,19})$/.exec(Buffer.from(request.pageToken, "base64url").toString());
-  if (match === null || match[1] !== digest(filters)) throw mismatch();
-  return { size, before: BigInt(match[2] as string) };
+  const before = BigInt(match?.[2] ?? 0);
+  if (match === null || match[1] !== digest(filters) || before > idMax) throw mismatch();
+  return { size, before };
 }
 
 /** Writes the token of the next page; empty at the end. */

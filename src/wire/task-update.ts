@@ -1,24 +1,12 @@
 import { clone, create, fromJsonString, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
 import { MillpondError } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
-import { type UpdatableField, updatableFields } from "../domain/updatable-fields.ts";
+import { type EditableTask, type UpdatableField, updatableFields } from "../domain/updatable-fields.ts";
 import { type NewTask, NewTaskSchema, type Task as TaskMessage } from "../gen/millpond/v1/task_pb.ts";
 import { jsonBytesMax, structText } from "./json.ts";
 import { inactivityTimeoutMsDefault, startTimeoutMsDefault, unavailable } from "./new-task.ts";
 import { etagOf } from "./task.ts";
 import { millisOf, nonZero } from "./time.ts";
-
-/** What UpdateTask makes of a task: all that a call may change, as it is to be. JSON parts are texts. */
-export interface UpdatedTask {
-  readonly priority: number;
-  readonly metadata: string | null;
-  readonly expectedCount: bigint | null;
-  readonly startTimeoutMs: number;
-  readonly inactivityTimeoutMs: number;
-  readonly executionTimeoutMs: number | null;
-  readonly totalTimeoutMs: number | null;
-  readonly spec: string | null;
-}
 
 /** Reads which fields a mask names, each once. Refuses what this version cannot change. */
 export function decodeUpdateMask(paths: readonly string[]): UpdatableField[] {
@@ -44,7 +32,7 @@ export function applyUpdate(
   task: Task,
   given: TaskMessage,
   { fields, mergeMetadata }: { readonly fields: readonly UpdatableField[]; readonly mergeMetadata: boolean },
-): UpdatedTask {
+): EditableTask {
   const names = new Set(fields);
   const spec = task.spec === null ? create(NewTaskSchema) : fromJsonString(NewTaskSchema, task.spec);
   const timeout = (field: "start_timeout" | "inactivity_timeout" | "execution_timeout" | "total_timeout") => {

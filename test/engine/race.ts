@@ -160,10 +160,13 @@ export async function statusesOf(client: MillpondClient, taskIds: readonly strin
 /** How long a race is played: RACE_SECONDS in the environment, for who wants to look longer. */
 const playMs = 1000 * Number(process.env.RACE_SECONDS ?? 1);
 
+/** With the twelve to twenty-four cells of a race: hundreds of times, also on a slow machine. */
+const roundsMin = 10;
+
 /** Plays a race again and again, one round after the other, for a short time; answers how many rounds it were. */
 export async function playRounds(race: (n: number) => Promise<void>): Promise<number> {
   const end = performance.now() + playMs;
   let rounds = 0;
-  for (; rounds < 2 || performance.now() < end; rounds += 1) await race(rounds);
+  for (; rounds < roundsMin || performance.now() < end; rounds += 1) await race(rounds);
   return rounds;
 }

@@ -18,7 +18,12 @@ function receiver(answer: Answer = (response) => response.writeHead(202).end()):
   return startReceiver(answer);
 }
 
-const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
+/** How many start calls have come to something, as the metrics tell. */
+async function calledWith(outcome: string): Promise<number> {
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  const count = new RegExp(`^millpond_webhook_start_duration_seconds_count\\{outcome="${outcome}"\\} (\\d+)`, "m");
+  return Number(count.exec(metrics)?.[1] ?? 0);
+}
 
 describe.concurrent("start_timeout", () => {
   const silence: Answer = () => {};
@@ -66,10 +71,11 @@ describe.concurrent("start_timeout", () => {
       const task = await server.task(taskId);
       return task.attempt > 1 && task.status === TaskStatus.RUNNING ? task : undefined;
     }, "a later attempt to run");
+    const failuresBefore = await calledWith("failure");
     answerFirst();
     const dead = target.calls[0]?.url.searchParams.get("handle") ?? "";
     expect((await fetch(dead, { method: "POST", body: '{"success":{}}' })).status).toBe(410);
-    await pause(100);
+    await eventually(async () => (await calledWith("failure")) > failuresBefore, "the late answer to be taken in");
     expect(await server.status(taskId)).toBe("RUNNING");
     const outcomes = await history.outcomes(taskId);
     expect([outcomes[0], outcomes.at(-1)]).toEqual([

@@ -1,25 +1,43 @@
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { EditableTask } from "../../src/domain/updatable-fields.ts";
 import {
   changeTasks,
   claimTasks,
   extendLeases,
   fireTimers,
+  followUp,
   releaseTasks,
   reportTasks,
 } from "../../src/store/attempts.ts";
-import { listBatches, stopBatch } from "../../src/store/batches.ts";
+import { graphTasks, taskTitles } from "../../src/store/batch-graph.ts";
+import { holdBatch, listBatches, stopBatch } from "../../src/store/batches.ts";
 import { createGraph } from "../../src/store/create-tasks.ts";
 import { Database } from "../../src/store/database.ts";
+import { DedupeShapes } from "../../src/store/dedupe-shapes.ts";
+import {
+  claimDeliveries,
+  type DeliveryFilter,
+  listDeliveries,
+  nextDeliveryDue,
+  replayDeliveries,
+  settleDeliveries,
+} from "../../src/store/deliveries.ts";
+import { type DuplicateLookUp, findExisting } from "../../src/store/duplicates.ts";
 import { eventRange, eventTasks, tailEvents } from "../../src/store/events.ts";
-import { getAssignedTasks, getParents, getTaskStates, getTasks, listTasks } from "../../src/store/tasks.ts";
+import { retry } from "../../src/store/retries.ts";
+import {
+  getAssignedTasks,
+  getParents,
+  getTaskStates,
+  getTasks,
+  listAttempts,
+  listTasks,
+} from "../../src/store/tasks.ts";
+import { updateTask } from "../../src/store/update-task.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { endReports, graphRows } from "./graph-rows.ts";
-
-const tasksPerBatch = 1000;
-const endedTasks = 200_000;
-/** Rows of tables that are empty as a rule, of others' work. */
-const foreignRows = 20_000;
+import { fan, fillTables, graphWith, servants, tasksPerBatch } from "./plan-tables.ts";
 
 const request = { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) };
 const everything = {
@@ -64,7 +82,7 @@ async function touched(work: () => Promise<unknown>): Promise<{ scans: number; r
 
 async function counters(): Promise<{ scans: number; rows: number }> {
   const flush = { name: "flush", text: "select pg_stat_force_next_flush()" };
-  await Promise.all([db.write(flush, []), db.read(flush, [])]);
+  await Promise.all([db.write(flush, []), db.read(flush, []), admin.query(flush)]);
   const { rows } = await admin.query<{ scans: number; rows: number }>(
     `select (select sum(seq_scan)::int from pg_stat_user_tables) scans,
       ((select sum(seq_tup_read) from pg_stat_user_tables) + (select sum(idx_tup_read) from pg_stat_user_indexes))::int "rows"`,
@@ -72,10 +90,18 @@ async function counters(): Promise<{ scans: number; rows: number }> {
   return rows[0] as { scans: number; rows: number };
 }
 
-const claim = (max: number) => claimTasks(db, { queues: [1], max, worker: 1, leaseMs: 60_000 });
+const claim = (max: number, queues = [1]) => claimTasks(db, { queues, max, worker: 1, leaseMs: 60_000 });
+const change = (what: "cancel" | "pause" | "resume", ids: readonly bigint[]) =>
+  changeTasks(db, request, { case: what, ids, reason: "" });
+const stop = (batchId: bigint) => stopBatch(db, request, { batchId, reason: "" });
+const hold = (batchId: bigint, held: boolean) => holdBatch(db, request, { batchId, hold: held });
+const retryTasks = (ids: readonly bigint[], batchId?: bigint) =>
+  retry(db, request, { ids, batchId, withDependents: true });
+const fire = () => fireTimers(db, { rowsMax: 50, tasksMax: 1000 });
 
-/** Everything once, small: makes each connection prepare and plan all of it. */
+/** Everything once, small: makes each connection prepare and plan all of it, where it can be before there is anything in a table. */
 async function useEverything(): Promise<void> {
+  await useEngine();
   const chain = graphRows({ size: 3, parents: (place) => (place === 0 ? [] : [place - 1]), open: true });
   await createGraph(db, chain);
   await createGraph(db, graphRows({ size: 1, late: () => [chain.ids[0] as bigint] }));
@@ -89,6 +115,97 @@ async function useEverything(): Promise<void> {
   await stopBatch(db, request, { batchId: chain.batchId, reason: "" });
   await reads(chain.ids);
 }
+
+/** The changes of tasks and batches, once and small. */
+async function useEngine(): Promise<void> {
+  const graph = fan(3);
+  await createGraph(db, graph);
+  await change("pause", graph.ids);
+  await change("resume", graph.ids);
+  await hold(graph.batchId, true);
+  await claim(1, [1, 2]);
+  await claim(1);
+  await hold(graph.batchId, false);
+  await reportTasks(db, endReports((await claim(1)).tasks, 4));
+  await retryTasks([graph.ids[0] as bigint]);
+  await edit(graph.ids[1] as bigint);
+  await expireWhole(graph.ids);
+  await fire();
+  await retryTasks([], graph.batchId);
+  await stop(graph.batchId);
+  const served = servants(3);
+  await createGraph(db, served);
+  for (const id of (await change("cancel", served.ids.slice(-1))).followUps) await followUp(db, id);
+  await useDeliveries(3);
+  await useShape(async (shape) => {
+    await findAll(lookUps(shape, 2));
+    await createGraph(
+      db,
+      graphWith({ size: 2 }, (_, n) => ({ metadata: JSON.stringify({ x: n }) })),
+    );
+    await claim(2);
+  });
+}
+
+/** Lets total timeouts run out. */
+async function expireWhole(ids: readonly bigint[]): Promise<void> {
+  await admin.query(
+    "update task_state set total_deadline = clock_timestamp(), total_timeout_ms = 1 where id = any ($1)",
+    [ids],
+  );
+  await admin.query("insert into timer (due, task_ids, attempts) values (clock_timestamp(), $1, $2)", [
+    ids,
+    ids.map(() => -1),
+  ]);
+}
+
+/** Changes everything of a task that can be changed. */
+async function edit(id: bigint): Promise<void> {
+  const task: EditableTask = {
+    ...{ priority: 5, metadata: '{"x": 1}', expectedCount: 1n, startTimeoutMs: 1000, inactivityTimeoutMs: 1000 },
+    ...{ executionTimeoutMs: 1000, totalTimeoutMs: 1_000_000, spec: null },
+  };
+  await updateTask(db, request, { id, edit: () => ({ task, fields: 127 }) });
+}
+
+/** Ends tasks with webhooks and makes their calls; answers the task and the batch. */
+async function useDeliveries(tasks: number): Promise<{ batchId: bigint; taskId: bigint }> {
+  await settleDeliveries(db, []);
+  const graph = graphWith({ size: tasks }, () => ({ notifies: 1, spec: "{}" }));
+  await createGraph(db, graph);
+  await reportTasks(db, endReports((await claim(tasks)).tasks, 3));
+  const taken = await claimDeliveries(db, { max: tasks, leaseMs: 60_000 });
+  const result = { state: 2, delayMs: 0, statusCode: 200, error: null };
+  await settleDeliveries(
+    db,
+    taken.map(({ id, fence }) => ({ id, fence, ...result })),
+  );
+  await nextDeliveryDue(db);
+  const place = { batchId: graph.batchId, taskId: graph.ids[0] as bigint };
+  await replayDeliveries(db, request, { by: "id", ids: taken.map(({ id }) => id) });
+  await replayDeliveries(db, request, { by: "task", ids: [place.taskId] });
+  await replayDeliveries(db, request, { by: "batch", ids: [place.batchId] });
+  await admin.query("delete from delivery where batch_id = $1 and task_id <> $2", [place.batchId, place.taskId]);
+  await admin.query("update delivery set state = 2 where batch_id = $1", [place.batchId]);
+  return place;
+}
+
+/** Works with a shape that compares the field `x` of tasks of the kind `k`, and removes it. */
+async function useShape(work: (shape: number) => Promise<void>): Promise<void> {
+  const [shape] = await new DedupeShapes(db).intern(1, [{ kind: "k", fields: ["x"] }]);
+  try {
+    await work(shape as number);
+  } finally {
+    await admin.query("delete from dedupe_key where shape = $1", [shape]);
+    await admin.query("delete from dedupe_shape where id = $1", [shape]);
+  }
+}
+
+const lookUps = (shape: number, count: number): DuplicateLookUp[] =>
+  Array.from({ length: count }, (_, x) => ({ shape, metadata: JSON.stringify({ x }), statuses: [1, 2, 6, 8] }));
+
+const findAll = (wanted: readonly DuplicateLookUp[]) =>
+  db.transaction("commit", (writer) => findExisting(writer, wanted));
 
 /** Lets leases run out. */
 async function expire(tasks: readonly { readonly id: bigint; readonly attempt: number }[]): Promise<void> {
@@ -115,27 +232,14 @@ async function reads(ids: bigint[]): Promise<void> {
   await listTasks(db, everything, newestPage);
   await listTasks(db, { ...everything, batchId: 1n }, newestPage);
   await listBatches(db, everything, newestPage);
+  await listAttempts(db, ids[0] as bigint, 100);
+  await graphTasks(db, { batchId: 5_000_000n, after: 0n, limit: 100 });
+  await taskTitles(db, ids);
+  for (const scope of [{}, { taskId: 1n }, { batchId: 1n }])
+    await listDeliveries(db, { ...allDeliveries, ...scope }, newestPage);
 }
 
-/** Ended tasks of long ago, in their batches, and rows in the tables that are empty as a rule. */
-async function fillTables(): Promise<void> {
-  const id = `b * 100000::bigint + i`;
-  const each = `from generate_series(1, ${endedTasks / tasksPerBatch}) b, generate_series(1, ${tasksPerBatch}) i`;
-  const other = `from generate_series(1, ${foreignRows}) n`;
-  await admin.query(`
-    insert into batch select b * 100000::bigint, 1, now(), 'old', '{}' from generate_series(1, ${endedTasks / tasksPerBatch}) b;
-    insert into batch_state (batch_id, total, success, status, open)
-      select id, ${tasksPerBatch}, ${tasksPerBatch}, 3, false from batch where name = 'old';
-    insert into task (id, batch_id, create_time, namespace_id, queue, name, children)
-      select ${id}, b * 100000::bigint, now(), 1, 2, 'old', array[${id} + 1] ${each};
-    insert into task_state (id, batch_id, inactivity_timeout_ms, deps_left, dependents, queue, start_timeout_ms, status, priority, execution, unmet_policy)
-      select ${id}, b * 100000::bigint, 60000, 0, 1, 2, 30000, 6, 0, 1, 1 ${each};
-    insert into task_attempt (task_id, attempt, status, output) select ${id}, 0, 6, '{}' ${each};
-    insert into ready select 2, 0, n ${other};
-    insert into edge_late select n, n + 1, 1 ${other};
-    insert into timer (due, task_ids, attempts) select now() + interval '1 day', array[n], array[1] ${other};
-    insert into event_tx select nextval('event_seq'), now(), '{2}', '{1}', array[n], '{4}', '{6}', '{1}', '{2}', '{1}' ${other};`);
-}
+const allDeliveries: DeliveryFilter = { namespaceId: 1, taskId: undefined, batchId: undefined, states: [] };
 
 const size = 500;
 const inLayers = { size, parents: (place: number) => (place < 100 ? [] : [place - 100, place - 100 - (place % 100)]) };
@@ -254,14 +358,133 @@ function boundedWork(): void {
   });
 }
 
+const costs = (rowsMax: number) => ({ scans: 0, rows: expect.toSatisfy((rows) => rows < rowsMax) });
+
+function boundedChanges(): void {
+  beforeEach(async () => {
+    await admin.query("delete from ready where queue = 1");
+  });
+
+  it("holding and letting go look at those tasks", async () => {
+    const graph = graphRows({ size });
+    await createGraph(db, graph);
+    for (const what of ["pause", "resume", "pause", "cancel"] as const)
+      expect(await touched(() => change(what, graph.ids))).toEqual(costs(20 * size));
+  });
+
+  it("claims look at what of a held batch stands in their way once", async () => {
+    const [held, other] = [graphRows({ size: 2000 }), graphRows({ size: 10 })];
+    await createGraph(db, held);
+    await createGraph(db, other);
+    expect(await touched(() => hold(held.batchId, true))).toEqual(costs(20));
+    expect(await touched(() => claim(10))).toEqual(costs(20 * 2000));
+    expect(await touched(() => change("cancel", held.ids.slice(0, 100)))).toEqual(costs(20 * 100 + 5000));
+    expect(await touched(() => hold(held.batchId, false))).toEqual(costs(5 * 2000));
+    await stop(held.batchId);
+  });
+
+  it("a claim from several queues looks at their first rows", async () => {
+    await createGraph(db, graphRows({ size }));
+    // What has been deleted stays in the index for a while.
+    expect(await touched(() => claim(10, [1, 2]))).toEqual(costs(5000));
+  });
+
+  it("running tasks again looks at them, what they depend on, and what depends on them", async () => {
+    const graph = fan(size);
+    await createGraph(db, graph);
+    await reportTasks(db, endReports((await claim(1)).tasks, 4));
+    expect(await touched(() => retryTasks(graph.ids.slice(0, 1)))).toEqual(costs(60 * size));
+    expect(await touched(() => stop(graph.batchId))).toEqual(costs(20 * size));
+    expect(await touched(() => retryTasks([], graph.batchId))).toEqual(costs(60 * size));
+    await stop(graph.batchId);
+    const layers = graphRows(inLayers);
+    await createGraph(db, layers);
+    await reportTasks(db, endReports((await claim(100)).tasks, 3));
+    expect(await touched(() => retryTasks(layers.ids.slice(0, 100)))).toEqual(costs(60 * size));
+    await stop(layers.batchId);
+  });
+
+  it("running tasks again that depend on earlier requests looks at them", async () => {
+    const graph = graphRows({ size, open: true });
+    await createGraph(db, graph);
+    const late = graphRows({ size, late: (place) => [graph.ids[place] as bigint] });
+    await createGraph(db, late);
+    await change("cancel", graph.ids);
+    expect(await touched(() => retryTasks(graph.ids))).toEqual(costs(120 * size));
+    await change("cancel", graph.ids);
+  });
+
+  it("total timeouts look at those tasks", async () => {
+    const graph = graphRows({ size });
+    await createGraph(db, graph);
+    await expireWhole(graph.ids);
+    expect(await touched(() => fire())).toEqual(costs(30 * size));
+  });
+
+  it("ending what nothing needs any more looks at it", async () => {
+    const graph = servants(size);
+    await createGraph(db, graph);
+    const { followUps } = await change("cancel", graph.ids.slice(-1));
+    expect(await touched(() => followUp(db, followUps[0] as bigint))).toEqual(costs(40 * size));
+    expect((await getTaskStates(db, 1, graph.ids)).filter(({ status }) => status !== 8)).toEqual([]);
+  });
+
+  it("changing a task looks at it", async () => {
+    const graph = graphRows({ size });
+    await createGraph(db, graph);
+    expect(await touched(() => edit(graph.ids[0] as bigint))).toEqual(costs(100));
+    await useShape(async () => {
+      expect(await touched(() => edit(graph.ids[1] as bigint))).toEqual(costs(100));
+    });
+    await stop(graph.batchId);
+  });
+
+  it("finding duplicates looks at tasks with those values", async () => {
+    await useShape(async (shape) => {
+      const graph = graphWith({ size }, (_, n) => ({ metadata: JSON.stringify({ x: n }) }));
+      expect(await touched(() => createGraph(db, graph))).toEqual(costs(40 * size));
+      expect(await touched(() => findAll(lookUps(shape, size)))).toEqual(costs(40 * size));
+      await change("cancel", graph.ids);
+      expect(await touched(() => findAll(lookUps(shape, size)))).toEqual(costs(40 * size));
+      expect(await touched(() => retryTasks(graph.ids))).toEqual(costs(80 * size));
+      await stop(graph.batchId);
+    });
+  });
+
+  it("deliveries are made, listed and repeated by looking at them", async () => {
+    let place = { batchId: 0n, taskId: 0n };
+    const made = await touched(async () => {
+      place = await useDeliveries(100);
+    });
+    // Among it are three replays and what the test itself removes.
+    expect(made.rows).toBeLessThan(25_000);
+    const { taskId, batchId } = place;
+    for (const scope of [{ taskId }, { batchId }, { taskId, states: [3] }, { batchId, states: [3] }]) {
+      const listed = await touched(() => listDeliveries(db, { ...allDeliveries, ...scope }, newestPage));
+      expect(listed).toEqual(costs(1000));
+    }
+    expect(await touched(() => listDeliveries(db, allDeliveries, newestPage))).toEqual(costs(2000));
+    expect(await touched(() => nextDeliveryDue(db))).toEqual(costs(200));
+  });
+
+  it("the history of a task and a part of a graph are read from their rows", async () => {
+    expect(await touched(() => listAttempts(db, 5_000_001n, 100))).toEqual(costs(5));
+    expect(await touched(() => graphTasks(db, { batchId: 5_000_000n, after: 5_000_100n, limit: 100 }))).toEqual(
+      costs(500),
+    );
+    expect(await touched(() => taskTitles(db, [5_000_001n, 5_000_002n]))).toEqual(costs(5));
+  });
+}
+
 describe("with plans that were made while the tables were empty", () => {
   beforeAll(async () => {
     await admin.query("vacuum analyze");
     db = openDatabase();
     for (let n = 0; n < 8; n += 1) await useEverything();
-    await fillTables();
+    await fillTables(admin);
   });
   boundedWork();
+  boundedChanges();
 });
 
 describe("with plans that were made from the statistics of large tables", () => {
@@ -271,4 +494,5 @@ describe("with plans that were made from the statistics of large tables", () => 
     db = openDatabase();
   });
   boundedWork();
+  boundedChanges();
 });

@@ -1,5 +1,5 @@
 import { defineEntity, p } from "@mikro-orm/postgresql";
-import { texts } from "./column-kinds.ts";
+import { bigint, texts } from "./column-kinds.ts";
 import { Namespace } from "./namespace.ts";
 
 /** DedupeShape is what matchers of deduplication compare: fields of the metadata of a kind. Append-only. */
@@ -16,6 +16,7 @@ export const DedupeShape = defineEntity({
       .updateRule("no action"),
     kind: p.text(),
     fields: texts(),
+    filledBelow: bigint(),
   },
   uniques: [{ name: "dedupe_shape_natural_key", properties: ["namespaceId", "kind", "fields"] }],
 });

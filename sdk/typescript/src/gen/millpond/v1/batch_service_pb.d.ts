@@ -592,7 +592,8 @@ export declare type GetBatchGraphResponse = Message<"millpond.v1.GetBatchGraphRe
   levelCount: number;
 
   /**
-   * The tasks of the critical path, from first to last; on the first page only.
+   * The tasks of the critical path, from first to last, at most 100,000; on the first page only. Nodes say of each task
+   * whether it is on it.
    *
    * @generated from field: repeated string critical_path = 4;
    */
