@@ -1,6 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-const longTests = ["test/engine/**/*.test.ts", "test/scenario/**/*.test.ts", "test/chaos/**/*.test.ts"];
+/** What takes many seconds: whole histories, and what waits for real timeouts, processes or large tables. */
+const longTests = [
+  ...["engine", "scenario", "chaos", "cli"].map((folder) => `test/${folder}/**/*.test.ts`),
+  "test/store/{plans,embedded-postgres*}.test.ts",
+  "test/rpc/{retries,timeouts,start-timeouts,update-timeouts,leases,server-stop,upload-tasks,follow-ups}.test.ts",
+];
 
 /** A file to which the results are written as JSON, besides what is printed; `.ci/run` counts from it. */
 const reportFile = process.env.TEST_REPORT_FILE;

@@ -12,6 +12,6 @@ export interface Engine {
   readonly dedupeShapes: DedupeShapes;
   readonly ids: IdSource;
   readonly namespaceId: number;
-  /** Told after each commit, with the queues that have something to start. */
+  /** Told after each commit, with the queues that have something to start; 0 among them: webhooks are to be delivered. */
   readonly committed: (readyQueues: readonly number[]) => void;
 }

@@ -15,21 +15,37 @@ const timersPollMs = 500;
 const followUpsPollMs = 5_000;
 const requestsPollMs = 10 * 60_000;
 
+/** At least so long between two looks at what another server is looking at. */
+const timersDelayMsMin = 20;
+
+/** The loop of timers, and how late it is. */
+export interface TimerLoop {
+  readonly loop: Loop;
+  /** How long the oldest timer that is left is overdue, in seconds, as of the last look; 0: none is. */
+  readonly lagSeconds: () => number;
+}
+
 /**
  * The loop that looks at tasks whose time has come: start times, leases, timeouts. It sleeps until the next timer that it knows of is due.
  * Safe on many servers at once.
  */
-export function createTimerLoop({ engine, onError }: MaintenanceOptions): Loop {
+export function createTimerLoop({ engine, onError }: MaintenanceOptions): TimerLoop {
   let next: number | undefined;
-  return new Loop({
+  let lagMs = 0;
+  const loop = new Loop({
     runOnce: async () => {
+      // A look that fails knows of none.
+      next = undefined;
       const fired = await fireTimers(engine);
       next = fired.next;
+      lagMs = next === undefined ? 0 : Math.max(Date.now() - next / 1000, 0);
       return fired.more;
     },
-    delayMs: () => (next === undefined ? timersPollMs : Math.min(Math.max(next / 1000 - Date.now(), 5), timersPollMs)),
+    delayMs: () =>
+      next === undefined ? timersPollMs : Math.min(Math.max(next / 1000 - Date.now(), timersDelayMsMin), timersPollMs),
     onError,
   });
+  return { loop, lagSeconds: () => lagMs / 1000 };
 }
 
 /** The loop that does what changes have left to be done where their server died before it was. Safe on many servers at once. */

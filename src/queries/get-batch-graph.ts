@@ -63,7 +63,7 @@ export async function getBatchGraph(source: GraphSource, request: GraphPageReque
   const version = after?.version ?? randomBytes(6).toString("hex");
   const key = `${batchId} ${version}`;
   const load = () => loadGraph(source, batchId);
-  const graph = await (after === undefined ? load() : source.graphs.get(key, load));
+  const graph = await (after === undefined ? source.graphs.share(String(batchId), load) : source.graphs.get(key, load));
   const places = select(graph, request);
   const criticalPath =
     after === undefined

@@ -24,6 +24,7 @@ interface Entry {
 export class GraphCache {
   readonly #options: GraphCacheOptions;
   readonly #entries = new Map<string, Entry>();
+  readonly #computing = new Map<string, Promise<BatchGraph>>();
 
   constructor(options: GraphCacheOptions) {
     this.#options = options;
@@ -46,6 +47,15 @@ export class GraphCache {
       () => this.#drop(key, entry),
     );
     return entry.graph;
+  }
+
+  /** A graph as it is now, which is not kept: calls at the same time share what is being computed. */
+  share(key: string, compute: () => Promise<BatchGraph>): Promise<BatchGraph> {
+    const known = this.#computing.get(key);
+    if (known !== undefined) return known;
+    const graph = compute().finally(() => this.#computing.delete(key));
+    this.#computing.set(key, graph);
+    return graph;
   }
 
   /** How many graphs there are. */

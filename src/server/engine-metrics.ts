@@ -7,10 +7,10 @@ export interface EngineMetrics {
   onLoopError(loop: string): void;
 }
 
-/** Registers the metrics of the engine. `waitingWorkers` and `feedPosition` are read when the metrics are. */
+/** Registers the metrics of the engine. What is in `read` is asked for when the metrics are. */
 export function createEngineMetrics(
   registry: Registry,
-  read: { waitingWorkers: () => number; feedPosition: () => number },
+  read: { waitingWorkers: () => number; feedPosition: () => number; timerLagSeconds: () => number },
 ): EngineMetrics {
   const starts = new Histogram({
     name: "millpond_webhook_start_duration_seconds",
@@ -37,6 +37,14 @@ export function createEngineMetrics(
     registers: [registry],
     collect() {
       this.set(read.waitingWorkers());
+    },
+  });
+  new Gauge({
+    name: "millpond_timer_lag_seconds",
+    help: "How long the oldest timer (a start time, a lease, a timeout) is overdue; 0: none is.",
+    registers: [registry],
+    collect() {
+      this.set(read.timerLagSeconds());
     },
   });
   new Gauge({

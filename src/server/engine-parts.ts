@@ -28,6 +28,8 @@ export interface EngineParts {
   readonly signal: CommitSignal;
   readonly claimLine: ClaimLine;
   readonly maintenance: readonly Loop[];
+  /** How long the oldest timer is overdue. */
+  readonly timerLagSeconds: () => number;
 }
 
 /** Builds the engine. `onError` hears of steps of loops that failed and will be tried again. */
@@ -56,10 +58,11 @@ export function createEngineParts(options: {
     ...{ engine, waitersMax: claimWaitersMax, pollMs: claimPollMs },
     onError: onError("claims"),
   });
+  const timers = createTimerLoop({ engine, onError: onError("timers") });
   const maintenance = [
-    createTimerLoop({ engine, onError: onError("timers") }),
+    timers.loop,
     createFollowUpLoop({ engine, onError: onError("follow-ups") }),
     createRequestLoop({ engine, onError: onError("requests") }),
   ];
-  return { db, engine, feed, signal, claimLine, maintenance };
+  return { db, engine, feed, signal, claimLine, maintenance, timerLagSeconds: timers.lagSeconds };
 }

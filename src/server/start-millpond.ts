@@ -43,6 +43,7 @@ export async function startMillpond(settings: Settings, databaseUrl: string, log
   metrics = createEngineMetrics(registry, {
     waitingWorkers: () => parts.claimLine.waiting,
     feedPosition: () => Number(parts.feed.settled),
+    timerLagSeconds: () => parts.timerLagSeconds(),
   });
   const deps = createDeps(parts, settings, secrets);
   let server: RunningServer | undefined;

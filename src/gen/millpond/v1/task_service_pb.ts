@@ -159,7 +159,7 @@ export const CreatedTaskSchema: GenMessage<CreatedTask> = /*@__PURE__*/
 export type UploadTasksRequest = Message<"millpond.v1.UploadTasksRequest"> & {
   /**
    * Makes the call safe to repeat for 24 hours: the first answer again. At most 255 characters; empty: no protection.
-   * In the first message only.
+   * In the first message only. Equal is what has the same tasks in the same parts.
    *
    * @generated from field: string request_id = 1;
    */
