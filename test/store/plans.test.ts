@@ -393,14 +393,14 @@ function boundedChanges(): void {
     const graph = fan(size);
     await createGraph(db, graph);
     await reportTasks(db, endReports((await claim(1)).tasks, 4));
-    expect(await touched(() => retryTasks(graph.ids.slice(0, 1)))).toEqual(costs(60 * size));
+    expect(await touched(() => retryTasks(graph.ids.slice(0, 1)))).toEqual(costs(120 * size));
     expect(await touched(() => stop(graph.batchId))).toEqual(costs(20 * size));
-    expect(await touched(() => retryTasks([], graph.batchId))).toEqual(costs(60 * size));
+    expect(await touched(() => retryTasks([], graph.batchId))).toEqual(costs(120 * size));
     await stop(graph.batchId);
     const layers = graphRows(inLayers);
     await createGraph(db, layers);
     await reportTasks(db, endReports((await claim(100)).tasks, 3));
-    expect(await touched(() => retryTasks(layers.ids.slice(0, 100)))).toEqual(costs(60 * size));
+    expect(await touched(() => retryTasks(layers.ids.slice(0, 100)))).toEqual(costs(120 * size));
     await stop(layers.batchId);
   });
 
