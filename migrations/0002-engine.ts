@@ -1,6 +1,7 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { Migration } from "@mikro-orm/migrations";
+import { functionsOf, sourceOf } from "./function-files.ts";
 
 const folder = path.join(import.meta.dirname, "0002-engine");
 const earlier = path.join(import.meta.dirname, "0001-core");
@@ -26,16 +27,4 @@ export class EngineMigration extends Migration {
       drop column only_for_dependents, drop column serves`);
     for (const name of functions) if (replaced.includes(name)) this.addSql(await sourceOf(earlier, name));
   }
-}
-
-/** One file per function, named after it. */
-async function functionsOf(where: string): Promise<string[]> {
-  return (await readdir(where))
-    .filter((file) => /^mp_\w+\.sql$/.test(file))
-    .sort()
-    .map((file) => path.basename(file, ".sql"));
-}
-
-function sourceOf(where: string, name: string): Promise<string> {
-  return readFile(path.join(where, `${name}.sql`), "utf8");
 }

@@ -272,7 +272,6 @@ create table task_state (
   status smallint not null,
   prior_status smallint not null default 0,
   priority smallint not null,
-  max_attempts smallint not null default 1,
   execution smallint not null,
   unmet_policy smallint not null,
   skip boolean not null default false,
@@ -575,13 +574,14 @@ AS $function$
   ) edge
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_claim(p_queues integer[], p_max integer, p_worker integer, p_lease_ms integer, OUT o_ids bigint[], OUT o_attempts integer[], OUT o_more boolean)
+CREATE OR REPLACE FUNCTION public.mp_claim(p_queues integer[], p_max integer, p_workers integer[], p_leases integer[], OUT o_ids bigint[], OUT o_attempts integer[], OUT o_places integer[], OUT o_more boolean)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
   now_time timestamptz;
   taken bigint[];
+  places integer[];
   held bigint[];
   seen integer;
   -- How many rows of each of several queues are looked at.
@@ -592,6 +592,7 @@ declare
 begin
   o_ids := '{}';
   o_attempts := '{}';
+  o_places := '{}';
   if pg_advisory_xact_lock_shared(7710, 1) is null then return; end if;
   loop
     if cardinality(p_queues) = 1 then
@@ -599,9 +600,11 @@ begin
         select r.ctid, r.id from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
         order by r.rank, r.id limit p_max for update of h skip locked
       ), gone as (
-        delete from ready where ctid = any (array(select ctid from free)) returning id
+        delete from ready where ctid = any (array(select ctid from free)) returning rank, id
+      ), placed as (
+        select id, row_number() over (order by rank, id) as place from gone
       )
-      select array_agg(id order by id), count(*), 0, exists (select from paused_batch) into taken, seen, heads, holds from gone;
+      select array_agg(id order by id), array_agg(place order by id), count(*), 0, exists (select from paused_batch) into taken, places, seen, heads, holds from placed;
     else
       -- Only what is taken is locked: the heads of all queues are more.
       with head as materialized (
@@ -613,9 +616,12 @@ begin
       ), gone as (
         delete from ready where ctid = any (array(
           select r.place from free cross join lateral (
-            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r)) returning id
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r)) returning rank, id
+      ), placed as (
+        select id, row_number() over (order by rank, id) as place from gone
       )
-      select array_agg(id order by id), count(*), (select count(*) from head), exists (select from paused_batch) into taken, seen, heads, holds from gone;
+      select array_agg(id order by id), array_agg(place order by id), count(*), (select count(*) from head), exists (select from paused_batch)
+      into taken, places, seen, heads, holds from placed;
     end if;
     o_more := seen = p_max;
     if taken is null then
@@ -626,12 +632,13 @@ begin
     end if;
     exit when not holds;
     with parted as materialized (
-      select h.id, h.batch_id, h.queue, h.priority, p.batch_id is not null as is_held from unnest(taken) x(id) join task_state h on h.id = any (array[x.id])
+      select h.id, x.place, h.batch_id, h.queue, h.priority, p.batch_id is not null as is_held from unnest(taken, places) x(id, place) join task_state h on h.id = any (array[x.id])
         left join paused_batch p on p.batch_id = any (array[h.batch_id])
     ), kept as (
       insert into parked (batch_id, id, queue, rank) select batch_id, id, queue, -priority from parted where is_held on conflict do nothing
     )
-    select array_agg(id order by id) filter (where not is_held), array_agg(id) filter (where is_held) into taken, held from parted;
+    select array_agg(id order by id) filter (where not is_held), array_agg(place order by id) filter (where not is_held), array_agg(id) filter (where is_held)
+    into taken, places, held from parted;
     exit when held is null;
     -- There is more of that batch where this was.
     perform mp_park(p_queues, p_max);
@@ -643,22 +650,23 @@ begin
   -- Later than the commit of whatever made them ready: the times of parents and children are in order.
   now_time := clock_timestamp();
   with u as (
-    update task_state h set status = case when p_worker is null then 3 else 4 end, prior_status = h.status, attempt = h.attempt + 1, worker = p_worker,
-      claim_time = now_time, run_time = case when p_worker is not null then now_time end, activity_time = now_time,
-      lease_until = now_time + case when p_worker is null then h.start_timeout_ms else p_lease_ms end * interval '1 millisecond'
-    where h.id = any (taken) and h.status = 2
-    returning h.id, h.batch_id, h.status, h.attempt, h.queue, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
+    update task_state h set status = case when p_workers is null then 3 else 4 end, prior_status = h.status, attempt = h.attempt + 1, worker = p_workers[least(x.place, cardinality(p_workers))],
+      claim_time = now_time, run_time = case when p_workers is not null then now_time end, activity_time = now_time,
+      lease_until = now_time + case when p_workers is null then h.start_timeout_ms else p_leases[least(x.place, cardinality(p_leases))] end * interval '1 millisecond'
+    from unnest(taken, places) x(id, place) where h.id = any (array[x.id]) and h.status = 2
+    returning h.id, h.batch_id, h.status, h.attempt, h.queue, coalesce(h.worker, 0) as worker, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
   ), watched as (
     insert into timer (due, task_ids, attempts)
-    select min(case when p_worker is null then lease_until
+    select min(case when p_workers is null then lease_until
         else least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond') end),
       array_agg(id), array_agg(attempt) from u having count(*) > 0
   )
   select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(2::smallint) from_statuses, array_agg(status) to_statuses,
-    array_agg(attempt) attempts, array_agg(queue) queues, array_agg(coalesce(p_worker, 0)) workers into moved from u;
+    array_agg(attempt) attempts, array_agg(queue) queues, array_agg(worker) workers, array_agg(place) places into moved from u;
   if moved.ids is null then return; end if;
   o_ids := moved.ids;
   o_attempts := moved.attempts;
+  o_places := moved.places;
   perform mp_append_event(row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null)::mp_changes);
 end $function$;
 
@@ -671,7 +679,7 @@ AS $function$
     a.attempts || b.attempts, a.queues || b.queues, a.workers || b.workers, a.success_counts || b.success_counts, a.failure_counts || b.failure_counts)::mp_changes
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_create(p_namespace integer, p_batch bigint, p_new boolean, p_name text, p_metadata text, p_open boolean, p_request_id text, p_hash bytea, p_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_late_children bigint[], p_late_parents bigint[], p_late_conditions smallint[], p_policies integer[], p_max_attempts smallint[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_paused boolean, p_on_complete text, p_on_complete_count smallint, p_answer jsonb, OUT o_result jsonb, OUT o_replayed_hash bytea, OUT o_ready integer[], OUT o_follow_ups bigint[])
+CREATE OR REPLACE FUNCTION public.mp_create(p_namespace integer, p_batch bigint, p_new boolean, p_name text, p_metadata text, p_open boolean, p_request_id text, p_hash bytea, p_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_late_children bigint[], p_late_parents bigint[], p_late_conditions smallint[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_paused boolean, p_on_complete text, p_on_complete_count smallint, p_answer jsonb, OUT o_result jsonb, OUT o_replayed_hash bytea, OUT o_ready integer[], OUT o_follow_ups bigint[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -735,17 +743,17 @@ begin
   from unnest(p_ids, p_queues, p_keys, p_names, p_metadatas, p_inputs, p_specs, p_expected, p_parents, p_parent_conditions, p_children, p_child_conditions)
     x(id, queue, key, name, metadata, input, spec, expected, parents, parent_conditions, children, child_conditions);
   insert into task_state (id, batch_id, start_time, end_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms, status, priority, execution,
-    unmet_policy, cascades, retry_policy, max_attempts, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical, only_for_dependents, serves)
+    unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical, only_for_dependents, serves)
   select x.id, p_batch, x.start_time, case when x.execution = 3 and x.status = 2 and coalesce(x.start_time <= now_time, true) then now_time end,
     x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
     case when x.execution = 3 and x.status = 2 and coalesce(x.start_time <= now_time, true) then 6 else x.status end, x.priority, x.execution,
-    x.unmet_policy, coalesce(x.cascades, false), x.policy, coalesce(x.max_attempts, 1), x.execution_timeout, x.total_timeout,
+    x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
     now_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
     coalesce(x.serves, false) or x.id = any (late_serves)
   from unnest(p_ids, p_start_times, p_deps_left, p_dependents, p_queues, p_start_timeouts, p_inactivity_timeouts, p_statuses, p_priorities, p_executions,
-      p_unmet_policies, p_cascades, p_policies, p_max_attempts, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical, p_only_for_dependents, p_serves)
+      p_unmet_policies, p_cascades, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical, p_only_for_dependents, p_serves)
     x(id, start_time, deps_left, dependents, queue, start_timeout, inactivity_timeout, status, priority, execution,
-      unmet_policy, cascades, policy, max_attempts, execution_timeout, total_timeout, notifies, critical, only_for_dependents, serves);
+      unmet_policy, cascades, policy, execution_timeout, total_timeout, notifies, critical, only_for_dependents, serves);
   if exists (select from unnest(p_total_timeouts) t where t is not null) then
     insert into timer (due, task_ids, attempts)
     select now_time + t * interval '1 millisecond', array_agg(id), array_agg(-1) from unnest(p_ids, p_total_timeouts) x(id, t) where t is not null group by t;
@@ -815,6 +823,106 @@ begin
   select jsonb_build_object('batch', mp_batch_json(p_batch), 'moved', array_agg(x.id::text order by x.n), 'moved_to', array_agg(x.to_status order by x.n))
   into o_result from unnest(changes.task_ids, changes.types, changes.to_statuses) with ordinality x(id, type, to_status, n) where x.type in (2, 3, 7);
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_result || jsonb_build_object('answer', p_answer));
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_create_graphs(p_namespace integer, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[], OUT o_time timestamp with time zone, OUT o_answered text[], OUT o_ready integer[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  now_time timestamptz;
+  started record;
+  n_batches integer := cardinality(p_batches);
+  n_tasks integer := cardinality(p_ids);
+begin
+  o_ready := '{}';
+  if p_request_ids is not null then
+    delete from request where namespace_id = p_namespace and request_id = any (p_request_ids) and create_time < now() - interval '24 hours';
+    select array_agg(request_id) into o_answered from request where namespace_id = p_namespace and request_id = any (p_request_ids);
+    if o_answered is not null then return; end if;
+  end if;
+  -- Kinds get a new shape of deduplication while no create is under way.
+  perform pg_advisory_xact_lock_shared(7710, 2);
+
+  now_time := clock_timestamp();
+  o_time := now_time;
+  insert into batch (id, namespace_id, create_time, name, metadata, on_complete)
+  select x.id, p_namespace, now_time, x.name, x.metadata::jsonb, x.on_complete from unnest(p_batches, p_batch_names, p_batch_metadatas, p_on_completes) x(id, name, metadata, on_complete);
+  insert into batch_state (batch_id, open, status, on_complete, attentive, total, waiting, running, pending, expected_count)
+  select x.id, x.open, case when x.paused then 2 else 1 end, coalesce(x.on_complete, 0), coalesce(x.attentive, false), x.total, x.waiting, x.running,
+    x.total - x.waiting - x.running, x.expected
+  from unnest(p_batches, p_open, p_paused, p_on_complete_counts, p_attentive, p_totals, p_waiting, p_running, p_batch_expected)
+    x(id, open, paused, on_complete, attentive, total, waiting, running, expected);
+  if true = any (p_paused) then
+    insert into paused_batch (batch_id) select x.id from unnest(p_batches, p_paused) x(id, paused) where x.paused;
+  end if;
+  insert into batch_queue (queue, batch_id) select distinct x.queue, x.batch_id from unnest(p_queues, p_batch_ids) x(queue, batch_id);
+  insert into task (id, batch_id, open_batch_id, create_time, expected_count, namespace_id, queue, key, name, parents, parent_conditions,
+    children, child_conditions, metadata, input, spec)
+  select x.id, x.batch_id, x.open_batch_id, now_time, x.expected, p_namespace, x.queue, x.key, x.name, x.parents::bigint[],
+    x.parent_conditions::smallint[], x.children::bigint[], x.child_conditions::smallint[], x.metadata::jsonb, x.input, x.spec
+  from unnest(p_ids, p_batch_ids, p_open_batch_ids, p_queues, p_keys, p_names, p_metadatas, p_inputs, p_specs, p_expected, p_parents, p_parent_conditions, p_children, p_child_conditions)
+    x(id, batch_id, open_batch_id, queue, key, name, metadata, input, spec, expected, parents, parent_conditions, children, child_conditions);
+  insert into task_state (id, batch_id, start_time, lease_until, claim_time, run_time, activity_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms,
+    status, prior_status, attempt, worker, priority, execution, unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical,
+    only_for_dependents, serves)
+  select x.id, x.batch_id, x.start_time, now_time + x.lease * interval '1 millisecond', case when x.status = 4 then now_time end, case when x.status = 4 then now_time end,
+    case when x.status = 4 then now_time end, x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
+    x.status, case when x.status = 4 then 2 else 0 end, case when x.status = 4 then 1 else 0 end, x.worker, x.priority, x.execution,
+    x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
+    now_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
+    coalesce(x.serves, false)
+  from unnest(p_ids, p_batch_ids, p_start_times, p_leases, p_deps_left, p_dependents, p_queues, p_start_timeouts, p_inactivity_timeouts, p_statuses, p_workers, p_priorities,
+      p_executions, p_unmet_policies, p_cascades, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical, p_only_for_dependents, p_serves)
+    x(id, batch_id, start_time, lease, deps_left, dependents, queue, start_timeout, inactivity_timeout, status, worker, priority, execution,
+      unmet_policy, cascades, policy, execution_timeout, total_timeout, notifies, critical, only_for_dependents, serves);
+  if p_total_timeouts is not null then
+    insert into timer (due, task_ids, attempts)
+    select now_time + t * interval '1 millisecond', array_agg(id), array_agg(-1) from unnest(p_ids, p_total_timeouts) x(id, t) where t is not null group by t;
+  end if;
+  if exists (select from dedupe_shape) then
+    perform mp_index_for_dedupe(p_ids);
+  end if;
+  if p_start_times is not null then
+    insert into timer (due, task_ids, attempts)
+    select x.start_time, array_agg(x.id), array_agg(0) from unnest(p_ids, p_start_times, p_statuses) x(id, start_time, status) where x.status = 2 and x.start_time > now_time group by x.start_time;
+  end if;
+  if 2 = any (p_statuses) then
+    with queued as (
+      insert into ready (queue, rank, id)
+      select x.queue, -x.priority, x.id from unnest(p_ids, p_queues, p_priorities, p_start_times, p_statuses) x(id, queue, priority, start_time, status)
+      where x.status = 2 and coalesce(x.start_time <= now_time, true) returning queue
+    )
+    select coalesce(array_agg(distinct queue), '{}') into o_ready from queued;
+  end if;
+  if p_workers is not null then
+    select array_agg(x.id) as ids, array_agg(x.batch_id) as batch_ids, array_agg(x.queue) as queues, array_agg(x.worker) as workers, count(*)::integer as n,
+      min(least(x.lease, x.inactivity_timeout, x.execution_timeout)) as due_ms
+    into started from unnest(p_ids, p_batch_ids, p_queues, p_workers, p_leases, p_inactivity_timeouts, p_execution_timeouts)
+      x(id, batch_id, queue, worker, lease, inactivity_timeout, execution_timeout) where x.worker is not null;
+    insert into timer (due, task_ids, attempts) values (now_time + started.due_ms * interval '1 millisecond', started.ids, array_fill(1, array[started.n]));
+  else
+    select null::bigint[] as ids, null::bigint[] as batch_ids, null::integer[] as queues, null::integer[] as workers, 0 as n into started;
+  end if;
+  -- The last act, as mp_append_event does it: the batches, the tasks, and what started.
+  insert into event_tx (seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers)
+  values (nextval('event_seq'), clock_timestamp(),
+    array_fill(5::smallint, array[n_batches]) || array_fill(1::smallint, array[n_tasks]) || array_fill(2::smallint, array[started.n]),
+    p_batches || p_batch_ids || started.batch_ids, array_fill(0::bigint, array[n_batches]) || p_ids || started.ids,
+    array_fill(0::smallint, array[n_batches + n_tasks]) || array_fill(2::smallint, array[started.n]),
+    (select array_agg(case when x then 2 else 1 end)::smallint[] from unnest(p_paused) x)
+      || case when started.n = 0 then p_statuses else array_replace(p_statuses, 4::smallint, 2::smallint) end || array_fill(4::smallint, array[started.n]),
+    array_fill(0, array[n_batches + n_tasks]) || array_fill(1, array[started.n]), array_fill(0, array[n_batches]) || p_queues || started.queues,
+    array_fill(0, array[n_batches + n_tasks]) || started.workers);
+  if p_request_ids is not null then
+    insert into request (namespace_id, request_id, create_time, body_hash, result)
+    select p_namespace, x.request_id, now(), x.hash, jsonb_build_object('batch', mp_batch_json(x.batch_id), 'answer', x.answer, 'moved', m.ids, 'moved_to', m.statuses)
+    from unnest(p_batches, p_request_ids, p_hashes, p_answers) x(batch_id, request_id, hash, answer)
+      left join lateral (
+        select jsonb_agg(s.id::text) as ids, jsonb_agg(4) as statuses from unnest(started.ids, started.batch_ids) s(id, batch_id) where s.batch_id = x.batch_id
+      ) m on true
+    where x.request_id is not null;
+  end if;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_dedupe_hash(p_shape integer, p_fields text[], p_metadata jsonb)
@@ -1351,7 +1459,7 @@ begin
   perform mp_append_event(row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null)::mp_changes);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_report(p_ids bigint[], p_attempts integer[], p_actions smallint[], p_outputs text[], p_causes smallint[], p_messages text[], p_codes text[], p_details text[], p_progress text[], p_success_counts bigint[], p_failure_counts bigint[], p_non_retryable boolean[], p_retry_delays bigint[], p_cancel_webhooks text[], OUT o_taken bigint[], OUT o_ready integer[], OUT o_follow_ups bigint[])
+CREATE OR REPLACE FUNCTION public.mp_report(p_ids bigint[], p_attempts integer[], p_actions smallint[], p_outputs text[], p_causes smallint[], p_messages text[], p_codes text[], p_details text[], p_progress text[], p_success_counts bigint[], p_failure_counts bigint[], p_non_retryable boolean[], p_retry_delays bigint[], p_cancel_webhooks text[], p_slots mp_slots DEFAULT NULL::mp_slots, OUT o_taken bigint[], OUT o_statuses smallint[], OUT o_attempts integer[], OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_started bigint[], OUT o_started_attempts integer[], OUT o_places integer[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -1362,59 +1470,86 @@ declare
   changes mp_changes;
   appended record;
 begin
-  with u as (
-    update task_state h set
-      status = case x.action when 3 then 6 when 4 then case when h.retry_policy is not null
-        and mp_may_retry(h.retry_policy, h.attempt - h.released - h.requeued, x.cause, x.code, x.non_retryable) then 2 else 7 end else 4 end,
-      prior_status = case when x.action >= 3 or h.status = 3 then h.status else 0 end,
-      run_time = case when x.action = 4 then h.run_time else coalesce(h.run_time, now_time) end,
-      activity_time = now_time,
-      end_time = case when x.action = 3 or (x.action = 4 and (h.retry_policy is null
-        or not mp_may_retry(h.retry_policy, h.attempt - h.released - h.requeued, x.cause, x.code, x.non_retryable))) then now_time end,
-      start_time = case when x.action = 4 and h.retry_policy is not null
-          and mp_may_retry(h.retry_policy, h.attempt - h.released - h.requeued, x.cause, x.code, x.non_retryable)
-        then now_time + mp_retry_delay(h.retry_policy, h.attempt - h.released - h.requeued, x.retry_delay) * interval '1 millisecond' else h.start_time end,
-      lease_until = case when x.action < 3 and h.execution <> 2 then h.lease_until end,
-      success_count = h.success_count + coalesce(x.success_count, 0),
-      failure_count = h.failure_count + coalesce(x.failure_count, 0)
-    from unnest(p_ids, p_attempts, p_actions, p_outputs, p_causes, p_messages, p_codes, p_details, p_progress, p_success_counts, p_failure_counts,
-        p_non_retryable, p_retry_delays, p_cancel_webhooks)
-      x(id, attempt, action, output, cause, message, code, details, progress, success_count, failure_count, non_retryable, retry_delay, cancel_webhook)
-    where h.id = any (array[x.id]) and h.status in (3, 4) and (x.attempt = 0 or x.attempt = h.attempt)
-    returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.worker, h.dependents, h.claim_time, h.run_time, h.start_time,
-      h.inactivity_timeout_ms, h.execution_timeout_ms,
-      x.output, x.cause, x.message, x.code, x.details, x.progress, coalesce(x.success_count, 0) as success_count, coalesce(x.failure_count, 0) as failure_count, x.cancel_webhook
-  ), kept as (
-    insert into task_attempt as a (task_id, attempt, status, cause, worker, claim_time, start_time, end_time, message, code, details, output, progress, cancel_webhook)
-    select id, attempt, case status when 6 then 6 when 4 then null else 7 end, cause, worker, claim_time, run_time, case when status <> 4 then now_time end,
-      message, code, details, output, progress, cancel_webhook
-    from u where status in (2, 7) or output is not null or progress is not null or cancel_webhook is not null
-    on conflict (task_id, attempt) do update set status = excluded.status, cause = excluded.cause, worker = excluded.worker, claim_time = excluded.claim_time, start_time = excluded.start_time,
-      end_time = excluded.end_time, message = excluded.message, code = excluded.code, details = excluded.details, output = excluded.output,
-      progress = coalesce(excluded.progress, a.progress), cancel_webhook = coalesce(excluded.cancel_webhook, a.cancel_webhook)
-  ), watched as (
-    insert into timer (due, task_ids, attempts)
-    select now_time + min(least(inactivity_timeout_ms, execution_timeout_ms)) * interval '1 millisecond', array_agg(id), array_agg(attempt)
-    from u where status = 4 and prior_status = 3 having count(*) > 0
-  )
-  select array_agg(id) as ids,
-    array_agg((case when status in (2, 7) or output is not null then 3 else 2 end)::smallint) filter (where prior_status <> 0) as types,
-    array_agg(batch_id) filter (where prior_status <> 0) as batch_ids, array_agg(id) filter (where prior_status <> 0) as task_ids,
-    array_agg(prior_status) filter (where prior_status <> 0) as from_statuses, array_agg(status) filter (where prior_status <> 0) as to_statuses,
-    array_agg(attempt) filter (where prior_status <> 0) as attempts, array_agg(queue) filter (where prior_status <> 0) as queues,
-    array_agg(coalesce(worker, 0)) filter (where prior_status <> 0) as workers,
-    array_agg(id) filter (where status = 2) as again,
-    array_agg(id) filter (where status > 5 and dependents > 0) as ended, array_agg(status) filter (where status > 5 and dependents > 0) as ended_statuses,
-    array_agg(id) filter (where success_count > 0 or failure_count > 0) as counted,
-    array_agg(success_count) filter (where success_count > 0 or failure_count > 0) as success_counts,
-    array_agg(failure_count) filter (where success_count > 0 or failure_count > 0) as failure_counts
-  into moved from u;
+  if (p_slots).queues is not null then
+    -- The gate of claims: a batch is held before this begins, and seen here, or after it has committed.
+    perform pg_advisory_xact_lock_shared(7710, 1);
+    if exists (select from paused_batch) then
+      p_slots := null;
+    end if;
+  end if;
+  if p_outputs is null and p_causes is null and p_progress is null and p_success_counts is null and p_failure_counts is null and p_cancel_webhooks is null
+    and 3 = all (p_actions) then
+    -- Nothing but successes without outputs: most reports are such, and this is a third of the work.
+    with u as (
+      update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
+      from unnest(p_ids, p_attempts) x(id, attempt)
+      where h.id = any (array[x.id]) and h.status in (3, 4) and (x.attempt = 0 or x.attempt = h.attempt)
+      returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents
+    )
+    select array_agg(id) as ids, array_fill(6::smallint, array[count(*)::integer]) as statuses, array_agg(attempt) as attempts,
+      array_fill(2::smallint, array[count(*)::integer]) as types, array_agg(batch_id) as batch_ids, array_agg(id) as task_ids,
+      array_agg(prior_status) as from_statuses, array_fill(6::smallint, array[count(*)::integer]) as to_statuses, array_agg(attempt) as event_attempts, array_agg(queue) as queues,
+      array_agg(coalesce(worker, 0)) as workers, null::bigint[] as again,
+      array_agg(id) filter (where dependents > 0) as ended, array_fill(6::smallint, array[(count(*) filter (where dependents > 0))::integer]) as ended_statuses,
+      null::bigint[] as counted, null::bigint[] as success_counts, null::bigint[] as failure_counts
+    into moved from u;
+  else
+    with u as (
+      update task_state h set
+        status = case x.action when 3 then 6 when 4 then case when h.retry_policy is not null
+          and mp_may_retry(h.retry_policy, h.attempt - h.released - h.requeued, x.cause, x.code, x.non_retryable) then 2 else 7 end else 4 end,
+        prior_status = case when x.action >= 3 or h.status = 3 then h.status else 0 end,
+        run_time = case when x.action = 4 then h.run_time else coalesce(h.run_time, now_time) end,
+        activity_time = now_time,
+        end_time = case when x.action = 3 or (x.action = 4 and (h.retry_policy is null
+          or not mp_may_retry(h.retry_policy, h.attempt - h.released - h.requeued, x.cause, x.code, x.non_retryable))) then now_time end,
+        start_time = case when x.action = 4 and h.retry_policy is not null
+            and mp_may_retry(h.retry_policy, h.attempt - h.released - h.requeued, x.cause, x.code, x.non_retryable)
+          then now_time + mp_retry_delay(h.retry_policy, h.attempt - h.released - h.requeued, x.retry_delay) * interval '1 millisecond' else h.start_time end,
+        lease_until = case when x.action < 3 and h.execution <> 2 then h.lease_until end,
+        success_count = h.success_count + coalesce(x.success_count, 0),
+        failure_count = h.failure_count + coalesce(x.failure_count, 0)
+      from unnest(p_ids, p_attempts, p_actions, p_outputs, p_causes, p_messages, p_codes, p_details, p_progress, p_success_counts, p_failure_counts,
+          p_non_retryable, p_retry_delays, p_cancel_webhooks)
+        x(id, attempt, action, output, cause, message, code, details, progress, success_count, failure_count, non_retryable, retry_delay, cancel_webhook)
+      where h.id = any (array[x.id]) and h.status in (3, 4) and (x.attempt = 0 or x.attempt = h.attempt)
+      returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.worker, h.dependents, h.claim_time, h.run_time, h.start_time,
+        h.inactivity_timeout_ms, h.execution_timeout_ms,
+        x.output, x.cause, x.message, x.code, x.details, x.progress, coalesce(x.success_count, 0) as success_count, coalesce(x.failure_count, 0) as failure_count, x.cancel_webhook
+    ), kept as (
+      insert into task_attempt as a (task_id, attempt, status, cause, worker, claim_time, start_time, end_time, message, code, details, output, progress, cancel_webhook)
+      select id, attempt, case status when 6 then 6 when 4 then null else 7 end, cause, worker, claim_time, run_time, case when status <> 4 then now_time end,
+        message, code, details, output, progress, cancel_webhook
+      from u where status in (2, 7) or output is not null or progress is not null or cancel_webhook is not null
+      on conflict (task_id, attempt) do update set status = excluded.status, cause = excluded.cause, worker = excluded.worker, claim_time = excluded.claim_time, start_time = excluded.start_time,
+        end_time = excluded.end_time, message = excluded.message, code = excluded.code, details = excluded.details, output = excluded.output,
+        progress = coalesce(excluded.progress, a.progress), cancel_webhook = coalesce(excluded.cancel_webhook, a.cancel_webhook)
+    ), watched as (
+      insert into timer (due, task_ids, attempts)
+      select now_time + min(least(inactivity_timeout_ms, execution_timeout_ms)) * interval '1 millisecond', array_agg(id), array_agg(attempt)
+      from u where status = 4 and prior_status = 3 having count(*) > 0
+    )
+    select array_agg(id) as ids, array_agg(status) as statuses, array_agg(attempt) as attempts,
+      array_agg((case when status in (2, 7) or output is not null then 3 else 2 end)::smallint) filter (where prior_status <> 0) as types,
+      array_agg(batch_id) filter (where prior_status <> 0) as batch_ids, array_agg(id) filter (where prior_status <> 0) as task_ids,
+      array_agg(prior_status) filter (where prior_status <> 0) as from_statuses, array_agg(status) filter (where prior_status <> 0) as to_statuses,
+      array_agg(attempt) filter (where prior_status <> 0) as event_attempts, array_agg(queue) filter (where prior_status <> 0) as queues,
+      array_agg(coalesce(worker, 0)) filter (where prior_status <> 0) as workers,
+      array_agg(id) filter (where status = 2) as again,
+      array_agg(id) filter (where status > 5 and dependents > 0) as ended, array_agg(status) filter (where status > 5 and dependents > 0) as ended_statuses,
+      array_agg(id) filter (where success_count > 0 or failure_count > 0) as counted,
+      array_agg(success_count) filter (where success_count > 0 or failure_count > 0) as success_counts,
+      array_agg(failure_count) filter (where success_count > 0 or failure_count > 0) as failure_counts
+    into moved from u;
+  end if;
 
   o_taken := coalesce(moved.ids, '{}');
+  o_statuses := moved.statuses;
+  o_attempts := moved.attempts;
   o_ready := '{}';
   o_follow_ups := '{}';
   if moved.ids is null then return; end if;
-  changes := row(moved.types, moved.batch_ids, moved.task_ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
+  changes := row(moved.types, moved.batch_ids, moved.task_ids, moved.from_statuses, moved.to_statuses, moved.event_attempts, moved.queues, moved.workers, null, null);
   if moved.again is not null then
     o_ready := mp_enqueue(moved.again, now_time);
   end if;
@@ -1425,8 +1560,11 @@ begin
     into changes from unnest(moved.counted) x(id) join task_state h on h.id = any (array[x.id]);
   end if;
   if moved.ended is not null then
-    settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes);
+    settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes, p_slots);
     changes := settled.p_changes;
+    o_started := settled.o_started;
+    o_started_attempts := settled.o_started_attempts;
+    o_places := settled.o_places;
     o_ready := o_ready || settled.o_ready;
   end if;
   if moved.counted is not null then
@@ -1712,7 +1850,7 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_batch);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_settle(p_ids bigint[], p_statuses smallint[], p_parents bigint[], p_parent_statuses smallint[], p_children bigint[], p_conditions smallint[], p_late_only boolean, p_time timestamp with time zone, INOUT p_changes mp_changes, OUT o_ready integer[])
+CREATE OR REPLACE FUNCTION public.mp_settle(p_ids bigint[], p_statuses smallint[], p_parents bigint[], p_parent_statuses smallint[], p_children bigint[], p_conditions smallint[], p_late_only boolean, p_time timestamp with time zone, INOUT p_changes mp_changes, p_slots mp_slots DEFAULT NULL::mp_slots, OUT o_ready integer[], OUT o_started bigint[], OUT o_started_attempts integer[], OUT o_places integer[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -1724,6 +1862,7 @@ declare
   children bigint[] := p_children;
   conditions smallint[] := p_conditions;
   late_only boolean := p_late_only;
+  places_given boolean := (p_slots).queues is not null;
   level record;
   -- What the last levels changed: appended to p_changes now and then only, for that copies all of it.
   recent mp_changes;
@@ -1750,16 +1889,39 @@ begin
         min(parent) filter (where condition = 3 and parent_status = 6) as unmet_failure,
         bool_or(condition <> 2 and parent_status = 9) as by_skip
       from edge group by child order by child
+    ), placed as materialized (
+      select child, n, unmet_success, unmet_failure, by_skip, null::integer as place from settled where not places_given
+      union all
+      select child, n, unmet_success, unmet_failure, by_skip, place from (
+        select s.*, case when s.rank <= s.count then s.first + s.rank::integer - 1 end as place from (
+          select s.*, p.first, p.count, row_number() over (partition by p.pool order by h.priority desc, s.child) as rank
+          from settled s join task_state h on h.id = any (array[s.child])
+            left join unnest((p_slots).queues, (p_slots).pools, (p_slots).firsts, (p_slots).counts) p(queue, pool, first, count)
+              on p.queue = h.queue and h.status = 1 and h.deps_left = s.n and h.execution = 1 and not h.skip and s.unmet_success is null and s.unmet_failure is null
+                and not s.by_skip and coalesce(h.start_time <= p_time, true)
+          where places_given
+        ) s order by s.child
+      ) s
     ), outcome as (
       update task_state h set
         deps_left = h.deps_left - s.n,
         skip = h.skip or s.by_skip or (s.unmet_success is not null and h.unmet_policy = 2) or (s.unmet_failure is not null and h.unmet_policy <> 1),
-        status = mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time),
+        status = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then 4
+          else mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) end,
         prior_status = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) <> h.status then h.status else 0 end,
-        end_time = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) in (6, 7, 9) then p_time end
-      from settled s
+        end_time = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) in (6, 7, 9) then p_time end,
+        -- The clock, not p_time: later than the ends of parents in transactions that this one has waited for.
+        attempt = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
+        worker = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then (p_slots).workers[least(s.place, cardinality((p_slots).workers))] else h.worker end,
+        claim_time = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
+        run_time = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.run_time end,
+        activity_time = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
+        lease_until = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time)
+          then clock_timestamp() + (p_slots).leases[least(s.place, cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
+      from placed s
       where h.id = any (array[s.child]) and h.status in (1, 5) and h.deps_left > 0
-      returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.start_time, h.dependents, h.edits,
+      returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.start_time, h.dependents, h.edits, h.worker, h.lease_until,
+        h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then s.place end as place,
         case when h.status = 7 then coalesce(case when h.unmet_policy <> 2 then s.unmet_success end, s.unmet_failure) end as culprit
     ), queued as (
       insert into ready (queue, rank, id)
@@ -1767,6 +1929,10 @@ begin
     ), delayed as (
       insert into timer (due, task_ids, attempts)
       select start_time, array_agg(id), array_agg(attempt) from outcome where prior_status <> 0 and status = 2 and start_time > p_time group by start_time
+    ), watched as (
+      insert into timer (due, task_ids, attempts)
+      select min(least(lease_until, p_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')), array_agg(id), array_agg(attempt)
+      from outcome where status = 4 having count(*) > 0
     ), failed as (
       insert into task_attempt (task_id, attempt, status, cause, parent_id, end_time, message)
       select o.id, -o.edits, 7, 7, o.culprit, p_time,
@@ -1775,14 +1941,30 @@ begin
       on conflict (task_id, attempt) do update set status = 7, cause = 7, parent_id = excluded.parent_id, end_time = excluded.end_time, message = excluded.message
     )
     select array_agg((case when status = 7 then 7 else 2 end)::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids,
-      array_agg(prior_status) from_statuses, array_agg(status) to_statuses, array_agg(attempt) attempts, array_agg(queue) queues,
+      array_agg(prior_status) from_statuses, array_agg((case when status = 4 then 2 else status end)::smallint) to_statuses,
+      array_agg(case when status = 4 then attempt - 1 else attempt end) attempts, array_agg(queue) queues,
       array_agg(case when status = 7 then edits else 0 end) workers, array_agg(distinct queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) ready,
       array_agg(id) filter (where status in (6, 7, 9) and dependents > 0) next_ids,
-      array_agg(status) filter (where status in (6, 7, 9) and dependents > 0) next_statuses
+      array_agg(status) filter (where status in (6, 7, 9) and dependents > 0) next_statuses,
+      array_agg(id) filter (where status = 4) started, array_agg(batch_id) filter (where status = 4) started_batches,
+      array_agg(attempt) filter (where status = 4) started_attempts, array_agg(queue) filter (where status = 4) started_queues,
+      array_agg(worker) filter (where status = 4) started_workers, array_agg(place) filter (where status = 4) places
     into level from outcome where prior_status <> 0;
 
     exit when level.ids is null;
     recent := mp_concat(recent, row(level.types, level.batch_ids, level.ids, level.from_statuses, level.to_statuses, level.attempts, level.queues, level.workers, null, null));
+    if level.started is not null then
+      -- As a claim in the same moment: PENDING, then RUNNING.
+      recent := mp_concat(recent, row(array_fill(2::smallint, array[cardinality(level.started)]), level.started_batches, level.started,
+        array_fill(2::smallint, array[cardinality(level.started)]), array_fill(4::smallint, array[cardinality(level.started)]), level.started_attempts,
+        level.started_queues, level.started_workers, null, null));
+      o_started := o_started || level.started;
+      o_started_attempts := o_started_attempts || level.started_attempts;
+      o_places := o_places || level.places;
+      -- What a further level makes ready is queued: these places are taken.
+      p_slots := null;
+      places_given := false;
+    end if;
     if cardinality(recent.task_ids) > 200 then
       p_changes := mp_concat(p_changes, recent);
       recent := null;
@@ -1799,6 +1981,14 @@ begin
   end loop;
   p_changes := mp_concat(p_changes, recent);
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_starts(place integer, status smallint, deps_left integer, skip boolean, delayed boolean)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select place is not null and status = 1 and deps_left = 0 and not skip and delayed is not true
+$function$;
 
 CREATE OR REPLACE FUNCTION public.mp_stop(p_batch bigint, p_reason text, OUT o_changes mp_changes, OUT o_from smallint[], OUT o_ready integer[])
  RETURNS record

@@ -21,6 +21,7 @@ import { getOpenBatchKeys, getTaskStates } from "../store/tasks.ts";
 import { distinctIds } from "./change-tasks.ts";
 import type { Engine } from "./engine.ts";
 import { finish } from "./follow-ups.ts";
+import { isPlain } from "./group-creates.ts";
 
 /** CreateTasks: a graph, in a new batch or into an open one. */
 export interface CreateTasks {
@@ -72,8 +73,10 @@ async function tryCreateTasks(engine: Engine, command: CreateTasks): Promise<Cre
   const written = await retryTaken(async () => {
     const ids = await engine.ids.take(command.tasks.length + 1);
     const whole = { engine, command, numbers, ids, duplicates: new Map(), places: command.tasks.map((_, n) => n) };
-    if (wanted.length === 0 && !command.validateOnly)
-      return createGraph(engine.db, graphRow({ ...whole, graph, tasks: command.tasks }));
+    if (wanted.length === 0 && !command.validateOnly) {
+      const rows = graphRow({ ...whole, graph, tasks: command.tasks });
+      return isPlain(rows) ? engine.creates.submit(rows) : createGraph(engine.db, rows);
+    }
     return engine.db.transaction(command.validateOnly ? "rollback" : "commit", async (writer) => {
       if (wanted.length === 0) return createGraph(writer, graphRow({ ...whole, graph, tasks: command.tasks }));
       const duplicates = await duplicatesOf(writer, command.tasks, { wanted, shapes });
@@ -87,7 +90,7 @@ async function tryCreateTasks(engine: Engine, command: CreateTasks): Promise<Cre
     throw nameParent(error, command);
   });
   if (command.validateOnly) return written;
-  await finish(engine, written);
+  if (!written.finished) await finish(engine, written);
   return written.followUps.length === 0 ? written : asItStands(engine, written);
 }
 
@@ -192,7 +195,7 @@ function taskRow({ numbers, places, tasks, graph }: GraphRowInput, index: number
     startTime: task.startTime === null ? null : formatMicros(task.startTime),
     ...{ startTimeoutMs: task.startTimeoutMs, inactivityTimeoutMs: task.inactivityTimeoutMs },
     ...{ executionTimeoutMs: task.executionTimeoutMs, totalTimeoutMs: task.totalTimeoutMs },
-    ...{ policy: numbers.policies[place] ?? null, maxAttempts: task.retry?.maxAttempts ?? 1 },
+    policy: numbers.policies[place] ?? null,
     notifies: task.onSuccess | (task.onFailure << 5) | (task.onCancel << 10),
     ...{ critical: task.critical, onlyForDependents: task.onlyForDependents },
     serves: inner.some((edge) => tasks[edge.parent]?.onlyForDependents),

@@ -1,17 +1,20 @@
 import type { IdSource } from "../domain/ids.ts";
-import type { Database } from "../store/database.ts";
+import type { Report } from "../domain/report.ts";
+import type { GroupCommit } from "../lib/group-commit.ts";
+import type { CreatedGraph, NewGraph } from "../store/create-tasks.ts";
 import type { DedupeShapes } from "../store/dedupe-shapes.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
 import type { RetryPolicies } from "../store/retry-policies.ts";
+import type { WriteDeps, WrittenReports } from "./write-deps.ts";
 
 /** What every command needs. */
-export interface Engine {
-  readonly db: Database;
+export interface Engine extends WriteDeps {
   readonly dictionaries: Dictionaries;
   readonly retryPolicies: RetryPolicies;
   readonly dedupeShapes: DedupeShapes;
   readonly ids: IdSource;
   readonly namespaceId: number;
-  /** Told after each commit, with the queues that have something to start; 0 among them: webhooks are to be delivered. */
-  readonly committed: (readyQueues: readonly number[]) => void;
+  /** Graphs in batches of their own, and reports: those of several calls are written together. */
+  readonly creates: GroupCommit<NewGraph, CreatedGraph>;
+  readonly reports: GroupCommit<readonly Report[], WrittenReports>;
 }

@@ -1,12 +1,13 @@
 import { followUp, pendingFollowUps } from "../store/attempts.ts";
 import type { Outcome } from "../store/outcome.ts";
 import type { Engine } from "./engine.ts";
+import type { WriteDeps } from "./write-deps.ts";
 
 /**
  * Tells everybody of a commit, and does what the change has left to be done (a batch to be stopped because of a critical task, parents that nothing
  * needs any more): so the caller's answer comes after all of it. Where that fails, the change is committed all the same, and a loop does the rest.
  */
-export async function finish(engine: Engine, outcome: Outcome): Promise<void> {
+export async function finish(engine: Pick<WriteDeps, "db" | "committed">, outcome: Outcome): Promise<void> {
   engine.committed(outcome.readyQueues);
   const left = [...outcome.followUps];
   try {

@@ -2,38 +2,41 @@ import { MillpondError } from "../domain/errors.ts";
 import { type Report, ReportAction } from "../domain/report.ts";
 import type { TaskState } from "../domain/task.ts";
 import { hasEnded, TaskStatus, taskStatusName } from "../domain/task-status.ts";
-import { reportTasks as writeReports } from "../store/attempts.ts";
+import type { ReportedTask } from "../store/attempts.ts";
 import { getTaskStates } from "../store/tasks.ts";
 import type { Engine } from "./engine.ts";
-import { finish } from "./follow-ups.ts";
 
 /** What became of one item of a call: the task as it stands, and why it was refused, if it was. */
 export interface ItemResult {
   readonly state: TaskState | undefined;
+  /** Of a report that was taken, where states were not asked for. */
+  readonly reported?: ReportedTask & { readonly id: bigint };
   readonly error: MillpondError | undefined;
 }
 
 /**
  * Takes reports of executors. Each is taken or refused on its own (TASK_NOT_FOUND, TASK_ENDED, STALE_ATTEMPT, ILLEGAL_TRANSITION), results in the
- * order of the reports; several of one task are taken in that order. What follows from a report is in its transaction.
+ * order of the reports; several of one task are taken in that order. What follows from a report is in its transaction, which reports of other calls may share.
+ * `brief`: of tasks whose reports are taken, the status and the attempt are enough.
  */
-export async function reportTasks(engine: Engine, reports: readonly Report[]): Promise<ItemResult[]> {
+export async function reportTasks(
+  engine: Engine,
+  reports: readonly Report[],
+  { brief = false }: { readonly brief?: boolean } = {},
+): Promise<ItemResult[]> {
   const results = new Array<ItemResult>(reports.length);
   for (const wave of waves(reports)) {
     const sorted = wave.sort((a, b) => (a.report.id < b.report.id ? -1 : 1));
-    const { taken, ...outcome } = await writeReports(
-      engine.db,
-      sorted.map((item) => item.report),
-    );
-    await finish(engine, outcome);
-    const states = new Map(
-      (await getTaskStates(engine.db, engine.namespaceId, [...new Set(sorted.map((item) => item.report.id))])).map(
-        (row) => [row.id, row],
-      ),
-    );
+    const { taken, finished } = await engine.reports.submit(sorted.map((item) => item.report));
+    await finished;
+    const shown = sorted.filter(({ report }) => !brief || !taken.has(report.id)).map(({ report }) => report.id);
+    const rows = shown.length === 0 ? [] : await getTaskStates(engine.db, engine.namespaceId, shown);
+    const states = new Map(rows.map((row) => [row.id, row]));
     for (const { report, place } of sorted) {
+      const reported = taken.get(report.id);
       const state = states.get(report.id);
-      results[place] = { state, error: taken.has(report.id) ? undefined : refusal(report, state) };
+      if (reported === undefined) results[place] = { state, error: refusal(report, state) };
+      else results[place] = { state, reported: { ...reported, id: report.id }, error: undefined };
     }
   }
   return results;

@@ -52,7 +52,8 @@ export async function retryBatch(engine: Engine, command: BatchCommand): Promise
 function refusal(status: number, blocker: bigint | undefined): MillpondError {
   if (blocker === undefined)
     return illegal(status, TaskStatus.PENDING, "it has not ended; only what has ended can run again");
-  const why = "a task on which it depends would bring it down again; retry that one with_dependents";
+  const why =
+    "a task on which it depends, and which stays as it ended, would bring it down again; retry that task with_dependents";
   const { reason, message, metadata } = illegal(status, TaskStatus.PENDING, why);
   return new MillpondError(reason, message, { metadata: { ...metadata, blocked_by: String(blocker) } });
 }

@@ -59,7 +59,7 @@ async function answer(deps: RpcDeps, taskIds: readonly string[], results: readon
 function namingBlocker(deps: RpcDeps, error: MillpondError | undefined): MillpondError | undefined {
   if (error?.metadata.blocked_by === undefined) return error;
   const blocked_by = deps.ids.encode(BigInt(error.metadata.blocked_by));
-  return new MillpondError(error.reason, `${error.message} (${blocked_by})`, {
+  return new MillpondError(error.reason, `${error.message}: ${blocked_by}`, {
     metadata: { ...error.metadata, blocked_by },
   });
 }

@@ -7,8 +7,12 @@ import { naming } from "./name-missing.ts";
 import { namesOf, type RpcDeps } from "./rpc-deps.ts";
 
 /** Decodes reports, applies them and encodes what became of each, in order. */
-export async function applyReports(deps: RpcDeps, messages: readonly TaskReport[]): Promise<ReportResult[]> {
-  const results = await takeReports(deps, messages);
+export async function applyReports(
+  deps: RpcDeps,
+  messages: readonly TaskReport[],
+  options: { readonly brief?: boolean } = {},
+): Promise<ReportResult[]> {
+  const results = await takeReports(deps, messages, options);
   const names = await namesOf(
     deps,
     results.flatMap((result) => result.state ?? []),
@@ -17,15 +21,19 @@ export async function applyReports(deps: RpcDeps, messages: readonly TaskReport[
 }
 
 /** Decodes and applies reports, each on its own: one that cannot be read or names no task harms no other. */
-export async function takeReports(deps: RpcDeps, messages: readonly TaskReport[]): Promise<ItemResult[]> {
+export async function takeReports(
+  deps: RpcDeps,
+  messages: readonly TaskReport[],
+  options: { readonly brief?: boolean } = {},
+): Promise<ItemResult[]> {
   const decoded = messages.map((message, n) => decode(deps, message, `reports[${n}]`));
   const readable = decoded.flatMap((report) => (report instanceof MillpondError ? [] : [report]));
-  const results = readable.length === 0 ? [] : await reportTasks(deps.engine, readable);
+  const results = readable.length === 0 ? [] : await reportTasks(deps.engine, readable, options);
   let next = 0;
   return decoded.map((report, n) => {
     if (report instanceof MillpondError) return { state: undefined, error: report };
-    const { state, error } = results[next++] as ItemResult;
-    return { state, error: naming(error, messages[n]?.taskId ?? "") };
+    const result = results[next++] as ItemResult;
+    return { ...result, error: naming(result.error, messages[n]?.taskId ?? "") };
   });
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { Engine } from "../commands/engine.ts";
-import type { ClaimLine } from "../dispatch/claim-line.ts";
+import type { WaitingWorkers } from "../dispatch/waiting-workers.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import type { WatchSource } from "../events/watch.ts";
 import { loadRowNames } from "../queries/row-names.ts";
@@ -13,7 +13,7 @@ import type { UploadBudget } from "./upload-budget.ts";
 export interface RpcDeps {
   readonly engine: Engine;
   readonly ids: IdCodec;
-  readonly claimLine: ClaimLine;
+  readonly workers: WaitingWorkers;
   readonly watch: WatchSource;
   readonly urlGuard: UrlGuard;
   readonly claimWaitMaxMs: number;

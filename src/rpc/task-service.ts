@@ -40,7 +40,7 @@ export function createTaskService(deps: RpcDeps): Partial<ServiceImpl<typeof Tas
     getTask: (request) => get(deps, request.taskId),
     listTasks: (request) => list(deps, request),
     updateTask: (request) => update(deps, request),
-    reportTasks: async (request) => ({ results: await applyReports(deps, request.reports) }),
+    reportTasks: async (request) => ({ results: await applyReports(deps, request.reports, { brief: request.brief }) }),
     ...changeItems(deps),
   };
 }

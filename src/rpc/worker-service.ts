@@ -24,7 +24,7 @@ export function createWorkerService(deps: RpcDeps): Partial<ServiceImpl<typeof W
 
 async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: HandlerContext) {
   const { engine } = deps;
-  const claimed = await deps.claimLine.claim({
+  const claimed = await deps.workers.claim({
     ...{ kinds: request.kinds, labels: request.labels, signal: context.signal },
     worker: await engine.dictionaries.internWorker(engine.namespaceId, request.workerId),
     max: Math.max(request.maxTasks, 1),

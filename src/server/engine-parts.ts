@@ -1,8 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import { releaseClaims } from "../commands/claim-tasks.ts";
 import type { Engine } from "../commands/engine.ts";
+import { createGraphGroups } from "../commands/group-creates.ts";
+import { createReportGroups } from "../commands/group-reports.ts";
+import type { WriteDeps } from "../commands/write-deps.ts";
 import type { Settings } from "../config/settings.ts";
 import { ClaimLine } from "../dispatch/claim-line.ts";
+import { WaitingWorkers } from "../dispatch/waiting-workers.ts";
 import { IdSource } from "../domain/ids.ts";
 import { CommitSignal } from "../events/commit-signal.ts";
 import { Feed } from "../events/feed.ts";
@@ -26,6 +31,7 @@ export interface EngineParts {
   readonly engine: Engine;
   readonly feed: Feed;
   readonly signal: CommitSignal;
+  readonly workers: WaitingWorkers;
   readonly claimLine: ClaimLine;
   readonly maintenance: readonly Loop[];
   /** How long the oldest timer is overdue. */
@@ -48,14 +54,22 @@ export function createEngineParts(options: {
   const signal = new CommitSignal({ db, serverId: randomUUID(), onError: onError("commit signal") });
   const ids = new IdSource({ nowMs: Date.now, drawBlocks: (count) => drawIdBlocks(db, count) });
   const [retryPolicies, dedupeShapes] = [new RetryPolicies(db), new DedupeShapes(db)];
-  const committed = (queues: readonly number[]): void => signal.committed(queues);
-  const engine: Engine = { db, dictionaries, retryPolicies, dedupeShapes, ids, namespaceId, committed };
+  const workers = new WaitingWorkers({
+    ...{ dictionaries, namespaceId, waitersMax: claimWaitersMax },
+    release: (tasks) => releaseClaims(engine, tasks),
+    onChange: () => claimLine.serve(),
+  });
+  const writes: WriteDeps = { db, committed: (queues) => signal.committed(queues), places: workers };
+  const engine: Engine = {
+    ...{ ...writes, dictionaries, retryPolicies, dedupeShapes, ids, namespaceId },
+    ...{ creates: createGraphGroups(writes), reports: createReportGroups(writes) },
+  };
   const feed = new Feed({
     ...{ db, bufferedChangesMax: settings.feedBufferEvents, pollMs: feedPollMs },
     onError: onError("feed"),
   });
   const claimLine = new ClaimLine({
-    ...{ engine, waitersMax: claimWaitersMax, pollMs: claimPollMs },
+    ...{ engine, workers, pollMs: claimPollMs },
     onError: onError("claims"),
   });
   const timers = createTimerLoop({ engine, onError: onError("timers") });
@@ -64,5 +78,5 @@ export function createEngineParts(options: {
     createFollowUpLoop({ engine, onError: onError("follow-ups") }),
     createRequestLoop({ engine, onError: onError("requests") }),
   ];
-  return { db, engine, feed, signal, claimLine, maintenance, timerLagSeconds: timers.lagSeconds };
+  return { db, engine, feed, signal, workers, claimLine, maintenance, timerLagSeconds: timers.lagSeconds };
 }

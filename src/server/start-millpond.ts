@@ -41,7 +41,7 @@ export async function startMillpond(settings: Settings, databaseUrl: string, log
   };
   const parts = createEngineParts({ settings, databaseUrl, logger, onError });
   metrics = createEngineMetrics(registry, {
-    waitingWorkers: () => parts.claimLine.waiting,
+    waitingWorkers: () => parts.workers.size,
     feedPosition: () => Number(parts.feed.settled),
     timerLagSeconds: () => parts.timerLagSeconds(),
   });
@@ -69,10 +69,10 @@ export async function startMillpond(settings: Settings, databaseUrl: string, log
 }
 
 function createDeps(parts: EngineParts, settings: Settings, secrets: SharedSecrets): RpcDeps {
-  const { db, engine, feed, claimLine } = parts;
+  const { db, engine, feed, workers } = parts;
   const { dictionaries } = engine;
   return {
-    ...{ engine, ids: createIdCodec(secrets.uuidSalt), claimLine, claimWaitMaxMs: settings.claimWaitMaxMs },
+    ...{ engine, ids: createIdCodec(secrets.uuidSalt), workers, claimWaitMaxMs: settings.claimWaitMaxMs },
     urlGuard: createUrlGuard({
       allowLoopback: settings.webhookAllowLoopback,
       allowHosts: [...settings.webhookAllowHosts],
@@ -99,7 +99,7 @@ interface LoopsOptions {
 
 async function startLoops(options: LoopsOptions): Promise<RunningServer> {
   const { parts, deps, server, settings, secrets, metrics, onError } = options;
-  const { db, feed, signal, claimLine, maintenance } = parts;
+  const { db, feed, signal, workers, claimLine, maintenance } = parts;
   const { webhookTimeoutMs: timeoutMs } = settings;
   const client = createWebhookClient({ guard: deps.urlGuard, timeoutMs });
   const onCallError = (error: unknown, during: string): void => onError(`webhook ${during}`)(error);
@@ -114,7 +114,7 @@ async function startLoops(options: LoopsOptions): Promise<RunningServer> {
     onDelivery: ({ outcome }) => metrics.onDelivery(outcome),
   });
   const dispatch = (queues: ReadyQueues): void => {
-    claimLine.mark(queues);
+    workers.mark(queues);
     if (queues === undefined || queues.length > 0) starts.wake();
   };
   const { dictionaries } = parts.engine;

@@ -65,7 +65,7 @@ async function claimStarts(options: WebhookStartsOptions, max: number): Promise<
     .queuesWhere((queue) => queue.execution === Execution.WEBHOOK)
     .map((queue) => queue.id);
   if (queues.length === 0) return [];
-  const claimed = await claimTasks(engine, { queues, max, worker: undefined, leaseMs: 0 });
+  const claimed = await claimTasks(engine, { queues, places: max });
   if (claimed.tasks.length === 0) return [];
   try {
     const { loaded, left } = await loadAssignments(engine.db, engine.namespaceId, claimed.tasks);

@@ -1,25 +1,48 @@
+import type { Place, PlacePool, StartedTask } from "../domain/places.ts";
 import { plainReport, type Report } from "../domain/report.ts";
 import type { Micros } from "../domain/task.ts";
 import type { Database, Statement } from "./database.ts";
 import { type Outcome, type OutcomeRow, outcomeOf } from "./outcome.ts";
 import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
+import { placeArrays, type StartedRow, slotsValue, startedOf } from "./slots.ts";
 
 /** Which tasks a call changed, and what is to happen now. */
 export interface Taken extends Outcome {
   readonly taken: ReadonlySet<bigint>;
 }
 
-interface TakenRow extends OutcomeRow {
+/** What a report was taken to: the status and the attempt of its task then. */
+export interface ReportedTask {
+  readonly status: number;
+  readonly attempt: number;
+}
+
+/** Which reports were taken, and what was started in the same transaction. */
+export interface Reported extends Outcome {
+  readonly taken: ReadonlyMap<bigint, ReportedTask>;
+  readonly started: readonly StartedTask[];
+}
+
+interface ReportedRow extends OutcomeRow, StartedRow {
   o_taken: bigint[];
+  o_statuses: number[] | null;
+  o_attempts: number[] | null;
 }
 
 const reportStatement: Statement = {
   name: "report_tasks",
-  text: "select * from mp_report($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+  text: "select * from mp_report($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
 };
 
-/** Writes reports and all that follows from them, in one transaction. At most one report per task; in the order of ids. */
-export async function reportTasks(db: Database, reports: readonly Report[]): Promise<Taken> {
+/**
+ * Writes reports and all that follows from them, in one transaction. At most one report per task; in the order of ids. What becomes ready takes
+ * the places of `pools`.
+ */
+export async function reportTasks(
+  db: Database,
+  reports: readonly Report[],
+  pools?: readonly PlacePool[],
+): Promise<Reported> {
   const column = <K extends keyof Report>(name: K): Report[K][] => reports.map((report) => report[name]);
   // A column that says nothing is not sent.
   const sparse = <K extends keyof typeof plainReport>(name: K): Report[K][] | null =>
@@ -30,8 +53,16 @@ export async function reportTasks(db: Database, reports: readonly Report[]): Pro
       sparse,
     ),
     ...(["nonRetryable", "retryDelayMs", "cancelWebhook"] as const).map(sparse),
+    slotsValue(pools),
   ];
-  return takenOf(await db.write<TakenRow>(reportStatement, values));
+  const [row] = await db.write<ReportedRow>(reportStatement, values);
+  const taken = new Map(
+    (row?.o_taken ?? []).map((id, n) => [
+      id,
+      { status: row?.o_statuses?.[n] ?? 0, attempt: row?.o_attempts?.[n] ?? 0 },
+    ]),
+  );
+  return { taken, started: startedOf(row), ...outcomeOf(row) };
 }
 
 const changeStatements = {
@@ -71,31 +102,33 @@ export async function changeTasks(
   return itemsTakenOf(request, rows[0] as ItemsTakenRow);
 }
 
-function takenOf(rows: readonly TakenRow[]): Taken {
-  return { taken: new Set(rows[0]?.o_taken), ...outcomeOf(rows[0]) };
-}
-
 const claimStatement: Statement = { name: "claim_tasks", text: "select * from mp_claim($1, $2, $3, $4)" };
 
-/** What a claim took, and whether a further look is worth while. */
+/** What a claim took, on which places, and whether a further look is worth while. */
 export interface Claimed {
-  readonly tasks: readonly { readonly id: bigint; readonly attempt: number }[];
+  readonly tasks: readonly StartedTask[];
   readonly more: boolean;
 }
 
-/** Takes tasks that may start: for a worker under a lease, or (without one) for their start webhooks. */
+/** Takes tasks that may start: for workers, one for each place, or (a number) for so many calls of start webhooks. */
 export async function claimTasks(
   db: Database,
-  claim: { queues: readonly number[]; max: number; worker: number | undefined; leaseMs: number },
+  { queues, places }: { queues: readonly number[]; places: readonly Place[] | number },
 ): Promise<Claimed> {
   interface Row {
     o_ids: bigint[];
     o_attempts: number[];
+    o_places: number[];
     o_more: boolean;
   }
-  const rows = await db.write<Row>(claimStatement, [claim.queues, claim.max, claim.worker ?? null, claim.leaseMs]);
+  const [max, arrays] =
+    typeof places === "number" ? [places, { workers: null, leases: null }] : [places.length, placeArrays(places)];
+  const rows = await db.write<Row>(claimStatement, [queues, max, arrays.workers, arrays.leases]);
   const row = rows[0] as Row;
-  return { tasks: row.o_ids.map((id, n) => ({ id, attempt: row.o_attempts[n] ?? 0 })), more: row.o_more };
+  const tasks = row.o_ids.map((id, n) => ({
+    ...{ id, attempt: row.o_attempts[n] ?? 0, place: (row.o_places[n] ?? 1) - 1 },
+  }));
+  return { tasks, more: row.o_more };
 }
 
 const extendStatement: Statement = { name: "extend_leases", text: "select * from mp_extend_leases($1, $2, $3, $4)" };

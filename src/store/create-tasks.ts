@@ -26,7 +26,6 @@ export interface NewTaskRow {
   readonly unmetPolicy: number;
   /** The id of its retry policy; null: one attempt. */
   readonly policy: number | null;
-  readonly maxAttempts: number;
   /** How many webhooks follow its end: five bits for SUCCESS, the next five for FAILURE, then CANCELED. */
   readonly notifies: number;
   readonly critical: boolean;
@@ -76,11 +75,13 @@ export interface CreatedGraph extends Outcome {
   /** The tasks of the request, in its order, as they stand after the call. */
   readonly tasks: readonly AnsweredTask[];
   readonly batch: Batch;
+  /** Everybody has been told of the commit, and nothing is left to be done. */
+  readonly finished?: boolean;
 }
 
 const createGraphStatement: Statement = {
   name: "create_graph",
-  text: `select * from mp_create($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45)`,
+  text: `select * from mp_create($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44)`,
 };
 
 interface CreateRow extends OutcomeRow {
@@ -117,7 +118,7 @@ export async function createGraph(writer: Writer, graph: NewGraph): Promise<Crea
     ...(["startTimeoutMs", "inactivityTimeoutMs", "unmetPolicy", "depsLeft", "dependents"] as const).map(column),
     ...(["cascades", "parents", "parentConditions", "children", "childConditions"] as const).map(sparse),
     ...(["child", "parent", "condition"] as const).map((name) => graph.lateEdges.map((edge) => edge[name])),
-    ...(["policy", "maxAttempts", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),
+    ...(["policy", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),
     ...(["critical", "onlyForDependents", "serves"] as const).map(sparse),
     ...[graph.newBatch?.paused ?? false, graph.newBatch?.onComplete ?? null, graph.newBatch?.onCompleteCount ?? 0],
     graph.request.requestId === undefined ? null : answerText(graph.answer),
@@ -138,16 +139,16 @@ export async function createGraph(writer: Writer, graph: NewGraph): Promise<Crea
 }
 
 /** What most tasks have: a column that holds nothing else is not sent; in the database, null stands for these values. */
-const usual = {
+export const usual = {
   ...{ key: null, metadata: null, input: null, spec: null, expectedCount: null, startTime: null },
   ...{ parents: null, parentConditions: null, children: null, childConditions: null, cascades: false },
-  ...{ policy: null, maxAttempts: 1, executionTimeoutMs: null, totalTimeoutMs: null, notifies: 0 },
+  ...{ policy: null, executionTimeoutMs: null, totalTimeoutMs: null, notifies: 0 },
   ...{ critical: false, onlyForDependents: false, serves: false },
 } as const satisfies Partial<NewTaskRow>;
 
 type KeptAnswer = readonly [id: string, status: number, deduplicated: boolean];
 
-function answerText(answer: readonly AnsweredTask[]): string {
+export function answerText(answer: readonly AnsweredTask[]): string {
   return JSON.stringify(answer.map((task): KeptAnswer => [String(task.id), task.status, task.deduplicated]));
 }
 

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { MillpondError } from "../domain/errors.ts";
+import { arrayText } from "./array-text.ts";
 import { pgTypes } from "./pg-types.ts";
 
 /** What a {@link Database} is opened with. */
@@ -208,7 +209,8 @@ async function run<Row extends pg.QueryResultRow>(
   statement: Statement,
   values: readonly unknown[],
 ): Promise<Row[]> {
-  return (await client.query<Row>({ name: statement.name, text: statement.text, values: values as unknown[] })).rows;
+  const parameters = values.map((value) => (Array.isArray(value) ? arrayText(value) : value));
+  return (await client.query<Row>({ name: statement.name, text: statement.text, values: parameters })).rows;
 }
 
 async function retryConflicts<T>(attempt: () => Promise<T>): Promise<T> {

@@ -58,9 +58,14 @@ export class Dictionaries {
     this.#db = db;
   }
 
+  /** How many queues are known: it grows whenever one becomes known. */
+  get queueCount(): number {
+    return this.#queues.size;
+  }
+
   /** Ids of queues, made where they are missing; in the order asked for. */
   async internQueues(namespaceId: number, wanted: readonly Omit<Queue, "id" | "namespaceId">[]): Promise<number[]> {
-    const keys = wanted.map((queue) => queueKey({ ...queue, namespaceId }));
+    const keys = queueKeys(namespaceId, wanted);
     const missing = new Map(
       wanted.flatMap((queue, n) =>
         this.#queueIds.has(keys[n] as string) ? [] : [[keys[n] as string, queue] as const],
@@ -165,6 +170,21 @@ export class Dictionaries {
 function remember<K, V>(cache: Map<K, V>, key: K, value: V): void {
   cache.set(key, value);
   if (cache.size > workersCachedMax) cache.delete(cache.keys().next().value as K);
+}
+
+/** The keys of many queues. Graphs have many tasks of few kinds, most of them without labels: these are made once. */
+function queueKeys(namespaceId: number, wanted: readonly Omit<Queue, "id" | "namespaceId">[]): string[] {
+  const plain = new Map<string, string>();
+  return wanted.map((queue) => {
+    for (const _ in queue.labels) return queueKey({ ...queue, namespaceId });
+    const brief = `${queue.execution} ${queue.kind}`;
+    let key = plain.get(brief);
+    if (key === undefined) {
+      key = queueKey({ ...queue, namespaceId });
+      plain.set(brief, key);
+    }
+    return key;
+  });
 }
 
 function queueKey(queue: Omit<Queue, "id">): string {

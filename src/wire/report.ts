@@ -11,6 +11,7 @@ import {
   ReportResultSchema,
   type TaskReport,
 } from "../gen/millpond/v1/report_pb.ts";
+import { TaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import { jsonBytesMax, valueText } from "./json.ts";
 import { encodeTaskState, type Names } from "./task.ts";
 import { millisOf } from "./time.ts";
@@ -53,10 +54,20 @@ export function decodeReport(message: TaskReport, id: bigint, field: string): Re
 
 /** Writes what became of an item: the state of its task, or why it was refused. */
 export function encodeItemResult(
-  result: { state: TaskState | undefined; error: MillpondError | undefined },
+  result: {
+    state: TaskState | undefined;
+    /** What is shown of a task whose state was not asked for. */
+    reported?: { id: bigint; status: number; attempt: number };
+    error: MillpondError | undefined;
+  },
   names: Names,
 ): ReportResult {
-  const { state, error } = result;
+  const { state, reported, error } = result;
+  if (error === undefined && state === undefined && reported !== undefined) {
+    const { id, status, attempt } = reported;
+    const task = create(TaskSchema, { taskId: names.ids.encode(id), status: status as never, attempt });
+    return create(ReportResultSchema, { result: { case: "task", value: task } });
+  }
   const value: MessageInitShape<typeof ReportResultSchema>["result"] =
     error === undefined && state !== undefined
       ? { case: "task", value: encodeTaskState(state, names) }

@@ -111,7 +111,7 @@ export async function readTasks(
   return withClient(databaseUrl, async (client) => {
     const codec = await codecOf(client);
     const { rows } = await client.query<Row>(
-      "select id, status, attempt, max_attempts + released + 3 attempts_max from task_state",
+      "select h.id, h.status, h.attempt, coalesce(p.max_attempts, 1) + h.released + 3 attempts_max from task_state h left join retry_policy p on p.id = h.retry_policy",
     );
     return new Map(
       rows.map(({ id, attempts_max: attemptsMax, status, attempt }) => [

@@ -28,7 +28,8 @@ export type Operation =
 
 /** What may have made a transaction. */
 interface Explanation {
-  readonly operation?: Operation;
+  /** Those that it is of: creates of several calls may be one transaction. */
+  readonly operations?: readonly Operation[];
   readonly apply: (model: ReferenceModel) => void;
 }
 
@@ -42,7 +43,8 @@ export interface ReplayContext {
 
 /**
  * Leads a model through what the feed tells, transaction by transaction: each must be what the model makes, there, of one of the operations that were
- * acknowledged, of a claim, of reports, or of what follows from a change before; to the last task. Every operation must have its transaction, and
+ * acknowledged, of creates that were acknowledged, of a claim, of reports, or of what follows from a change before; to the last task. What it makes ready
+ * it may start, too. Every operation must have its transaction, and
  * everything that was to follow must have happened. Answers the model as it stands after all of it.
  */
 export function replay(
@@ -56,9 +58,9 @@ export function replay(
   // What is to follow may have been looked at when there was nothing to do.
   const idle = new Set<FollowUp>();
   for (const transaction of transactionsOf(events, context.names)) {
-    const [next, operation] = explain(transaction, model, left, context);
+    const [next, explained] = explain(transaction, model, left, context);
     model = next;
-    if (operation !== undefined) left.delete(operation);
+    for (const operation of explained) left.delete(operation);
     for (const followUp of model.followUps)
       if (!hasEffect(model, (twin) => twin.followUp(followUp))) idle.add(followUp);
   }
@@ -73,15 +75,23 @@ function explain(
   model: ReferenceModel,
   operations: ReadonlySet<Operation>,
   context: ReplayContext,
-): readonly [ReferenceModel, Operation | undefined] {
+): readonly [ReferenceModel, readonly Operation[]] {
   const observed = textOf(transaction);
   const tried: string[] = [];
-  for (const { operation, apply } of explanations(transaction, model, operations, context)) {
+  const startedAtOnce = [...transaction.tasks].filter(
+    ([, { from, to }]) => to === TaskStatus.RUNNING && (from === 0 || from === TaskStatus.WAITING),
+  );
+  for (const { operations: explained = [], apply } of explanations(transaction, model, operations, context)) {
     const twin = model.clone();
-    const failure = attempt(() => apply(twin));
+    const failure = attempt(() => {
+      apply(twin);
+      twin.claim(startedAtOnce.map(([name]) => name));
+    });
     const made = failure ?? differences(model, twin);
-    if (made === observed) return [twin, operation];
-    tried.push(`${JSON.stringify(operation) ?? "claim, report or what follows"} would make\n${made}`);
+    if (made === observed) return [twin, explained];
+    tried.push(
+      `${explained.length > 0 ? JSON.stringify(explained) : "claim, report or what follows"} would make\n${made}`,
+    );
   }
   const choices = tried.length === 0 ? "nothing was asked for that could" : tried.join("\n");
   throw new Error(`no explanation of transaction ${transaction.id}, which made\n${observed}\n${choices}`);
@@ -100,16 +110,28 @@ function* explanations(
     const reports = reported.map(([name, { attempt }]) => ({ name, report: reportOf(name, attempt) }));
     yield { apply: (twin) => twin.report(reports) };
   }
+  const created = [...operations].filter(
+    (operation) => operation.case === "create" && fits(operation, { tasks, batches, edited }, model),
+  );
+  if (created.length > 1) {
+    const apply = (twin: ReferenceModel) => {
+      for (const operation of created) applyOperation(twin, operation, { tasks });
+    };
+    yield { operations: created, apply };
+  }
   // Those that must have a transaction come first: what others were answered fits more than one.
   for (const operation of [...operations].sort((a, b) => Number(mustShow(b)) - Number(mustShow(a))))
     if (fits(operation, { tasks, batches, edited }, model))
-      yield { operation, apply: (twin) => applyOperation(twin, operation, { tasks }) };
+      yield { operations: [operation], apply: (twin) => applyOperation(twin, operation, { tasks }) };
   for (const followUp of model.followUps) yield { apply: (twin) => twin.followUp(followUp) };
   // A stop looks twice: what was created while it looked for the first time may be decided by what the first has canceled.
   const canceled = [...tasks].filter(([, { to }]) => to === TaskStatus.CANCELED).map(([name]) => name);
   for (const operation of operations)
     if (operation.case === "stop")
-      yield { operation, apply: (twin) => twin.stop(operation.batch, ofBatch(model, canceled, operation.batch)) };
+      yield {
+        operations: [operation],
+        apply: (twin) => twin.stop(operation.batch, ofBatch(model, canceled, operation.batch)),
+      };
   for (const followUp of model.followUps) {
     const batch = model.task(followUp.tasks[0] as string).batch;
     if (followUp.case === "stop") yield { apply: (twin) => twin.followUp(followUp, ofBatch(model, canceled, batch)) };

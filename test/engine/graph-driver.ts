@@ -180,13 +180,19 @@ export class GraphDriver {
 
   async #claim(n: number, maxTasks: number): Promise<Held[]> {
     const kinds = [0, 1].slice(0, 1 + this.options.random.below(2));
-    const claimed = await this.#claimOf(n, kinds, maxTasks);
-    return claimed.length > 0 ? claimed : this.#claimOf(n, [1, 0], maxTasks);
+    // Who waits is handed what becomes ready meanwhile, in the transaction that makes it so.
+    const waitMs = this.options.random.chance(0.5) ? 25 : 0;
+    const claimed = await this.#claimOf(n, kinds, { maxTasks, waitMs });
+    return claimed.length > 0 ? claimed : this.#claimOf(n, [1, 0], { maxTasks, waitMs: 0 });
   }
 
-  async #claimOf(n: number, kinds: readonly number[], maxTasks: number): Promise<Held[]> {
+  async #claimOf(
+    n: number,
+    kinds: readonly number[],
+    { maxTasks, waitMs }: { readonly maxTasks: number; readonly waitMs: number },
+  ): Promise<Held[]> {
     const { assignments } = await this.client(n).workers.claimTasks({
-      ...{ workerId: `worker-${n}`, maxTasks },
+      ...{ workerId: `worker-${n}`, maxTasks, waitTimeout: durationFromMs(waitMs) },
       kinds: kinds.map((kind) => kindName(this.options.prefix, kind)),
     });
     const claimed = assignments.map(({ task, attempt }) => {
@@ -306,7 +312,7 @@ export class GraphDriver {
   /** Claims as the only client: what it gets has no less priority than anything that it leaves. */
   async claimByPriority(max: number): Promise<void> {
     const before = [...this.model.tasks.values()].filter((task) => this.model.mayStart(task)).map(({ name }) => name);
-    const claimed = await this.#claimOf(0, [0, 1], max);
+    const claimed = await this.#claimOf(0, [0, 1], { maxTasks: max, waitMs: 0 });
     assert.equal(claimed.length, Math.min(max, before.length), "a claim takes what there is, up to its bound");
     const priority = (name: string): number => this.model.task(name).priority;
     const least = Math.min(...claimed.map(({ name }) => priority(name)));

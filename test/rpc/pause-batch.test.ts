@@ -235,7 +235,8 @@ describe("what is held hides nothing", () => {
     await pauseBatch(held.batchId);
     await using others = await openTransaction(server.setup.database.url);
     const queue = "(select h.queue from task_state h order by h.id desc limit 1)";
-    for (const max of [1000, 200]) await others.query(`select mp_claim(array[${queue}], ${max}, 1, 600000)`);
+    for (const max of [1000, 200])
+      await others.query(`select mp_claim(array[${queue}], ${max}, array[1], array[600000])`);
     // What the others hold is passed over: the next in the queue are of the batch that is held.
     expect((await server.claim(kind, { max: 5 })).map(({ task }) => task?.batchId)).toEqual([]);
     expect(await server.stats(held.batchId)).toEqual({ PENDING: 10 });

@@ -90,7 +90,8 @@ async function counters(): Promise<{ scans: number; rows: number }> {
   return rows[0] as { scans: number; rows: number };
 }
 
-const claim = (max: number, queues = [1]) => claimTasks(db, { queues, max, worker: 1, leaseMs: 60_000 });
+const claim = (max: number, queues = [1]) =>
+  claimTasks(db, { queues, places: Array(max).fill({ worker: 1, leaseMs: 60_000 }) });
 const change = (what: "cancel" | "pause" | "resume", ids: readonly bigint[]) =>
   changeTasks(db, request, { case: what, ids, reason: "" });
 const stop = (batchId: bigint) => stopBatch(db, request, { batchId, reason: "" });

@@ -27,7 +27,6 @@ export const TaskState = defineEntity({
     status: p.smallint(),
     priorStatus: p.smallint().default(0),
     priority: p.smallint(),
-    maxAttempts: p.smallint().default(1),
     execution: p.smallint(),
     unmetPolicy: p.smallint(),
     skip: p.boolean().default(false),

@@ -212,7 +212,8 @@ export declare type ReportResult = Message<"millpond.v1.ReportResult"> & {
     /**
      * The state of the task after the call: task_id, batch_id, kind, status, attempt, priority, success_count,
      * failure_count, expected_count, failure, the times, worker_id, cancel_reason and etag. Input, metadata, output,
-     * progress and the other parts that were given at creation are left out; GetTask has them.
+     * progress and the other parts that were given at creation are left out; GetTask has them. With `brief` (of
+     * ReportTasks): task_id, status and attempt only.
      *
      * @generated from field: millpond.v1.Task task = 1;
      */

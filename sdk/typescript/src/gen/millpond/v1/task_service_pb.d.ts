@@ -454,6 +454,14 @@ export declare type ReportTasksRequest = Message<"millpond.v1.ReportTasksRequest
    * @generated from field: repeated millpond.v1.TaskReport reports = 1;
    */
   reports: TaskReport[];
+
+  /**
+   * Of tasks whose reports are taken, answer task_id, status and attempt only. Workers set it: they need no more, and the call
+   * costs a fraction.
+   *
+   * @generated from field: bool brief = 2;
+   */
+  brief: boolean;
 };
 
 /**

@@ -1,0 +1,100 @@
+-- Takes up to p_max tasks from the queues, highest priority first, then in order of creation. For workers (p_workers) they are RUNNING under leases of p_leases
+-- milliseconds: the first that is taken has the first of these places, and so on; the last elements count for all that follow. Without workers they are CLAIMED, for the time in which
+-- their start webhook is called.
+-- Who changes a row of ready holds its task: a claim locks tasks, waits for none, and passes over those that somebody else holds. o_more says that there
+-- may be something left: look again.
+-- Claims share a gate that PauseBatch and ResumeBatch close: a batch is held before a claim begins or after it has committed.
+create function mp_claim(p_queues integer[], p_max integer, p_workers integer[], p_leases integer[],
+  out o_ids bigint[], out o_attempts integer[], out o_places integer[], out o_more boolean)
+language plpgsql as $$
+declare
+  now_time timestamptz;
+  taken bigint[];
+  places integer[];
+  held bigint[];
+  seen integer;
+  -- How many rows of each of several queues are looked at.
+  depth integer := p_max;
+  heads integer;
+  holds boolean;
+  moved record;
+begin
+  o_ids := '{}';
+  o_attempts := '{}';
+  o_places := '{}';
+  if pg_advisory_xact_lock_shared(7710, 1) is null then return; end if;
+  loop
+    if cardinality(p_queues) = 1 then
+      with free as materialized (
+        select r.ctid, r.id from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
+        order by r.rank, r.id limit p_max for update of h skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(select ctid from free)) returning rank, id
+      ), placed as (
+        select id, row_number() over (order by rank, id) as place from gone
+      )
+      select array_agg(id order by id), array_agg(place order by id), count(*), 0, exists (select from paused_batch) into taken, places, seen, heads, holds from placed;
+    else
+      -- Only what is taken is locked: the heads of all queues are more.
+      with head as materialized (
+        select r.queue, r.rank, r.id from unnest(p_queues) q(queue) cross join lateral (
+          select r.queue, r.rank, r.id from ready r where r.queue = q.queue order by r.rank, r.id limit depth
+        ) r order by r.rank, r.id
+      ), free as materialized (
+        select head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit p_max for update of h skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(
+          select r.place from free cross join lateral (
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r)) returning rank, id
+      ), placed as (
+        select id, row_number() over (order by rank, id) as place from gone
+      )
+      select array_agg(id order by id), array_agg(place order by id), count(*), (select count(*) from head), exists (select from paused_batch)
+      into taken, places, seen, heads, holds from placed;
+    end if;
+    o_more := seen = p_max;
+    if taken is null then
+      -- Others hold the heads: what is behind them may be free.
+      exit when heads < depth or depth > 64 * p_max;
+      depth := depth * 8;
+      continue;
+    end if;
+    exit when not holds;
+    with parted as materialized (
+      select h.id, x.place, h.batch_id, h.queue, h.priority, p.batch_id is not null as is_held from unnest(taken, places) x(id, place) join task_state h on h.id = any (array[x.id])
+        left join paused_batch p on p.batch_id = any (array[h.batch_id])
+    ), kept as (
+      insert into parked (batch_id, id, queue, rank) select batch_id, id, queue, -priority from parted where is_held on conflict do nothing
+    )
+    select array_agg(id order by id) filter (where not is_held), array_agg(place order by id) filter (where not is_held), array_agg(id) filter (where is_held)
+    into taken, places, held from parted;
+    exit when held is null;
+    -- There is more of that batch where this was.
+    perform mp_park(p_queues, p_max);
+    o_more := true;
+    exit when taken is not null;
+  end loop;
+  if taken is null then return; end if;
+
+  -- Later than the commit of whatever made them ready: the times of parents and children are in order.
+  now_time := clock_timestamp();
+  with u as (
+    update task_state h set status = case when p_workers is null then 3 else 4 end, prior_status = h.status, attempt = h.attempt + 1, worker = p_workers[least(x.place, cardinality(p_workers))],
+      claim_time = now_time, run_time = case when p_workers is not null then now_time end, activity_time = now_time,
+      lease_until = now_time + case when p_workers is null then h.start_timeout_ms else p_leases[least(x.place, cardinality(p_leases))] end * interval '1 millisecond'
+    from unnest(taken, places) x(id, place) where h.id = any (array[x.id]) and h.status = 2
+    returning h.id, h.batch_id, h.status, h.attempt, h.queue, coalesce(h.worker, 0) as worker, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
+  ), watched as (
+    insert into timer (due, task_ids, attempts)
+    select min(case when p_workers is null then lease_until
+        else least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond') end),
+      array_agg(id), array_agg(attempt) from u having count(*) > 0
+  )
+  select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(2::smallint) from_statuses, array_agg(status) to_statuses,
+    array_agg(attempt) attempts, array_agg(queue) queues, array_agg(worker) workers, array_agg(place) places into moved from u;
+  if moved.ids is null then return; end if;
+  o_ids := moved.ids;
+  o_attempts := moved.attempts;
+  o_places := moved.places;
+  perform mp_append_event(row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null)::mp_changes);
+end $$;

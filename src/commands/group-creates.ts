@@ -1,0 +1,86 @@
+import { assignPlaces, type Reservation, type StartedTask } from "../domain/places.ts";
+import { Execution, TaskStatus } from "../domain/task-status.ts";
+import { GroupCommit } from "../lib/group-commit.ts";
+import { createGraphs } from "../store/create-graphs.ts";
+import { type CreatedGraph, createGraph, type NewGraph, type NewTaskRow } from "../store/create-tasks.ts";
+import { finish } from "./follow-ups.ts";
+import { isOneToBlame, tooManyCalls } from "./group-reports.ts";
+import type { WriteDeps } from "./write-deps.ts";
+
+const tasksPerCommitMax = 2_000;
+const bytesPerCommitMax = 8 * 1024 * 1024;
+const commitsInFlightMax = 2;
+const callsWaitingMax = 20_000;
+
+/** Writes graphs of several calls in one transaction, each in a new batch of its own. */
+export function createGraphGroups(deps: WriteDeps): GroupCommit<NewGraph, CreatedGraph> {
+  return new GroupCommit({
+    ...{ begin: beginGraphs, inFlightMax: commitsInFlightMax, waitingMax: callsWaitingMax },
+    ...{ overflow: () => tooManyCalls("tasks"), isOneToBlame },
+    write: (graphs) => write(deps, graphs),
+  });
+}
+
+/** Whether a graph needs nothing but its rows to be written: its batch is new, no task depends on one that exists, and nothing ends at once. */
+export function isPlain(graph: NewGraph): boolean {
+  return (
+    graph.newBatch !== undefined &&
+    (graph.open || graph.tasks.length > 0) &&
+    graph.lateEdges.length === 0 &&
+    !graph.tasks.some((task) => task.execution === Execution.JOIN && task.status === TaskStatus.PENDING)
+  );
+}
+
+function beginGraphs() {
+  const requestIds = new Set<string>();
+  let tasks = 0;
+  let bytes = 0;
+  return {
+    add({ tasks: own, request: { requestId } }: NewGraph): boolean {
+      tasks += own.length;
+      bytes += own.reduce((sum, task) => sum + textLength(task), 0);
+      // Two calls with one request_id are the same call, or a mistake: the second finds the first.
+      if (requestId !== undefined && requestIds.has(requestId)) return false;
+      if (requestId !== undefined) requestIds.add(requestId);
+      return tasks <= tasksPerCommitMax && bytes <= bytesPerCommitMax;
+    },
+  };
+}
+
+function textLength({ input, metadata, spec }: NewTaskRow): number {
+  return (input?.length ?? 0) + (metadata?.length ?? 0) + (spec?.length ?? 0);
+}
+
+/** One of the calls of a group has been answered before: the others are written without it. */
+class AnsweredBefore extends Error {}
+
+async function write(deps: WriteDeps, graphs: readonly NewGraph[]): Promise<CreatedGraph[]> {
+  const free = graphs.flatMap((graph) => (graph.newBatch?.paused === true ? [] : graph.tasks.filter(mayStart)));
+  const reservation =
+    free.length === 0
+      ? undefined
+      : deps.places.reserve({ max: free.length, queues: new Set(free.map((task) => task.queue)) });
+  const started = reservation === undefined ? [] : startsOf(free, reservation);
+  const places = reservation?.pools.flatMap((pool) => pool.places) ?? [];
+  const placeOf = new Map(started.map(({ id, place }) => [id, places[place]]));
+  let written: Awaited<ReturnType<typeof createGraphs>> | undefined;
+  try {
+    written = await createGraphs(deps.db, graphs, (task) => placeOf.get(task.id));
+  } finally {
+    reservation?.settle(written === undefined || written.case === "answeredBefore" ? [] : started);
+  }
+  if (written.case === "created") {
+    await finish(deps, { readyQueues: written.readyQueues, followUps: [] });
+    return written.graphs;
+  }
+  if (graphs.length > 1) throw new AnsweredBefore("a request_id has been answered before");
+  return [await createGraph(deps.db, graphs[0] as NewGraph)];
+}
+
+function mayStart(task: NewTaskRow): boolean {
+  return task.status === TaskStatus.PENDING && task.execution === Execution.WORKER && task.startTime === null;
+}
+
+function startsOf(tasks: readonly NewTaskRow[], { pools }: Reservation): StartedTask[] {
+  return [...assignPlaces(tasks, pools)].map(([n, place]) => ({ id: (tasks[n] as NewTaskRow).id, attempt: 1, place }));
+}

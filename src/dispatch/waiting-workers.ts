@@ -1,0 +1,286 @@
+import { MillpondError } from "../domain/errors.ts";
+import type { Place, PlaceSource, Reservation, StartedTask } from "../domain/places.ts";
+import { Execution } from "../domain/task-status.ts";
+import type { Dictionaries } from "../store/dictionaries.ts";
+
+/** A task that was claimed for a worker. */
+export interface ClaimedTask {
+  readonly id: bigint;
+  readonly attempt: number;
+}
+
+/** A worker that asks for tasks. */
+export interface ClaimRequest {
+  readonly worker: number;
+  readonly kinds: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly max: number;
+  readonly leaseMs: number;
+  /** How long to wait for the first task. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** What a {@link WaitingWorkers} is made of. */
+export interface WaitingWorkersOptions {
+  readonly dictionaries: Pick<Dictionaries, "queuesOfKinds" | "queueCount">;
+  readonly namespaceId: number;
+  /** How many workers may wait at once; more are refused with LIMIT_EXCEEDED. */
+  readonly waitersMax: number;
+  /** Gives back what was claimed for a worker that has gone meanwhile. */
+  readonly release: (tasks: readonly ClaimedTask[]) => Promise<void>;
+  /** Told when workers may look for tasks: one has come, queues are marked, or places were not used. */
+  readonly onChange: () => void;
+}
+
+interface Waiter {
+  readonly request: ClaimRequest;
+  /** A look, or a transaction, may be about to give it tasks. */
+  busy: boolean;
+  gone: boolean;
+  /** The queues that it may take from, as of so many known queues. */
+  queues: readonly number[];
+  queueCount: number;
+  readonly answer: (tasks: readonly ClaimedTask[]) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** Workers that look together: all of them take from the same queues. Like a {@link Reservation}, it is settled once. */
+export interface Look {
+  readonly queues: readonly number[];
+  readonly places: readonly Place[];
+  /** Hands out what was claimed. `more`: there may be more in the queues. */
+  settle(started: readonly StartedTask[], more: boolean): void;
+  /** Lets its workers look again: there are queues that were not known. */
+  repeat(): void;
+  fail(error: unknown): void;
+}
+
+/** How many places one look or one transaction fills. */
+const placesMax = 1_000;
+/** How many queues one transaction is told of. */
+const reservedQueuesMax = 64;
+
+/**
+ * The line of workers that wait for tasks, first come first served. A worker's first look is into the queues; from then on it waits for a mark on one of
+ * them, or for a transaction that makes a task ready and takes the worker's place for it (a reservation). A worker is in one look or reservation at a time,
+ * and in none while it has not looked: so nothing that became ready earlier is passed over.
+ */
+export class WaitingWorkers implements PlaceSource {
+  readonly #options: WaitingWorkersOptions;
+  readonly #waiters = new Set<Waiter>();
+  /** Those that have not had their first look, or are to look whatever is marked. */
+  readonly #fresh = new Set<Waiter>();
+  readonly #marked = new Set<number>();
+  #stopped = false;
+
+  constructor(options: WaitingWorkersOptions) {
+    this.#options = options;
+  }
+
+  /** How many workers wait now. */
+  get size(): number {
+    return this.#waiters.size;
+  }
+
+  /** Lets all who wait go with nothing, and those who come. */
+  stop(): void {
+    this.#stopped = true;
+    for (const waiter of this.#waiters) if (!waiter.busy) waiter.answer([]);
+  }
+
+  /** Marks queues that have something to start; undefined: any may have. */
+  mark(queues: readonly number[] | undefined): void {
+    if (this.#waiters.size === 0) return;
+    if (queues === undefined) for (const waiter of this.#waiters) this.#fresh.add(waiter);
+    else for (const queue of queues) this.#marked.add(queue);
+    if (queues === undefined || queues.length > 0) this.#options.onChange();
+  }
+
+  /** The queues of all who wait. */
+  queues(): Set<number> {
+    return new Set([...this.#waiters].flatMap((waiter) => this.#queuesOf(waiter)));
+  }
+
+  /** Takes tasks for a worker; waits up to `waitMs` for the first. Nothing may come: then the answer is empty. */
+  claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
+    if (this.#stopped || request.signal.aborted) return Promise.resolve([]);
+    if (this.#waiters.size >= this.#options.waitersMax) return Promise.reject(tooMany(this.#options.waitersMax));
+    return new Promise((resolve, reject) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        request.signal.removeEventListener("abort", leave);
+        waiter.gone = true;
+        this.#waiters.delete(waiter);
+        this.#fresh.delete(waiter);
+      };
+      const leave = (): void => {
+        if (waiter.busy) waiter.gone = true;
+        else waiter.answer([]);
+      };
+      const waiter: Waiter = {
+        ...{ request, busy: false, gone: false, queues: [], queueCount: -1 },
+        answer: (tasks) => {
+          finish();
+          resolve(tasks);
+        },
+        fail: (error) => {
+          finish();
+          reject(error);
+        },
+      };
+      // Time does not end before the first look: who does not wait still gets what there is.
+      const timer = setTimeout(() => {
+        if (this.#fresh.has(waiter)) waiter.gone = true;
+        else leave();
+      }, request.waitMs);
+      request.signal.addEventListener("abort", leave, { once: true });
+      this.#waiters.add(waiter);
+      this.#fresh.add(waiter);
+      this.#options.onChange();
+    });
+  }
+
+  /**
+   * The next look: the first worker in line that has not looked yet, or for whose queues there is a mark, with those behind it that take from the same queues
+   * and have a reason to look, too. Undefined: nobody has.
+   */
+  nextLook(): Look | undefined {
+    if (this.#fresh.size === 0 && this.#marked.size === 0) return undefined;
+    const lookers: Waiter[] = [];
+    const wantedByBusy = new Set<number>();
+    let queues: readonly number[] = [];
+    let places = 0;
+    for (const waiter of this.#waiters) {
+      const own = this.#queuesOf(waiter);
+      if (waiter.busy) {
+        for (const queue of own) wantedByBusy.add(queue);
+        continue;
+      }
+      if (lookers.length > 0 && (own.length !== queues.length || own.some((queue, n) => queue !== queues[n]))) continue;
+      if (!this.#fresh.has(waiter) && !own.some((queue) => this.#marked.has(queue))) continue;
+      queues = own;
+      lookers.push(waiter);
+      places += waiter.request.max;
+      if (places >= placesMax) break;
+    }
+    if (lookers.length === 0) {
+      // Who comes later looks first: a mark that nobody here waits for says nothing.
+      for (const queue of this.#marked) if (!wantedByBusy.has(queue)) this.#marked.delete(queue);
+      return undefined;
+    }
+    // Marks are taken away before the look: one that comes during it stays.
+    for (const queue of queues) this.#marked.delete(queue);
+    for (const waiter of lookers) {
+      this.#fresh.delete(waiter);
+      waiter.busy = true;
+    }
+    return {
+      queues,
+      places: lookers.flatMap(({ request }) => Array<Place>(request.max).fill(placeOf(request))),
+      settle: (started, more) => {
+        if (more) for (const queue of queues) this.#marked.add(queue);
+        this.#settle(lookers, started);
+      },
+      repeat: () => {
+        for (const waiter of lookers) {
+          waiter.busy = false;
+          this.#fresh.add(waiter);
+        }
+        this.#options.onChange();
+      },
+      fail: (error) => {
+        for (const waiter of lookers) waiter.fail(error);
+        this.#options.onChange();
+      },
+    };
+  }
+
+  reserve({ max, queues }: { readonly max: number; readonly queues?: ReadonlySet<number> }): Reservation | undefined {
+    const pools = new Map<string, { queues: number[]; waiters: Waiter[] }>();
+    const taken = new Set<number>();
+    let left = Math.min(max, placesMax);
+    for (const waiter of this.#waiters) {
+      if (left <= 0) break;
+      if (waiter.busy || this.#fresh.has(waiter) || waiter.gone) continue;
+      const own = this.#queuesOf(waiter);
+      // Where something waits in a queue already, it comes first.
+      if (own.some((queue) => this.#marked.has(queue))) continue;
+      if (queues !== undefined && !own.some((queue) => queues.has(queue))) continue;
+      const key = own.join();
+      let pool = pools.get(key);
+      if (pool === undefined) {
+        const free = own.filter((queue) => !taken.has(queue));
+        if (free.length === 0 || taken.size + free.length > reservedQueuesMax) continue;
+        for (const queue of free) taken.add(queue);
+        pool = { queues: free, waiters: [] };
+        pools.set(key, pool);
+      }
+      waiter.busy = true;
+      pool.waiters.push(waiter);
+      left -= waiter.request.max;
+    }
+    if (pools.size === 0) return undefined;
+    const kept = [...pools.values()];
+    return {
+      pools: kept.map((pool) => ({
+        queues: pool.queues,
+        places: pool.waiters.flatMap(({ request }) => Array<Place>(request.max).fill(placeOf(request))),
+      })),
+      settle: (started) =>
+        this.#settle(
+          kept.flatMap((pool) => pool.waiters),
+          started,
+        ),
+    };
+  }
+
+  /** Hands out tasks by their places: those of a worker are as many as it has asked for, one worker's after the other's. */
+  #settle(waiters: readonly Waiter[], started: readonly StartedTask[]): void {
+    const byPlace = [...started].sort((a, b) => a.place - b.place);
+    let next = 0;
+    let end = 0;
+    for (const waiter of waiters) {
+      end += waiter.request.max;
+      const first = next;
+      while (next < byPlace.length && (byPlace[next] as StartedTask).place < end) next += 1;
+      this.#hand(waiter, byPlace.slice(first, next));
+    }
+    this.#options.onChange();
+  }
+
+  #hand(waiter: Waiter, tasks: readonly ClaimedTask[]): void {
+    waiter.busy = false;
+    if (waiter.request.signal.aborted) {
+      // Who has gone has not been told: its tasks are given back before anything else.
+      if (tasks.length > 0) void this.#options.release(tasks).catch(() => {});
+      waiter.answer([]);
+    } else if (tasks.length > 0 || waiter.gone || this.#stopped) waiter.answer(tasks);
+  }
+
+  #queuesOf(waiter: Waiter): readonly number[] {
+    const { dictionaries, namespaceId } = this.#options;
+    if (waiter.queueCount !== dictionaries.queueCount) {
+      const { kinds, labels } = waiter.request;
+      waiter.queueCount = dictionaries.queueCount;
+      waiter.queues = dictionaries
+        .queuesOfKinds(namespaceId, kinds)
+        .filter(
+          (queue) =>
+            queue.execution === Execution.WORKER &&
+            Object.entries(queue.labels).every(([name, value]) => labels[name] === value),
+        )
+        .map((queue) => queue.id);
+    }
+    return waiter.queues;
+  }
+}
+
+function placeOf({ worker, leaseMs }: ClaimRequest): Place {
+  return { worker, leaseMs };
+}
+
+function tooMany(max: number): MillpondError {
+  const message = `${max} workers wait for tasks already; try again later, or use more servers`;
+  return new MillpondError("LIMIT_EXCEEDED", message, { metadata: { limit: String(max) }, retryDelayMs: 1_000 });
+}

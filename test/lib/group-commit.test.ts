@@ -1,0 +1,72 @@
+import { expect, test } from "vitest";
+import { GroupCommit } from "../../src/lib/group-commit.ts";
+
+/** A group commit whose writes end when they are told to. */
+function lane(options: { groupMax?: number; inFlightMax?: number; waitingMax?: number } = {}) {
+  const writes: { items: readonly number[]; end: (failure?: Error) => void }[] = [];
+  const group = new GroupCommit<number, string>({
+    ...{ inFlightMax: options.inFlightMax ?? 1, waitingMax: options.waitingMax ?? 100 },
+    overflow: () => new Error("full"),
+    isOneToBlame: (error) => (error as Error).message !== "away",
+    begin: () => {
+      let count = 0;
+      return { add: () => ++count <= (options.groupMax ?? 100) };
+    },
+    write: (items) =>
+      new Promise((resolve, reject) => {
+        const end = (failure?: Error) =>
+          failure ? reject(failure) : resolve(items.map((item) => `${item} of ${items.length}`));
+        writes.push({ items, end });
+      }),
+  });
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  return { group, writes, settled };
+}
+
+test("what comes while a write is in flight is written together, each answered on its own", async () => {
+  const { group, writes, settled } = lane();
+  const answers = [1, 2, 3].map((item) => group.submit(item));
+  expect(writes.map(({ items }) => items)).toEqual([[1]]);
+  writes[0]?.end();
+  await settled();
+  expect(writes.map(({ items }) => items)).toEqual([[1], [2, 3]]);
+  writes[1]?.end();
+  expect(await Promise.all(answers)).toEqual(["1 of 1", "2 of 2", "3 of 2"]);
+});
+
+test("groups and writes in flight are bounded, and so is what waits", async () => {
+  const { group, writes, settled } = lane({ groupMax: 2, inFlightMax: 2, waitingMax: 3 });
+  const answers = [1, 2, 3, 4, 5].map((item) => group.submit(item));
+  await expect(group.submit(6)).rejects.toThrow("full");
+  expect(writes.map(({ items }) => items)).toEqual([[1], [2]]);
+  for (const { end } of writes.splice(0)) end();
+  await settled();
+  expect(writes.map(({ items }) => items)).toEqual([[3, 4], [5]]);
+  for (const { end } of writes.splice(0)) end();
+  expect(await Promise.all(answers)).toEqual(["1 of 1", "2 of 1", "3 of 2", "4 of 2", "5 of 1"]);
+});
+
+test("of a group that fails each item is written alone, and only the one to blame fails", async () => {
+  const { group, writes, settled } = lane();
+  const answers = [1, 2, 3].map((item) => group.submit(item).catch((error: Error) => error.message));
+  writes[0]?.end();
+  await settled();
+  writes[1]?.end(new Error("bad item"));
+  await settled();
+  expect(writes[2]?.items).toEqual([2]);
+  writes[2]?.end(new Error("bad item"));
+  await settled();
+  expect(writes[3]?.items).toEqual([3]);
+  writes[3]?.end();
+  expect(await Promise.all(answers)).toEqual(["1 of 1", "bad item", "3 of 1"]);
+});
+
+test("nothing is written twice where it is not known whether it has been written", async () => {
+  const { group, writes, settled } = lane();
+  const answers = [1, 2, 3].map((item) => group.submit(item).catch((error: Error) => error.message));
+  writes[0]?.end();
+  await settled();
+  writes[1]?.end(new Error("away"));
+  expect(await Promise.all(answers)).toEqual(["1 of 1", "away", "away"]);
+  expect(writes).toHaveLength(2);
+});
