@@ -62,9 +62,9 @@ const placesMax = 1_000;
 const reservedQueuesMax = 64;
 
 /**
- * The line of workers that wait for tasks, first come first served. A worker's first look is into the queues; from then on it waits for a mark on one of
- * them, or for a transaction that makes a task ready and takes the worker's place for it (a reservation). A worker is in one look or reservation at a time,
- * and in none while it has not looked: so nothing that became ready earlier is passed over.
+ * The line of workers that wait for tasks, first come first served. A worker's first look is into the queues, unless they are known to be empty; from then on
+ * it waits for a mark on one of them, or for a transaction that makes a task ready and takes the worker's place for it (a reservation). A worker is in one look
+ * or reservation at a time, and in no reservation while something may be in its queues: so nothing that became ready earlier is passed over.
  */
 export class WaitingWorkers implements PlaceSource {
   readonly #options: WaitingWorkersOptions;
@@ -72,6 +72,8 @@ export class WaitingWorkers implements PlaceSource {
   /** Those that have not had their first look, or are to look whatever is marked. */
   readonly #fresh = new Set<Waiter>();
   readonly #marked = new Set<number>();
+  /** Queues in which a look has found nothing more, and that nobody has marked since. */
+  readonly #empty = new Set<number>();
   #stopped = false;
 
   constructor(options: WaitingWorkersOptions) {
@@ -91,6 +93,8 @@ export class WaitingWorkers implements PlaceSource {
 
   /** Marks queues that have something to start; undefined: any may have. */
   mark(queues: readonly number[] | undefined): void {
+    if (queues === undefined) this.#empty.clear();
+    else for (const queue of queues) this.#empty.delete(queue);
     if (this.#waiters.size === 0) return;
     if (queues === undefined) for (const waiter of this.#waiters) this.#fresh.add(waiter);
     else for (const queue of queues) this.#marked.add(queue);
@@ -136,7 +140,9 @@ export class WaitingWorkers implements PlaceSource {
       }, request.waitMs);
       request.signal.addEventListener("abort", leave, { once: true });
       this.#waiters.add(waiter);
-      this.#fresh.add(waiter);
+      const own = this.#queuesOf(waiter);
+      const isKnownEmpty = own.length > 0 && own.every((queue) => this.#empty.has(queue));
+      if (!isKnownEmpty || request.waitMs === 0) this.#fresh.add(waiter);
       this.#options.onChange();
     });
   }
@@ -179,7 +185,8 @@ export class WaitingWorkers implements PlaceSource {
       queues,
       places: lookers.flatMap(({ request }) => Array<Place>(request.max).fill(placeOf(request))),
       settle: (started, more) => {
-        if (more) for (const queue of queues) this.#marked.add(queue);
+        if (more) this.mark(queues);
+        else for (const queue of queues) if (!this.#marked.has(queue)) this.#empty.add(queue);
         this.#settle(lookers, started);
       },
       repeat: () => {

@@ -84,7 +84,7 @@ export class ReportQueue {
   async #call(reports: TaskReport[]): Promise<readonly ReportResult[]> {
     for (let failures = 1; ; failures++) {
       try {
-        const answer = await this.#client.tasks.reportTasks({ reports }, { signal: this.#signal });
+        const answer = await this.#client.tasks.reportTasks({ reports, brief: true }, { signal: this.#signal });
         return answer.results;
       } catch (error) {
         if (this.#signal.aborted || !isTransient(error)) throw error;

@@ -69,7 +69,10 @@ class ClaimingWorker implements TaskWorker {
   readonly #options: WorkerOptions;
   readonly #leaseMs: number;
   readonly #handlers = new Map<string, TaskHandler>();
+  /** Attempts until their closing report is acknowledged. */
   readonly #running = new Map<Attempt, Promise<void>>();
+  /** Those whose handler has not ended. */
+  #executing = 0;
   readonly #claiming = new AbortController();
   readonly #reporting = new AbortController();
   readonly #reports: ReportQueue;
@@ -93,7 +96,7 @@ class ClaimingWorker implements TaskWorker {
     this.#reports = new ReportQueue(options.client, this.#reporting.signal, this.#onError);
     this.#claims = new ClaimLoop({
       slots,
-      running: () => this.#running.size,
+      running: () => Math.max(this.#executing, this.#running.size - slots),
       waitMs: options.claimWaitMs ?? claimWaitMsDefault,
       claim: (maxTasks) => this.#claim(maxTasks),
       signal: this.#claiming.signal,
@@ -173,7 +176,11 @@ class ClaimingWorker implements TaskWorker {
       (() => {
         throw new Error(`the worker has no handler for kind "${kind}"`);
       });
+    this.#executing += 1;
     const closing = await attempt.run(handler, (report) => this.#report(attempt, report));
+    // The slot is free while the report is on its way: what it makes ready can be handed out in the commit of the report. As many may be on their way as there are slots.
+    this.#executing -= 1;
+    this.#claims.slotsChanged();
     if (!attempt.disowned) await this.#report(attempt, closing);
   }
 
