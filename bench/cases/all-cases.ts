@@ -1,0 +1,17 @@
+import type { BenchCase } from "../support/bench-case.ts";
+import { chain } from "./chain.ts";
+import { createGraphs } from "./create-graph.ts";
+import { createOne } from "./create-one.ts";
+import { endedRows } from "./ended-rows.ts";
+import { engine } from "./engine.ts";
+import { fan } from "./fan.ts";
+import { idle } from "./idle.ts";
+import { read } from "./read.ts";
+import { startLatency } from "./start-latency.ts";
+import { storage } from "./storage.ts";
+import { work } from "./work.ts";
+
+/** Every case, in the order in which they run. */
+export const allCases: readonly BenchCase[] = [
+  ...[createOne, createGraphs, work, engine, chain, fan, startLatency, read, idle, storage, endedRows],
+];

@@ -1,0 +1,89 @@
+import { create, toJsonString } from "@bufbuild/protobuf";
+import { CreateTasksRequestSchema } from "@millpond/sdk";
+import { rawInsertRate } from "../limits/raw-insert.ts";
+import type { JsonLoadJob } from "../programs/json-load.ts";
+import type { BenchCase, Figure, Measured, Part } from "../support/bench-case.ts";
+import type { BenchContext } from "../support/bench-context.ts";
+import { plainGraph } from "../support/bench-graphs.ts";
+import { encodeRequest, type LoadResult, loadGrpc, loadTimes } from "../support/grpc-load.ts";
+import { arcRun } from "./published-figures.ts";
+
+const path = "/millpond.v1.TaskService/CreateTasks";
+const inFlightOf = [1, 16, 64] as const;
+const placeholder = "00000000-0000-4000-8000-000000000000";
+
+/** One task per CreateTasks call. */
+export const createOne: BenchCase = {
+  name: "create",
+  title: "Create: one task per call",
+  about:
+    "CreateTasks with one task (metadata and input of 120 bytes each) in a new batch, each call a durable commit. gRPC: calls in flight on one HTTP/2 connection. " +
+    "JSON: as many keep-alive connections of HTTP/1.1. Without `request_id`, except where named (the SDK always sends one).",
+  figures: figures(),
+  open,
+};
+
+function figures(): Figure[] {
+  const grpcBar = { kind: "published", of: arcRun.creates, times: 5 } as const;
+  const jsonBar = { kind: "published", of: arcRun.creates, times: 3 } as const;
+  const rate = { unit: "tasks/s", better: "more" } as const;
+  const latency = { unit: "ms", better: "less" } as const;
+  return [
+    { id: "grpc1", title: "gRPC, 1 in flight", ...rate, against: ["raw1"] },
+    { id: "grpc16", title: "gRPC, 16 in flight", ...rate, against: ["raw16"] },
+    { id: "grpc64", title: "gRPC, 64 in flight", ...rate, bar: grpcBar, against: ["raw64"] },
+    { id: "grpc64id", title: "gRPC, 64 in flight, with request_id", ...rate, against: ["raw64"] },
+    { id: "json64", title: "JSON, 64 connections", ...rate, bar: jsonBar, against: ["raw64"] },
+    { id: "grpc1p99", title: "gRPC, 1 in flight: p99", ...latency },
+    { id: "grpc64p99", title: "gRPC, 64 in flight: p99", ...latency },
+    { id: "json64p99", title: "JSON, 64 connections: p99", ...latency },
+    { id: "raw1", title: "limit: one-row INSERT, 1 connection", unit: "rows/s", better: "more" },
+    { id: "raw16", title: "limit: one-row INSERT, 16 connections", unit: "rows/s", better: "more" },
+    { id: "raw64", title: "limit: one-row INSERT, 64 connections", unit: "rows/s", better: "more" },
+  ];
+}
+
+async function open(context: BenchContext): Promise<Part[]> {
+  const { url } = await context.startServer(await context.createDatabase("server"));
+  const rawUrl = await context.createDatabase("raw");
+  const request = plainGraph({ tasks: 1, kind: "bench.create", payload: "usual" }).toRequest();
+  const plain = encodeRequest(CreateTasksRequestSchema, request);
+  const withId = encodeRequest(
+    CreateTasksRequestSchema,
+    create(CreateTasksRequestSchema, { ...request, requestId: placeholder }),
+  );
+  const load = (inFlight: number) => loadGrpc(context, { url, path, request: plain, inFlight });
+  const grpc = inFlightOf.map(
+    (inFlight): Part => ({
+      name: `Millpond, gRPC, ${inFlight} in flight`,
+      measure: async () => figuresOf(`grpc${inFlight}`, await load(inFlight)),
+    }),
+  );
+  const limits = inFlightOf.map(
+    (connections): Part => ({
+      name: `one-row INSERT, ${connections} connections`,
+      measure: async () => ({
+        [`raw${connections}`]: await rawInsertRate(context, { url: rawUrl, connections, rowsPerStatement: 1 }),
+      }),
+    }),
+  );
+  const grpcWithId = async () => {
+    const uuidAt = withId.indexOf(placeholder);
+    return figuresOf("grpc64id", await loadGrpc(context, { url, path, request: withId, inFlight: 64, uuidAt }));
+  };
+  const json = async () => {
+    const body = toJsonString(CreateTasksRequestSchema, request);
+    const job: JsonLoadJob = { url, path, body, connections: 64, ...loadTimes(context) };
+    return figuresOf("json64", await context.run<LoadResult>("json-load", job));
+  };
+  return [
+    ...grpc,
+    { name: "Millpond, gRPC, 64 in flight, request_id", measure: grpcWithId },
+    { name: "Millpond, JSON, 64 connections", measure: json },
+    ...limits,
+  ];
+}
+
+function figuresOf(id: string, { calls, seconds, p99 }: LoadResult): Measured {
+  return { [id]: calls / seconds, [`${id}p99`]: p99 };
+}

@@ -1,0 +1,107 @@
+import { CreateTasksRequestSchema } from "@millpond/sdk";
+import { allPeers } from "../peers/all-peers.ts";
+import type { Peer } from "../peers/peer.ts";
+import type { SdkWorkerJob } from "../programs/sdk-worker.ts";
+import { type BenchCase, type Figure, type Measured, NotRun, type Part } from "../support/bench-case.ts";
+import type { BenchContext } from "../support/bench-context.ts";
+import { plainGraph } from "../support/bench-graphs.ts";
+import { checkAllSucceeded } from "../support/check-all-succeeded.ts";
+import { callGrpc, encodeRequest } from "../support/grpc-load.ts";
+
+const path = "/millpond.v1.TaskService/CreateTasks";
+const kind = "bench.work";
+const perCall = 1_000;
+const createsInFlight = 4;
+const slots = 1_000;
+
+/** Create, execute and complete over gRPC, beside queues that a user might take instead. */
+export const work: BenchCase = {
+  name: "work",
+  title: "Create, execute and complete over gRPC",
+  about:
+    "100,000 independent no-op tasks (5,000 in a quick run), created 1,000 per call with 4 calls in flight, executed by one worker of the SDK with 1,000 slots in a process of its own. " +
+    "`together`: from the first create until the last report is answered, with the worker waiting. `backlog`: all are there before the worker starts. " +
+    "Peers: as many no-op jobs, inserted 1,000 per call with 4 in flight, handlers and inserts in one process, with the settings that their documentation gives for many short jobs.",
+  figures: figures(),
+  open,
+};
+
+function figures(): Figure[] {
+  const bar = { kind: "value", value: 30_000 } as const;
+  const ours = { unit: "tasks/s", better: "more" } as const;
+  const theirs = { unit: "jobs/s", better: "more" } as const;
+  const peers = (phase: string) => allPeers.map(({ id }) => `${id}-${phase}`);
+  return [
+    { id: "together", title: "Millpond, together", ...ours, bar, against: peers("together") },
+    { id: "backlog", title: "Millpond, backlog", ...ours, against: peers("backlog") },
+    ...["together", "backlog"].flatMap((phase) =>
+      allPeers.map(({ id, title }): Figure => ({ id: `${id}-${phase}`, title: `${title}, ${phase}`, ...theirs })),
+    ),
+    ...allPeers.map(({ id, title }): Figure => ({ id: `${id}-insert`, title: `${title}, insert alone`, ...theirs })),
+  ];
+}
+
+async function open(context: BenchContext): Promise<Part[]> {
+  const tasks = context.size(100_000, 5_000);
+  const warmUp = context.size(10_000, 1_000);
+  const ours = (backlog: boolean): Part => ({
+    name: `Millpond, ${backlog ? "backlog" : "together"}`,
+    measure: async () => {
+      const seconds = await millpondSeconds(context, { tasks, warmUp: backlog ? 0 : warmUp, backlog });
+      return { [backlog ? "backlog" : "together"]: tasks / seconds };
+    },
+  });
+  const peer = (each: Peer, backlog: boolean): Part => ({
+    name: `${each.title}, ${backlog ? "backlog" : "together"}`,
+    measure: () => peerRate(context, each, { tasks, warmUp, backlog }),
+  });
+  return [false, true].flatMap((backlog) => [ours(backlog), ...allPeers.map((each) => peer(each, backlog))]);
+}
+
+interface Amount {
+  readonly tasks: number;
+  readonly warmUp: number;
+  readonly backlog: boolean;
+}
+
+/** On a server and a database of its own, as every peer. */
+async function millpondSeconds(context: BenchContext, { tasks, warmUp, backlog }: Amount): Promise<number> {
+  const databaseUrl = await context.createDatabase("server");
+  const server = await context.startServer(databaseUrl);
+  const { url } = server;
+  const request = encodeRequest(
+    CreateTasksRequestSchema,
+    plainGraph({ tasks: perCall, kind, payload: "small" }).toRequest(),
+  );
+  const create = (count: number) =>
+    callGrpc(context, { url, path, request, inFlight: createsInFlight, calls: count / perCall });
+  const job: SdkWorkerJob = { url, kind, slots, warmUp, tasks };
+  const startWorker = async () => {
+    const worker = await context.start({ module: "sdk-worker" }, job);
+    await worker.next();
+    return worker;
+  };
+  if (backlog) await create(tasks);
+  const worker = await startWorker();
+  if (warmUp > 0) {
+    await create(warmUp);
+    await worker.next();
+  }
+  const created = backlog ? undefined : create(tasks);
+  const ended = worker.next<{ startedAtMs: number; endedAtMs: number }>();
+  const [first, { startedAtMs, endedAtMs }] = await Promise.all([created, ended]);
+  await worker.process.stop();
+  await checkAllSucceeded(databaseUrl);
+  await server.stop();
+  return (endedAtMs - (first?.startedAtMs ?? startedAtMs)) / 1000;
+}
+
+async function peerRate(context: BenchContext, peer: Peer, amount: Amount): Promise<Measured> {
+  const { tasks, warmUp, backlog } = amount;
+  const result = await peer.run<{ seconds: number; insertSeconds: number }>(context, {
+    ...{ mode: "throughput", jobs: tasks, perInsert: perCall, insertsInFlight: createsInFlight, warmUp, backlog },
+  });
+  const id = `${peer.id}-${backlog ? "backlog" : "together"}`;
+  if (result instanceof NotRun) return { [id]: result, ...(backlog && { [`${peer.id}-insert`]: result }) };
+  return { [id]: tasks / result.seconds, ...(backlog && { [`${peer.id}-insert`]: tasks / result.insertSeconds }) };
+}

@@ -1,0 +1,46 @@
+// Calls one unary method as a POST of JSON over HTTP/1.1, with one call in flight on each of some keep-alive connections.
+import { Pool } from "undici";
+import { percentile } from "../support/statistics.ts";
+import { readJob, sayLine } from "./program-job.ts";
+
+/** JsonLoadJob is what this program does. */
+export interface JsonLoadJob {
+  readonly url: string;
+  readonly path: string;
+  /** The body of each request. */
+  readonly body: string;
+  readonly connections: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+}
+
+const job = await readJob<JsonLoadJob>();
+const pool = new Pool(job.url, { connections: job.connections, pipelining: 1 });
+const request = {
+  path: job.path,
+  method: "POST" as const,
+  headers: { "content-type": "application/json" },
+  body: job.body,
+};
+await load(job.warmUpMs);
+const startMs = performance.now();
+const latencies = await load(job.measureMs);
+const seconds = (performance.now() - startMs) / 1000;
+sayLine({ calls: latencies.length, seconds, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) });
+process.exit();
+
+async function load(forMs: number): Promise<number[]> {
+  const endMs = performance.now() + forMs;
+  const taken: number[] = [];
+  const lane = async () => {
+    while (performance.now() < endMs) {
+      const sentMs = performance.now();
+      const { statusCode, body } = await pool.request(request);
+      if (statusCode !== 200) throw new Error(`${job.path} answered ${statusCode}: ${await body.text()}`);
+      await body.dump();
+      taken.push(performance.now() - sentMs);
+    }
+  };
+  await Promise.all(Array.from({ length: job.connections }, lane));
+  return taken;
+}

@@ -1,0 +1,58 @@
+import type { BenchContext } from "./bench-context.ts";
+
+/** Published is a figure of another system that this run does not measure. */
+export interface Published {
+  readonly name: string;
+  readonly value: number;
+}
+
+/** What a figure should reach. It is printed beside the figure, never asserted. */
+export type Bar =
+  | { readonly kind: "value"; readonly value: number }
+  /** A multiple of another figure of the case, measured in the same run. */
+  | { readonly kind: "share"; readonly of: string; readonly times: number }
+  /** A multiple of a figure that somebody published. */
+  | { readonly kind: "published"; readonly of: Published; readonly times: number };
+
+/** Figure is one row of a case's table. */
+export interface Figure {
+  readonly id: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly better: "more" | "less" | "neither";
+  readonly bar?: Bar;
+  /** Ids of figures of the case (limits, peers) that its ratio is told to. */
+  readonly against?: readonly string[];
+  /** A figure that somebody published, which its ratio is told to as well. */
+  readonly published?: Published;
+}
+
+/** NotRun stands for a sample that could not be taken, with the reason. */
+export class NotRun {
+  readonly reason: string;
+
+  constructor(reason: string) {
+    this.reason = reason;
+  }
+}
+
+/** One sample of some figures, by their ids. */
+export type Measured = Readonly<Record<string, number | NotRun>>;
+
+/** Part is what is measured in one go: Millpond, a peer or a limit. The parts of a case take turns, run by run. */
+export interface Part {
+  readonly name: string;
+  measure(): Promise<Measured>;
+}
+
+/** BenchCase is one group of figures: what is to be measured, and how. */
+export interface BenchCase {
+  /** As `--only` names it. */
+  readonly name: string;
+  readonly title: string;
+  /** What is measured, for who reads the table. */
+  readonly about: string;
+  readonly figures: readonly Figure[];
+  /** Prepares the case. What it opens through the context is closed with it. */
+  open(context: BenchContext): Promise<readonly Part[]>;
+}

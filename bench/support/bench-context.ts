@@ -1,0 +1,96 @@
+import { mkdirSync } from "node:fs";
+import type { BenchmarkPostgres } from "./benchmark-postgres.ts";
+import { ChildProcesses } from "./child-processes.ts";
+import { type MillpondServer, startMillpondServer } from "./millpond-server.ts";
+import { type Program, type ProgramLine, type ProgramSource, runProgram, startProgram } from "./program.ts";
+
+/** BenchContextOptions is what a case finds. */
+export interface BenchContextOptions {
+  readonly caseName: string;
+  readonly postgres: BenchmarkPostgres;
+  /** A temporary folder of this run. */
+  readonly folder: string;
+  /** Small sizes, to see that everything works. */
+  readonly quick: boolean;
+  /** How many ended tasks the case of old rows prepares. */
+  readonly ended: number;
+  /** Where CPU profiles of the server go; undefined: it is not profiled. */
+  readonly profileDir: string | undefined;
+  /** Aborted when the run is to stop. */
+  readonly signal: AbortSignal;
+  /** Tells of progress, on standard error. */
+  readonly progress: (text: string) => void;
+}
+
+/** BenchContext is the world of one case: what is opened through it is closed, in reverse order, when the case ends. */
+export class BenchContext implements AsyncDisposable {
+  readonly options: BenchContextOptions;
+  readonly postgres: BenchmarkPostgres;
+  readonly children = new ChildProcesses();
+  readonly #opened = new AsyncDisposableStack();
+
+  constructor(options: BenchContextOptions) {
+    this.options = options;
+    this.postgres = options.postgres;
+    const onAbort = () => void this.children.stopAll();
+    options.signal.addEventListener("abort", onAbort, { once: true });
+    this.#opened.defer(() => options.signal.removeEventListener("abort", onAbort));
+    this.#opened.defer(() => this.children.stopAll());
+  }
+
+  /** The size of a full run, or that of a quick one. */
+  size(full: number, quick: number): number {
+    return this.options.quick ? quick : full;
+  }
+
+  /** Makes an empty database; it is dropped with the case. */
+  async createDatabase(name: string): Promise<string> {
+    const url = await this.postgres.createDatabase(`${this.options.caseName}_${name}`);
+    this.#opened.defer(() => this.postgres.dropDatabase(url));
+    return url;
+  }
+
+  /** Starts a server on a database, as users start it. */
+  async startServer(databaseUrl: string, env: Readonly<Record<string, string>> = {}): Promise<MillpondServer> {
+    const { folder, caseName, profileDir } = this.options;
+    if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
+    const server = await startMillpondServer(this.children, {
+      logFile: `${folder}/${caseName}.log`,
+      env: { DATABASE_URL: databaseUrl, ...env },
+      nodeFlags:
+        profileDir === undefined
+          ? []
+          : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`, `--cpu-prof-name=${caseName}-${Date.now()}.cpuprofile`],
+    });
+    this.#opened.defer(() => server.stop());
+    return server;
+  }
+
+  /** Has something closed with the case. */
+  defer(close: () => Promise<unknown>): void {
+    this.#opened.defer(async () => {
+      await close();
+    });
+  }
+
+  /** Runs a module of bench/programs to its end. */
+  run<Line extends ProgramLine>(module: string, job: object): Promise<Line> {
+    return this.runSource<Line>({ module }, job);
+  }
+
+  /** Runs a helper process to its end. */
+  runSource<Line extends ProgramLine>(source: ProgramSource, job: object): Promise<Line> {
+    this.options.signal.throwIfAborted();
+    return runProgram<Line>(this.children, { source, job });
+  }
+
+  /** Starts a helper process that goes on. */
+  start(source: ProgramSource, job: object): Promise<Program> {
+    this.options.signal.throwIfAborted();
+    return startProgram(this.children, { source, job });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.disposeAsync();
+  }
+}

@@ -1,0 +1,79 @@
+import { pino } from "pino";
+import { claimTasks } from "../../src/commands/claim-tasks.ts";
+import { createTasks } from "../../src/commands/create-tasks.ts";
+import { reportTasks } from "../../src/commands/report-tasks.ts";
+import { loadSettings } from "../../src/config/settings.ts";
+import type { NewTask } from "../../src/domain/new-task.ts";
+import { plainReport, ReportAction } from "../../src/domain/report.ts";
+import { DependencyCondition, Execution } from "../../src/domain/task-status.ts";
+import { createEngineParts } from "../../src/server/engine-parts.ts";
+import { layeredParents } from "./bench-graphs.ts";
+
+/** EngineDriver calls the engine in this process, as the services of a server do. */
+export interface EngineDriver {
+  /** Creates a batch of independent tasks, or a graph in ten layers whose tasks have two parents each. */
+  create(shape: "independent" | "layered", tasks: number): Promise<void>;
+  /** Claims up to so many tasks, reports the success of each and says how many they were. */
+  execute(max: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+const kind = "bench.engine";
+const leaseMs = 30_000;
+const layers = 10;
+const inputOfTask = JSON.stringify({ file: "y".repeat(110), n: 7 });
+const metadataOfTask = JSON.stringify({ project: "genomes", sample: "s-123456", step: "align", owner: "x".repeat(90) });
+
+/** openEngine opens the engine of a migrated database, with the feed that reads its commits. */
+export async function openEngine(databaseUrl: string): Promise<EngineDriver> {
+  const { settings } = loadSettings({});
+  const logger = pino({ level: "error" }, pino.destination(2));
+  const onError = (loop: string) => (error: unknown) => logger.error({ err: error, loop }, "a loop failed");
+  const { engine, feed, signal, db } = createEngineParts({ settings, databaseUrl, logger, onError });
+  await engine.dictionaries.refreshQueues();
+  await feed.start();
+  signal.onCommit(() => feed.wake());
+  await signal.start();
+  const worker = await engine.dictionaries.internWorker(engine.namespaceId, "bench");
+  const queues = await engine.dictionaries.internQueues(engine.namespaceId, [
+    { kind, execution: Execution.WORKER, labels: {} },
+  ]);
+  return {
+    async create(shape, tasks) {
+      await createTasks(engine, {
+        ...{ requestId: undefined, bodyHash: Buffer.alloc(32), validateOnly: false },
+        target: {
+          ...{ case: "newBatch", open: false, name: "bench", metadata: "{}", paused: false },
+          ...{ onComplete: null, onCompleteCount: 0 },
+        },
+        tasks: Array.from({ length: tasks }, (_, place) =>
+          newTask(place, shape === "layered" ? layeredParents(place, Math.ceil(tasks / layers)) : []),
+        ),
+      });
+    },
+    async execute(max) {
+      const { tasks } = await claimTasks(engine, { queues: [...new Set(queues)], max, worker, leaseMs });
+      if (tasks.length === 0) return 0;
+      const reports = tasks.map(({ id, attempt }) => ({ ...plainReport, id, attempt, action: ReportAction.SUCCESS }));
+      const refused = (await reportTasks(engine, reports)).find(({ error }) => error !== undefined)?.error;
+      if (refused !== undefined) throw new Error("a report was refused", { cause: refused });
+      return tasks.length;
+    },
+    async close() {
+      await feed.stop();
+      await signal.stop();
+      await db.close();
+    },
+  };
+}
+
+function newTask(place: number, parents: readonly number[]): NewTask {
+  return {
+    ...{ key: `t${place}`, name: `task ${place}`, kind, execution: Execution.WORKER, labels: {} },
+    dependencies: parents.map((parent) => ({ place: parent, condition: DependencyCondition.SUCCESS })),
+    ...{ unmetPolicy: 0, priority: 0, metadata: metadataOfTask, input: inputOfTask, spec: null, expectedCount: null },
+    ...{ startTime: null, startTimeoutMs: 30_000, inactivityTimeoutMs: 60_000, executionTimeoutMs: null },
+    ...{ totalTimeoutMs: null, retry: null, dedupe: [], onSuccess: 0, onFailure: 0, onCancel: 0 },
+    ...{ critical: false, onlyForDependents: false },
+  };
+}
