@@ -21,7 +21,7 @@ export async function resetStatements(postgres: BenchmarkPostgres): Promise<void
 export async function topStatements(postgres: BenchmarkPostgres): Promise<string> {
   const rows = await postgres.query<StatementRow>(
     `select calls::text, total_exec_time total_ms, mean_exec_time mean_ms, rows::text, wal_bytes::text, query as text
-     from pg_stat_statements order by total_exec_time desc limit $1`,
+     from pg_stat_statements where query !~* '^(create|drop) database|^checkpoint' order by total_exec_time desc limit $1`,
     [statementsMax],
   );
   const lines = rows.map(({ calls, total_ms, mean_ms, rows: count, wal_bytes, text }) => {
