@@ -9,7 +9,7 @@ import { allCases } from "./cases/all-cases.ts";
 import type { BenchCase } from "./support/bench-case.ts";
 import { startBenchmarkPostgres } from "./support/benchmark-postgres.ts";
 import { describeCommit, describeMachine } from "./support/machine.ts";
-import { type BenchReport, renderCase, renderReport } from "./support/report.ts";
+import { type BenchReport, renderCase, renderJson, renderReport } from "./support/report.ts";
 import { runCases } from "./support/run-cases.ts";
 
 interface Options {
@@ -71,7 +71,7 @@ async function bench(options: Options): Promise<void> {
     const report = await measure(options, stop.signal);
     const out = outFile(options);
     if (out !== undefined) writeFileSync(out, renderReport(report));
-    console.log(options.json ? JSON.stringify(report, null, 2) : report.cases.map(renderCase).join("\n\n"));
+    console.log(options.json ? renderJson(report) : report.cases.map(renderCase).join("\n\n"));
     if (out !== undefined) progress(`wrote ${path.relative(process.cwd(), out)}`);
     if (report.cases.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
   } catch (error) {
@@ -100,7 +100,7 @@ async function measure(options: Options, signal: AbortSignal): Promise<BenchRepo
         ended: options.ended ?? (quick ? ended.quick : ended.full),
         profileDir: profile === undefined ? undefined : path.resolve(profile),
       });
-      const machine = describeMachine({ postgres: postgres.version, loadBefore });
+      const machine = describeMachine({ postgres: `${postgres.version} (${postgres.durability})`, loadBefore });
       return { machine, commit: describeCommit(), command: commandLine(), date, runs, cases };
     } finally {
       await postgres.stop();

@@ -7,6 +7,8 @@ import { startEmbeddedPostgres } from "../../src/store/embedded-postgres/start-e
 /** BenchmarkPostgres is the one PostgreSQL of a run. */
 export interface BenchmarkPostgres {
   readonly version: string;
+  /** Its settings that decide what a commit costs. */
+  readonly durability: string;
   /** The folder of its data, when it is on this machine and this run's own. */
   readonly dataDir: string | undefined;
   /** Whether pg_stat_statements counts. */
@@ -63,9 +65,13 @@ async function openPostgres(server: {
     (await admin.query<Row>(text, [...values])).rows;
   let made = 0;
   try {
-    const [row] = await query<{ version: string }>("select current_setting('server_version') version");
+    const [row] = await query<{ version: string; durability: string }>(
+      `select current_setting('server_version') version, (select string_agg(name || ' ' || setting, ', ' order by name)
+         from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes')) durability`,
+    );
     return {
-      ...{ version: row?.version ?? "unknown", dataDir: server.dataDir, query },
+      ...{ version: row?.version ?? "unknown", durability: row?.durability ?? "unknown" },
+      ...{ dataDir: server.dataDir, query },
       hasStatements: await startStatements(query),
       async createDatabase(name) {
         const database = `bench_${process.pid}_${made++}_${name.replaceAll(/[^a-z0-9]/g, "_")}`;

@@ -26,6 +26,15 @@ export function renderCase(result: CaseResult): string {
   return [`## ${result.title}`, result.about, ...failure, table].join("\n\n");
 }
 
+/** renderJson writes the report as JSON: every sample, and what they come to. */
+export function renderJson(report: BenchReport): string {
+  const cases = report.cases.map((each) => ({
+    ...each,
+    figures: each.figures.map((figure) => ({ ...figure, spread: spreadOf(figure.samples) })),
+  }));
+  return JSON.stringify({ ...report, cases }, null, 2);
+}
+
 /** formatNumber writes a figure with three digits that count, and thousands apart. */
 export function formatNumber(value: number): string {
   if (value === 0) return "0";
