@@ -56,6 +56,15 @@ const commonOptions = ["timezone=UTC", "datestyle=ISO", "client_encoding=UTF8"];
 
 const deadlockRetries = 8;
 const queryTimeoutMs = 40_000;
+/** How long a connection that listens may take for a NOTIFY before it counts as broken. */
+const notifyTimeoutMs = 10_000;
+
+/** A connection that listens on a channel. */
+export interface SignalConnection {
+  /** Sends to all who listen on the channel, this connection too. When that fails, the connection ends. */
+  notify(payload: string): Promise<void>;
+  end(): Promise<void>;
+}
 
 /** The connections of a server to its database: a few for writing, more for reading. Every error leaves classified. */
 export class Database {
@@ -117,15 +126,19 @@ export class Database {
     );
   }
 
-  /** Opens a connection of its own that listens on a channel; the caller ends it. */
+  /**
+   * Opens a connection of its own that listens on a channel and notifies it; the caller ends it. A NOTIFY is a transaction with a record in the
+   * WAL: that one is not waited for, as it says nothing that would be missed.
+   */
   async listen(
     channel: string,
     onNotify: (payload: string) => void,
     onEnd: (error?: Error) => void,
-  ): Promise<{ end(): Promise<void> }> {
+  ): Promise<SignalConnection> {
     const client = new pg.Client({
-      ...connectionConfig(this.url, commonOptions, "millpond listener"),
+      ...connectionConfig(this.url, [...commonOptions, "synchronous_commit=off"], "millpond listener"),
       connectionTimeoutMillis: 5_000,
+      query_timeout: notifyTimeoutMs,
       keepAlive: true,
     });
     client.on("notification", (message) => onNotify(message.payload ?? ""));
@@ -138,7 +151,16 @@ export class Database {
       await client.end().catch(() => {});
       throw classify(error);
     }
-    return { end: () => client.end() };
+    const notify = async (payload: string): Promise<void> => {
+      try {
+        await client.query({ name: "notify", text: "select pg_notify($1, $2)", values: [channel, payload] });
+      } catch (error) {
+        // It hangs, or is gone: it would not hear of anything either.
+        void client.end().catch(() => {});
+        throw classify(error);
+      }
+    };
+    return { notify, end: () => client.end() };
   }
 
   /** Closes all connections after what runs has ended. */

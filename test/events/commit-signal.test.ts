@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CommitSignal } from "../../src/events/commit-signal.ts";
-import type { Database } from "../../src/store/database.ts";
+import type { Database, SignalConnection } from "../../src/store/database.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -14,6 +14,72 @@ function signalOn(listen: Database["listen"]): CommitSignal {
   return new CommitSignal({ db: { listen } as Database, serverId: "s", onError: () => {} });
 }
 
+/** A connection that says what it sends, once `isSent` resolves. */
+function connection(sent: string[] = [], isSent: () => Promise<void> = async () => {}): SignalConnection {
+  return {
+    notify: async (payload) => {
+      sent.push(payload);
+      await isSent();
+    },
+    end: async () => {},
+  };
+}
+
+test("the first commit after a quiet time is told at once, those that follow together a few milliseconds later", async () => {
+  const sent: string[] = [];
+  const signal = signalOn(async () => connection(sent));
+  await signal.start();
+  signal.committed([1]);
+  expect(sent).toEqual(["s 1"]);
+  for (let n = 0; n < 1_000; n += 1) signal.committed(n % 2 === 0 ? [2] : [3]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(sent).toEqual(["s 1"]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(sent).toEqual(["s 1", "s 2,3"]);
+  signal.committed([]);
+  expect(sent).toEqual(["s 1", "s 2,3", "s "]);
+  await signal.stop();
+});
+
+test("what is committed while a notification is in flight waits for it, and is told before the signal has stopped", async () => {
+  const sent: string[] = [];
+  const arrived = Promise.withResolvers<void>();
+  const signal = signalOn(async () => connection(sent, () => arrived.promise));
+  await signal.start();
+  signal.committed([1]);
+  signal.committed([2]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(sent).toEqual(["s 1"]);
+  const stopped = signal.stop();
+  arrived.resolve();
+  await stopped;
+  expect(sent).toEqual(["s 1", "s 2"]);
+});
+
+test("what could not be told is told by the next connection, with what was committed meanwhile; this server hears of it at once", async () => {
+  const sent: string[] = [];
+  const told: unknown[] = [];
+  let end: (() => void) | undefined;
+  const signal = signalOn(async (_channel, _onNotify, onEnd) => {
+    if (end !== undefined) return connection(sent);
+    end = onEnd;
+    return connection([], async () => {
+      onEnd();
+      throw new Error("connection lost");
+    });
+  });
+  await signal.start();
+  signal.onCommit((queues) => told.push(queues));
+  signal.committed([1]);
+  await vi.advanceTimersByTimeAsync(10);
+  signal.committed([2]);
+  expect(told).toEqual([[1], [2]]);
+  expect(sent).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(sent).toEqual(["s 1,2"]);
+  await signal.stop();
+});
+
 test("while the database is away it is asked once a second, though a failed connection also says that it has ended", async () => {
   let calls = 0;
   let end: (() => void) | undefined;
@@ -21,7 +87,7 @@ test("while the database is away it is asked once a second, though a failed conn
     calls += 1;
     if (calls === 1) {
       end = onEnd;
-      return { end: async () => {} };
+      return connection();
     }
     onEnd();
     throw new Error("connection refused");
@@ -44,6 +110,7 @@ test("a connection that is made while the signal stops is closed", async () => {
     open += 1;
     end = onEnd;
     return {
+      ...connection(),
       end: async () => {
         open -= 1;
       },
@@ -54,7 +121,6 @@ test("a connection that is made while the signal stops is closed", async () => {
   open -= 1;
   await vi.advanceTimersByTimeAsync(1_000);
   await signal.stop();
-  open += 1;
   opened.resolve();
   await vi.advanceTimersByTimeAsync(1);
   expect(open).toBe(0);
