@@ -1,13 +1,13 @@
 import { Loop } from "../lib/loop.ts";
 import type { Database } from "../store/database.ts";
-import { type CommitRow, eventRange, eventWriters, tailEvents } from "../store/events.ts";
+import { type CommitRow, eventRange, eventWriters, newestEvent, tailEvents } from "../store/events.ts";
 
 /** What a {@link Feed} is made of. */
 export interface FeedOptions {
   readonly db: Database;
   /** How many changes are kept in memory for watchers that keep up; older ones are read from the table. */
   readonly bufferedChangesMax: number;
-  /** How often the table is looked at when nobody wakes the feed: the bound on a lost notification. */
+  /** How often the table is looked at when nobody wakes the feed: the bound on a lost notification, and on how far it lags when nobody asks. */
   readonly pollMs: number;
   readonly onError: (error: unknown) => void;
 }
@@ -16,6 +16,10 @@ const commitsPerRead = 500;
 /** Commits this far below the newest are certainly over: a number is drawn as the last act of a transaction. */
 const startOverlap = 1000n;
 const gapPollMs = 2;
+/** The shortest time between two reads that commits ask for. */
+const readEveryMs = 2;
+/** When nobody has asked for so long, the feed passes over what is committed. */
+const unaskedMs = 5_000;
 const catchUpPassesMax = 5;
 /** From so many changes on, a commit that was read from the table is kept for the next reader: it is read in many pages. */
 const largeCommitChanges = 5_000;
@@ -26,6 +30,12 @@ const largeCommitChanges = 5_000;
  * Commits are numbered by a sequence that each transaction draws last, when it holds all its locks. So a number that is missing belongs to a
  * transaction that is about to commit, or has been rolled back. The feed waits at such a gap until every transaction that held a number when the
  * gap was seen is over (docs/decisions/0001-feed-order.md).
+ *
+ * It is read for those who ask, and reads no more often than they need:
+ *
+ *     somebody waits    each commit wakes it, at most every 2 ms
+ *     asked of late     it reads when somebody asks, and once per `pollMs`
+ *     nobody asks       once per `pollMs` it moves to the newest commit that is settled, without reading what lies between
  */
 export class Feed {
   readonly #options: FeedOptions;
@@ -38,7 +48,12 @@ export class Feed {
   #large: { readonly after: bigint; readonly commit: CommitRow } | undefined;
   /** Numbers below `below` were missing; whoever may still commit one of them is among `writers`. */
   #gap: { readonly below: bigint; readonly writers: ReadonlySet<string> } | undefined;
+  /** As a gap, where nothing is read: everything up to `newest` is over when none of `writers` is left. */
+  #skip: { readonly newest: bigint; readonly writers: ReadonlySet<string> } | undefined;
   #waiters = new Set<() => void>();
+  /** Something was committed after the last read began. */
+  #behind = false;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
   #started = false;
   readonly #loop: Loop;
@@ -46,8 +61,9 @@ export class Feed {
   constructor(options: FeedOptions) {
     this.#options = options;
     this.#loop = new Loop({
-      runOnce: () => this.runOnce(),
-      delayMs: () => (this.#gap === undefined ? options.pollMs : gapPollMs),
+      runOnce: () => (this.#isAsked() ? this.runOnce() : this.#passOver()),
+      delayMs: () => (this.#gap !== undefined && this.#waiters.size > 0 ? gapPollMs : options.pollMs),
+      wokenEveryMs: readEveryMs,
       onError: options.onError,
     });
   }
@@ -83,7 +99,8 @@ export class Feed {
 
   /** Tells that something was committed. */
   wake(): void {
-    this.#loop.wake();
+    this.#behind = true;
+    if (this.#waiters.size > 0) this.#loop.wake();
   }
 
   /**
@@ -91,6 +108,7 @@ export class Feed {
    * that was rolled back just now, it waits a few moments only.
    */
   async catchUp(): Promise<void> {
+    this.#askedAtMs = performance.now();
     for (let n = 0; n < catchUpPassesMax; n += 1) {
       await this.#loop.pass();
       if (this.#gap === undefined) return;
@@ -100,6 +118,8 @@ export class Feed {
   /** Reads what is new; tells whether there is more to read at once. */
   async runOnce(): Promise<boolean> {
     const { db } = this.#options;
+    this.#behind = false;
+    this.#skip = undefined;
     let commits = await tailEvents(db, this.#settled, commitsPerRead);
     // Up to here, a number that is missing was rolled back.
     let passable = this.#settled;
@@ -132,6 +152,7 @@ export class Feed {
   ): Promise<readonly CommitRow[]> {
     const deadline = Date.now() + options.waitMs;
     let after = from;
+    this.#askedAtMs = performance.now();
     for (;;) {
       if (after < this.#settled) {
         const upTo = this.#settled;
@@ -145,6 +166,36 @@ export class Feed {
       if (this.#stopped || options.signal.aborted || left <= 0) return [];
       await this.#change(left, options.signal);
     }
+  }
+
+  #isAsked(): boolean {
+    return this.#waiters.size > 0 || performance.now() - this.#askedAtMs < unaskedMs;
+  }
+
+  /** Settles what had been committed by the last look, whose writers are all over now, and looks again. */
+  async #passOver(): Promise<boolean> {
+    const { db } = this.#options;
+    this.#behind = false;
+    await this.#endSkip();
+    const newest = await newestEvent(db);
+    if (newest <= this.#settled) return false;
+    // Asked after the newest commit was seen: whoever has drawn a lower number and is not among them is over.
+    const writers = await eventWriters(db);
+    this.#skip = { newest, writers };
+    if (writers.size === 0) await this.#endSkip();
+    return false;
+  }
+
+  async #endSkip(): Promise<void> {
+    if (this.#skip === undefined || !(await this.#areOver(this.#skip.writers))) return;
+    const { newest } = this.#skip;
+    this.#skip = undefined;
+    this.#gap = undefined;
+    this.#settled = newest;
+    this.#ring = [];
+    this.#ringChanges = 0;
+    this.#ringAfter = newest;
+    this.#notifyWaiters();
   }
 
   async #between(after: bigint, limit: number): Promise<readonly CommitRow[]> {
@@ -171,8 +222,13 @@ export class Feed {
     const gap = this.#gap;
     if (gap === undefined || first === undefined) return false;
     if (first.seq === this.#settled + 1n || first.seq > gap.below) return false;
-    const writers = await eventWriters(this.#options.db);
-    return ![...gap.writers].some((writer) => writers.has(writer));
+    return this.#areOver(gap.writers);
+  }
+
+  async #areOver(writers: ReadonlySet<string>): Promise<boolean> {
+    if (writers.size === 0) return true;
+    const left = await eventWriters(this.#options.db);
+    return ![...writers].some((writer) => left.has(writer));
   }
 
   #append(commit: CommitRow): void {
@@ -192,11 +248,13 @@ export class Feed {
         clearTimeout(timer);
         signal.removeEventListener("abort", done);
         this.#waiters.delete(done);
+        this.#askedAtMs = performance.now();
         resolve();
       };
       const timer = setTimeout(done, ms);
       signal.addEventListener("abort", done, { once: true });
       this.#waiters.add(done);
+      if (this.#behind || this.#gap !== undefined || this.#skip !== undefined) this.#loop.wake();
     });
   }
 

@@ -44,6 +44,8 @@ const uuidBytes = 44;
 
 /** Where a watch without a cursor begins: behind everything that has been committed until now. */
 export async function currentCursor(source: Pick<WatchSource, "db" | "feed">): Promise<Cursor> {
+  // What is not settled has to be named in the cursor.
+  await source.feed.catchUp();
   const settled = source.feed.settled;
   return cursorAfter(settled, rangesOf(await visibleAfter(source.db, settled)));
 }
@@ -108,6 +110,8 @@ export async function* snapshotAndFollow(
   filter: EventFilter,
   signal: AbortSignal,
 ): AsyncGenerator<WatchItem> {
+  // What is not settled has to be named in the cursor.
+  await source.feed.catchUp();
   const settled = source.feed.settled;
   await source.dictionaries.refreshQueues();
   const queues =

@@ -56,6 +56,16 @@ export async function eventRange(db: Pick<Database, "read">): Promise<{ oldest: 
     : { oldest: row.oldest, newest: row.newest };
 }
 
+const newestStatement: Statement = {
+  name: "newest_event",
+  text: "select seq from event_tx order by seq desc limit 1",
+};
+
+/** The number of the newest commit that can be seen; 0n when there is none. */
+export async function newestEvent(db: Pick<Database, "read">): Promise<bigint> {
+  return (await db.read<{ seq: bigint }>(newestStatement, []))[0]?.seq ?? 0n;
+}
+
 const creationStatement: Statement = {
   name: "first_creation",
   text: `select least((select min(t.create_time) from unnest($1::bigint[]) x(id) join task t on t.id = any (array[x.id])),
@@ -133,11 +143,4 @@ export async function idsWithMetadata(
   metadata: string,
 ): Promise<Set<bigint>> {
   return new Set((await db.read<{ id: bigint }>(idsWithMetadataStatement, [ids, metadata])).map((row) => row.id));
-}
-
-const notifyStatement: Statement = { name: "notify", text: "select pg_notify('millpond', $1)" };
-
-/** Wakes the other servers. */
-export async function notify(db: Database, payload: string): Promise<void> {
-  await db.write(notifyStatement, [payload]);
 }
