@@ -1,17 +1,15 @@
 import type { Migration } from "@mikro-orm/migrations";
-import { Core } from "./0001-core.ts";
-import { EngineMigration } from "./0002-engine.ts";
-import { SpeedMigration } from "./0003-speed.ts";
 
-/** A migration and the name under which databases remember it. */
+/** A migration, and the name under which databases remember it. */
 export interface NamedMigration {
   readonly name: string;
-  readonly class: new (...arguments_: ConstructorParameters<typeof Migration>) => Migration;
+  /** Loads its class, with the library that applies it: servers with nothing to apply do without. */
+  readonly load: () => Promise<new (...arguments_: ConstructorParameters<typeof Migration>) => Migration>;
 }
 
 /** Every migration of this server, in the order in which they are applied. Names and order never change. */
 export const migrations: readonly NamedMigration[] = [
-  { name: "0001-core", class: Core },
-  { name: "0002-engine", class: EngineMigration },
-  { name: "0003-speed", class: SpeedMigration },
+  { name: "0001-core", load: async () => (await import("./0001-core.ts")).Core },
+  { name: "0002-engine", load: async () => (await import("./0002-engine.ts")).EngineMigration },
+  { name: "0003-speed", load: async () => (await import("./0003-speed.ts")).SpeedMigration },
 ];

@@ -1,8 +1,6 @@
 import { pino } from "pino";
 import { loadSettings } from "./config/settings.ts";
-import { startMillpond } from "./server/start-millpond.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "./store/embedded-postgres/start-embedded-postgres.ts";
-import { migrateUp } from "./store/migrate.ts";
+import { openDatabase } from "./server/open-database.ts";
 
 /** A server that has been started from the environment. */
 export interface Served {
@@ -23,31 +21,12 @@ export async function serve({ env = process.env }: { readonly env?: NodeJS.Proce
   for (const warning of warnings) logger.warn(warning);
   const { promise: done, resolve: finish } = Promise.withResolvers<number>();
 
-  let embedded: EmbeddedPostgres | undefined;
-  if (settings.databaseUrl === undefined) {
-    embedded = await startEmbeddedPostgres({
-      dataDir: settings.dataDir,
-      log: (line) => logger.info({ component: "postgres" }, line),
-    });
-    logger.info(
-      { dataDir: settings.dataDir, version: embedded.version, adopted: embedded.adopted },
-      "embedded PostgreSQL is up",
-    );
-    void embedded.exited.then(({ expected, detail }) => {
-      if (expected) return;
-      logger.fatal({ detail }, "the embedded PostgreSQL has ended and does not come back");
-      finish(1);
-    });
-  }
+  const opening = openDatabase(settings, { logger, connectionsMax: 0 });
+  // Loaded while the database starts.
+  const [database, { startMillpond }] = await Promise.all([opening, import("./server/start-millpond.ts")]);
+  void database.lost.then(() => finish(1));
   try {
-    const databaseUrl = settings.databaseUrl ?? (embedded as EmbeddedPostgres).url;
-    const { applied } = await migrateUp(databaseUrl).catch((error: NodeJS.ErrnoException) => {
-      if (settings.databaseUrl === undefined || !/^E[A-Z_]+$/.test(error.code ?? "")) throw error;
-      const message = `the database that DATABASE_URL names cannot be reached (${error.message}); start it, correct DATABASE_URL, or leave it out for the embedded PostgreSQL`;
-      throw new Error(message, { cause: error });
-    });
-    if (applied.length > 0) logger.info({ applied }, "migrated the database");
-    const server = await startMillpond(settings, databaseUrl, logger);
+    const server = await startMillpond(settings, database.url, logger);
     if (settings.webhookAllowLoopback) {
       logger.warn(
         "webhooks may call loopback addresses (MILLPOND_WEBHOOK_ALLOW_LOOPBACK): to try things out, not for production",
@@ -58,13 +37,13 @@ export async function serve({ env = process.env }: { readonly env?: NodeJS.Proce
     const stop = async (): Promise<void> => {
       logger.info("stopping");
       await server.stop();
-      await embedded?.stop();
+      await database.stop();
       logger.info("stopped");
       finish(0);
     };
     return { url: server.url, done, stop: () => (stopping ??= stop()) };
   } catch (error) {
-    await embedded?.stop();
+    await database.stop();
     throw error;
   }
 }

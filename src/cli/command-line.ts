@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { CommandFailure, exitCodes } from "./command-failure.ts";
 import { demoCommand } from "./demo.ts";
-import { describeError } from "./describe-error.ts";
 import { migrateCommand } from "./migrate.ts";
 import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
@@ -17,6 +16,8 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? exitCodes.success);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.misuse;
+    // Each command loads what it needs when it runs: a server starts without the client library.
+    const { describeError } = await import("./describe-error.ts");
     process.stderr.write(`millpond: ${describeError(error)}\n`);
     return error instanceof CommandFailure ? error.exitCode : exitCodes.failure;
   }

@@ -1,20 +1,6 @@
-import { createClient, isTransient } from "@millpond/sdk";
 import { Command } from "commander";
-import { CommandFailure, exitCodes } from "./command-failure.ts";
-import { describeError } from "./describe-error.ts";
 import { integerBetween, positiveNumber } from "./option-values.ts";
-import { runWorkflow } from "./run-workflow.ts";
-import { openScreen } from "./screen.ts";
-import { listenForStop } from "./stop-signals.ts";
-import { readWorkflowFile } from "./workflow-file.ts";
-
-interface Options {
-  readonly address: string;
-  readonly token?: string;
-  readonly speedup: number;
-  readonly slots: number;
-  readonly json?: boolean;
-}
+import type { RunOptions } from "./run-on-server.ts";
 
 /** runCommand is `millpond run`: runs a workflow file on a server, with a worker that stands in for its programs. */
 export function runCommand(): Command {
@@ -38,40 +24,7 @@ Examples:
   millpond run my-workflow.json --address http://millpond.internal:8085 --slots 16
   millpond run my-workflow.json --json > summary.json`,
     )
-    .action(run);
-}
-
-async function run(file: string, options: Options): Promise<void> {
-  const workflow = await readWorkflowFile(file);
-  using stop = listenForStop();
-  const client = openClient(options);
-  try {
-    await runWorkflow({
-      client,
-      workflow,
-      speedup: options.speedup,
-      slots: options.slots,
-      submittedBy: "millpond run",
-      signal: stop.signal,
-      screen: openScreen(process.stdout),
-      json: options.json === true,
-    });
-  } catch (error) {
-    if (stop.exitCode !== undefined) throw new CommandFailure("stopped, and the batch with it", stop.exitCode);
-    if (!isTransient(error)) throw error;
-    throw new CommandFailure(
-      `no Millpond server answers at ${client.address} (${describeError(error)}); ` +
-        "start one with `millpond serve`, or name another with --address",
+    .action(async (file: string, options: RunOptions) =>
+      (await import("./run-on-server.ts")).runOnServer(file, options),
     );
-  } finally {
-    client.close();
-  }
-}
-
-function openClient({ address, token = process.env.MILLPOND_TOKEN }: Options) {
-  try {
-    return createClient({ address, token });
-  } catch (error) {
-    throw new CommandFailure((error as Error).message, exitCodes.misuse);
-  }
 }

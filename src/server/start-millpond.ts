@@ -10,7 +10,7 @@ import type { RpcDeps } from "../rpc/rpc-deps.ts";
 import { registerServices } from "../rpc/services.ts";
 import { UploadBudget } from "../rpc/upload-budget.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
-import { openOrm, readInstance, type SharedSecrets } from "../store/orm.ts";
+import { readInstance, type SharedSecrets } from "../store/instance.ts";
 import { pingDatabase } from "../store/ping.ts";
 import { createStartCaller } from "../webhooks/start-caller.ts";
 import { createUrlGuard } from "../webhooks/url-guard.ts";
@@ -32,7 +32,6 @@ const stopSlackMs = 2_000;
  * what they stand on.
  */
 export async function startMillpond(settings: Settings, databaseUrl: string, logger: Logger): Promise<RunningServer> {
-  const secrets = await loadSecrets(databaseUrl);
   const registry = createMetricsRegistry();
   let metrics: EngineMetrics | undefined;
   const onError = (loop: string) => (error: unknown) => {
@@ -45,11 +44,14 @@ export async function startMillpond(settings: Settings, databaseUrl: string, log
     feedPosition: () => Number(parts.feed.settled),
     timerLagSeconds: () => parts.timerLagSeconds(),
   });
-  const deps = createDeps(parts, settings, secrets);
   let server: RunningServer | undefined;
   try {
-    await parts.engine.dictionaries.refreshQueues();
-    await parts.feed.start();
+    const [secrets] = await Promise.all([
+      readInstance(parts.db),
+      parts.engine.dictionaries.refreshQueues(),
+      parts.feed.start(),
+    ]);
+    const deps = createDeps(parts, settings, secrets);
     const validator = createValidator();
     const onHandleError = (error: unknown) => logger.error({ err: error }, "a report by handle failed unexpectedly");
     server = await startServer({
@@ -169,13 +171,4 @@ function startBound(ms: number): Disposable & { within(step: Promise<unknown>): 
     within: async (step) => void (await Promise.race([step, over])),
     [Symbol.dispose]: () => clearTimeout(timer),
   };
-}
-
-async function loadSecrets(databaseUrl: string): Promise<SharedSecrets> {
-  const orm = openOrm(databaseUrl);
-  try {
-    return await readInstance(orm);
-  } finally {
-    await orm.close();
-  }
 }

@@ -1,7 +1,6 @@
-import { Migrator } from "@mikro-orm/migrations";
-import { MikroORM } from "@mikro-orm/postgresql";
 import pg from "pg";
 import { type NamedMigration, migrations as ownMigrations } from "../../migrations/index.ts";
+import type { OpenMigrator } from "./migrator.ts";
 
 /** A migration that this server knows, or that the database has applied. */
 export interface MigrationState {
@@ -48,10 +47,8 @@ export async function migrateUp(
     const states = await readStates(client, migrations);
     refuseNewer(states);
     if (states.every(({ appliedAt }) => appliedAt !== undefined)) return { applied: [] };
-    return withMigrator(url, migrations, async (migrator) => {
-      const applied = await migrator.up();
-      return { applied: applied.map(({ name }) => name) };
-    });
+    await using migrator = await openMigrator(url, migrations);
+    return { applied: await migrator.up() };
   });
 }
 
@@ -66,10 +63,9 @@ export async function migrateDown(
     refuseNewer(states);
     const names = states.filter(({ appliedAt }) => appliedAt !== undefined).map(({ name }) => name);
     const reverted = names.reverse().slice(0, steps);
-    return withMigrator(url, migrations, async (migrator) => {
-      for (const name of reverted) await migrator.down({ migrations: [name] });
-      return { reverted };
-    });
+    await using migrator = await openMigrator(url, migrations);
+    for (const name of reverted) await migrator.down(name);
+    return { reverted };
   });
 }
 
@@ -149,32 +145,8 @@ function refuseNewer(states: readonly MigrationState[]): void {
   if (unknown.length > 0) throw new NewerDatabaseError(unknown.map(({ name }) => name));
 }
 
-async function withMigrator<T>(
-  url: string,
-  migrations: readonly NamedMigration[],
-  work: (migrator: Migrator) => Promise<T>,
-): Promise<T> {
-  const orm = new MikroORM({
-    dbName: new pg.Client(connection(url)).database ?? "",
-    driverOptions: { ...connection(url), max: 1 },
-    entities: [],
-    discovery: { warnWhenNoEntities: false },
-    extensions: [Migrator],
-    ensureDatabase: false,
-    migrations: {
-      tableName: migrationTable,
-      migrationsList: [...migrations],
-      transactional: true,
-      allOrNothing: false,
-      // Switching foreign keys off takes a superuser.
-      disableForeignKeys: false,
-      snapshot: false,
-      silent: true,
-    },
-  });
-  try {
-    return await work(orm.config.getExtension<Migrator>("@mikro-orm/migrator")!);
-  } finally {
-    await orm.close();
-  }
+/** MikroORM is loaded only where there is something to migrate: it takes a fifth of a second and 45 MB. */
+async function openMigrator(url: string, migrations: readonly NamedMigration[]): Promise<OpenMigrator> {
+  const { openMigrator } = await import("./migrator.ts");
+  return openMigrator({ url, connection: connection(url), tableName: migrationTable, migrations });
 }

@@ -1,15 +1,15 @@
-import { MikroORM } from "@mikro-orm/postgresql";
+import { MikroORM, type Options } from "@mikro-orm/postgresql";
 import pg from "pg";
 import { entities } from "./entities/entities.ts";
-import { Instance } from "./entities/instance.ts";
 
 const connectionsMax = 2;
 
 /**
  * openOrm answers MikroORM for administrative resources and simple reads; the hot statements have the connections of `Database`.
- * It connects when it is first used. The caller closes it, and forks its entity manager for each piece of work.
+ * It connects when it is first used. The caller closes it, and forks its entity manager for each piece of work. Whoever calls this imports the
+ * module when there is something to do: a server that has started has not loaded it.
  */
-export function openOrm(url: string): MikroORM {
+export function openOrm(url: string, options: Options = {}): MikroORM {
   const connection: pg.PoolConfig = {
     connectionString: url,
     application_name: "millpond orm",
@@ -21,19 +21,6 @@ export function openOrm(url: string): MikroORM {
     entities,
     metadataCache: { enabled: false },
     ensureDatabase: false,
+    ...options,
   });
-}
-
-/** What all servers of one database share. */
-export interface SharedSecrets {
-  /** Scrambles the ids that callers see. */
-  readonly uuidSalt: bigint;
-  /** Signs the handles of webhooks. */
-  readonly handleSecret: Buffer;
-}
-
-/** readInstance reads the one row of `instance`, which the first migration writes. */
-export async function readInstance(orm: MikroORM): Promise<SharedSecrets> {
-  const { uuidSalt, handleSecret } = await orm.em.fork().findOneOrFail(Instance, { singleton: true });
-  return { uuidSalt, handleSecret };
 }

@@ -3,17 +3,15 @@ import { expect, test } from "vitest";
 import { createIdCodec } from "../../src/domain/ids.ts";
 import { releaseTasks } from "../../src/store/attempts.ts";
 import { Database } from "../../src/store/database.ts";
-import { openOrm, readInstance } from "../../src/store/orm.ts";
+import { readInstance } from "../../src/store/instance.ts";
 import { checkInvariants } from "../support/check-invariants.ts";
 import { setup } from "../support/setup.ts";
 import { until } from "../support/until.ts";
 
 test("claims that are given back use up no attempt: after six of them a task still survives a lost lease", async () => {
   await using s = await setup();
-  const orm = openOrm(s.database.url);
-  const ids = createIdCodec((await readInstance(orm)).uuidSalt);
-  await orm.close();
   const db = new Database({ url: s.database.url, writers: 1, readers: 1, connectTimeoutMs: 5_000, onError: () => {} });
+  const ids = createIdCodec((await readInstance(db)).uuidSalt);
   const { tasks } = await s.client.tasks.createTasks({ tasks: [{ name: "t", kind: "k" }] });
   const taskId = tasks[0]?.taskId ?? "";
   const claim = async (): Promise<number> => {

@@ -83,12 +83,12 @@ describe("migrateUp", () => {
 
   it("leaves no trace of a migration that fails, keeps those before it, and goes on there next time", async () => {
     await using database = await createEmptyDatabase();
-    const first = { name: "0001-first", class: migration(["create table first (id integer)"]) };
-    const broken = { name: "0002-second", class: migration(["create table second (id integer)", "select 1 / 0"]) };
+    const first = { name: "0001-first", load: migration(["create table first (id integer)"]) };
+    const broken = { name: "0002-second", load: migration(["create table second (id integer)", "select 1 / 0"]) };
     await expect(migrateUp(database.url, [first, broken])).rejects.toThrow("division by zero");
     expect(await tables(database.url)).toEqual(["first", "migration"]);
 
-    const mended = { name: "0002-second", class: migration(["create table second (id integer)"]) };
+    const mended = { name: "0002-second", load: migration(["create table second (id integer)"]) };
     expect(await migrateUp(database.url, [first, mended])).toEqual({ applied: ["0002-second"] });
     expect(await tables(database.url)).toEqual(["first", "migration", "second"]);
   });
@@ -100,7 +100,7 @@ describe("migrateUp", () => {
           return doc ? name and ':name' <> '$1?'; -- what? :this
         end $$;
       create table answer as select has('{"a": 1}'::jsonb, 'a') as value;`;
-    await migrateUp(database.url, [{ name: "0001-text", class: migration([sql]) }]);
+    await migrateUp(database.url, [{ name: "0001-text", load: migration([sql]) }]);
     expect(await rowsOf(database.url, "select value from answer")).toEqual([{ value: true }]);
     const [body] = await rowsOf<{ text: string }>(
       database.url,
@@ -131,8 +131,8 @@ describe("migrateUp", () => {
 describe("a database that is newer than the server", () => {
   const future: NamedMigration[] = [
     ...migrations,
-    { name: "9998-rules", class: migration(["create table rule (id integer)"], ["drop table rule"]) },
-    { name: "9999-quotas", class: migration(["create table quota (id integer)"], ["drop table quota"]) },
+    { name: "9998-rules", load: migration(["create table rule (id integer)"], ["drop table rule"]) },
+    { name: "9999-quotas", load: migration(["create table quota (id integer)"], ["drop table quota"]) },
   ];
 
   it("is refused with the migrations in question and the ways out, and stays as it is", async () => {
@@ -168,7 +168,7 @@ describe("migrationStatus", () => {
 
     await migrateUp(database.url);
     await rowsOf(database.url, "insert into migration (name) values ('9999-future')");
-    const pending = { name: "9000-pending", class: migration([]) };
+    const pending = { name: "9000-pending", load: migration([]) };
     expect(await migrationStatus(database.url, [...migrations, pending])).toEqual([
       ...names.map((name) => ({ name, known: true, appliedAt: expect.any(Date) })),
       { name: "9000-pending", known: true },
@@ -178,16 +178,17 @@ describe("migrationStatus", () => {
 });
 
 /** A migration class that runs the given statements. */
-function migration(up: readonly string[], down: readonly string[] = []): NamedMigration["class"] {
-  return class extends Migration {
-    override up(): void {
-      for (const sql of up) this.addSql(sql);
-    }
+function migration(up: readonly string[], down: readonly string[] = []): NamedMigration["load"] {
+  return async () =>
+    class extends Migration {
+      override up(): void {
+        for (const sql of up) this.addSql(sql);
+      }
 
-    override down(): void {
-      for (const sql of down) this.addSql(sql);
-    }
-  };
+      override down(): void {
+        for (const sql of down) this.addSql(sql);
+      }
+    };
 }
 
 async function tables(url: string): Promise<string[]> {
