@@ -1,5 +1,4 @@
 import { pino } from "pino";
-import { claimTasks } from "../../src/commands/claim-tasks.ts";
 import { createTasks } from "../../src/commands/create-tasks.ts";
 import { reportTasks } from "../../src/commands/report-tasks.ts";
 import { loadSettings } from "../../src/config/settings.ts";
@@ -13,13 +12,14 @@ import { layeredParents } from "./bench-graphs.ts";
 export interface EngineDriver {
   /** Creates a batch of independent tasks, or a graph in ten layers whose tasks have two parents each. */
   create(shape: "independent" | "layered", tasks: number): Promise<void>;
-  /** Claims up to so many tasks, reports the success of each and says how many they were. */
+  /** Waits a moment for up to so many tasks as a worker, reports the success of each and says how many they were. */
   execute(max: number): Promise<number>;
   close(): Promise<void>;
 }
 
 const kind = "bench.engine";
 const leaseMs = 30_000;
+const waitMs = 100;
 const layers = 10;
 const inputOfTask = JSON.stringify({ file: "y".repeat(110), n: 7 });
 const metadataOfTask = JSON.stringify({ project: "genomes", sample: "s-123456", step: "align", owner: "x".repeat(90) });
@@ -29,15 +29,21 @@ export async function openEngine(databaseUrl: string): Promise<EngineDriver> {
   const { settings } = loadSettings({});
   const logger = pino({ level: "error" }, pino.destination(2));
   const onError = (loop: string) => (error: unknown) => logger.error({ err: error, loop }, "a loop failed");
-  const { engine, feed, signal, db } = createEngineParts({ settings, databaseUrl, logger, onError });
+  const { engine, feed, signal, db, workers, claimLine } = createEngineParts({
+    settings,
+    databaseUrl,
+    logger,
+    onError,
+  });
   await engine.dictionaries.refreshQueues();
   await feed.start();
-  signal.onCommit(() => feed.wake());
+  signal.onCommit((queues) => {
+    feed.wake();
+    workers.mark(queues);
+  });
   await signal.start();
   const worker = await engine.dictionaries.internWorker(engine.namespaceId, "bench");
-  const queues = await engine.dictionaries.internQueues(engine.namespaceId, [
-    { kind, execution: Execution.WORKER, labels: {} },
-  ]);
+  claimLine.start();
   return {
     async create(shape, tasks) {
       await createTasks(engine, {
@@ -52,14 +58,21 @@ export async function openEngine(databaseUrl: string): Promise<EngineDriver> {
       });
     },
     async execute(max) {
-      const { tasks } = await claimTasks(engine, { queues: [...new Set(queues)], max, worker, leaseMs });
+      const { signal: never } = new AbortController();
+      const tasks = await workers.claim({
+        ...{ worker, kinds: [kind], labels: {}, max, leaseMs, waitMs },
+        signal: never,
+      });
       if (tasks.length === 0) return 0;
       const reports = tasks.map(({ id, attempt }) => ({ ...plainReport, id, attempt, action: ReportAction.SUCCESS }));
-      const refused = (await reportTasks(engine, reports)).find(({ error }) => error !== undefined)?.error;
+      const refused = (await reportTasks(engine, reports, { brief: true })).find(
+        ({ error }) => error !== undefined,
+      )?.error;
       if (refused !== undefined) throw new Error("a report was refused", { cause: refused });
       return tasks.length;
     },
     async close() {
+      await claimLine.stop();
       await feed.stop();
       await signal.stop();
       await db.close();
