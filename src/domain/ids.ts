@@ -94,11 +94,12 @@ export function createIdCodec(salt: bigint): IdCodec {
     const low = Number(id & lowMaskBig);
     const first = mix(mix(saltHigh ^ low) ^ ms ^ Math.floor(ms / 0x100000000));
     const second = mix(mix(saltLow ^ first) ^ low ^ ms);
-    const time = hex(ms + epochMs, 12);
-    const tail = hex((((second >>> 20) & 3) << 22) | low, 6);
-    const randA = hex(0x7000 | (first & 0xfff), 4);
-    const randB = hex(0x8000 | ((first >>> 12) & 0x3fff), 4);
-    return `${time.slice(0, 8)}-${time.slice(8)}-${randA}-${randB}-${hex(((first >>> 26) << 18) | (second & 0x3ffff), 6)}${tail}`;
+    const sinceMs = ms + epochMs;
+    const tail = (((second >>> 20) & 3) << 22) | low;
+    const randA = 0x7000 | (first & 0xfff);
+    const randB = 0x8000 | ((first >>> 12) & 0x3fff);
+    const randC = ((first >>> 26) << 18) | (second & 0x3ffff);
+    return `${hex16(Math.floor(sinceMs / 0x100000000))}${hex16((sinceMs / 0x10000) & 0xffff)}-${hex16(sinceMs & 0xffff)}-${hex16(randA)}-${hex16(randB)}-${hex8(randC >>> 16)}${hex16(randC & 0xffff)}${hex8(tail >>> 16)}${hex16(tail & 0xffff)}`;
   };
   return {
     encode,
@@ -122,6 +123,13 @@ function mix(value: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, "0");
+/** The two hexadecimal digits of each byte: ids are written by the thousand. */
+const hexOfBytes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+function hex8(value: number): string {
+  return hexOfBytes[value & 0xff] as string;
+}
+
+function hex16(value: number): string {
+  return `${hexOfBytes[(value >>> 8) & 0xff]}${hexOfBytes[value & 0xff]}`;
 }

@@ -1,12 +1,21 @@
+import { create } from "@bufbuild/protobuf";
+import { WireType } from "@bufbuild/protobuf/wire";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { releaseClaims } from "../commands/claim-tasks.ts";
 import { extendLeases } from "../commands/extend-leases.ts";
 import { invalidField } from "../domain/errors.ts";
-import type { ClaimTasksRequest, ExtendLeasesRequest, WorkerService } from "../gen/millpond/v1/worker_service_pb.ts";
-import { type ClaimedTask, loadAssignments } from "../queries/load-assignments.ts";
+import {
+  type ClaimTasksRequest,
+  type ClaimTasksResponse,
+  ClaimTasksResponseSchema,
+  type ExtendLeasesRequest,
+  type WorkerService,
+} from "../gen/millpond/v1/worker_service_pb.ts";
+import { type ClaimedTask, type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
+import { writeAssignments } from "../wire/assignment-bytes.ts";
 import { encodeItemError } from "../wire/report.ts";
-import { encodeAssignment } from "../wire/task.ts";
+import { encodeAssignment, type Names } from "../wire/task.ts";
 import { millisOf, timestamp } from "../wire/time.ts";
 import { naming } from "./name-missing.ts";
 import { namesOf, type RpcDeps } from "./rpc-deps.ts";
@@ -37,10 +46,10 @@ async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: Handler
     const { loaded, left } = await loadAssignments(engine.db, engine.namespaceId, claimed);
     const tasks = loaded.map((assignment) => assignment.task);
     const names = await namesOf(deps, tasks);
-    const assignments = loaded.map(({ task, parents }) => encodeAssignment(task, parents, names));
+    const response = encode(loaded, names, context);
     answered = tasks;
     await releaseClaims(engine, left);
-    return { assignments };
+    return response;
   } catch (error) {
     const kept = new Set(answered.map((task) => task.id));
     // Where the database is away, leases run out by themselves.
@@ -50,6 +59,16 @@ async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: Handler
     ).catch(() => {});
     throw error;
   }
+}
+
+/** Writes the answer: as its bytes, for callers that take those; they are the one field of the message, unknown to the library. */
+function encode(loaded: readonly LoadedAssignment[], names: Names, context: HandlerContext): ClaimTasksResponse {
+  const response = create(ClaimTasksResponseSchema);
+  if (loaded.length === 0) return response;
+  const isJson = context.requestHeader.get("content-type")?.includes("json") === true;
+  if (isJson) response.assignments = loaded.map(({ task, parents }) => encodeAssignment(task, parents, names));
+  else response.$unknown = [{ no: 1, wireType: WireType.LengthDelimited, data: writeAssignments(loaded, names) }];
+  return response;
 }
 
 async function extend(deps: RpcDeps, request: ExtendLeasesRequest) {

@@ -140,16 +140,25 @@ export function listTasks(db: Pick<Database, "read">, filter: TaskFilter, page: 
 /** How large what is handed out in one claim may be together; a single task may be larger. */
 const assignmentsBytesMax = 3 * 1024 * 1024;
 
-const getAssignedStatement: Statement = {
-  name: "get_assigned_tasks",
+const assignedStatement = (name: string, { columns, joins }: { columns: string; joins: string }): Statement => ({
+  name,
   text: `select * from (
       select task.*, sum(bytes) over (order by priority desc, id) total, row_number() over (order by priority desc, id) n from (
-        select ${taskColumns}, coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.spec), 0) + coalesce(pg_column_size(t.metadata), 0) bytes
-        from unnest($1::bigint[], $2::integer[]) x(id, attempt) join task t on t.id = any (array[x.id]) join task_state h on h.id = any (array[x.id]) ${attempts}
+        select ${columns}, coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.spec), 0) + coalesce(pg_column_size(t.metadata), 0) bytes
+        from unnest($1::bigint[], $2::integer[]) x(id, attempt) join task t on t.id = any (array[x.id]) join task_state h on h.id = any (array[x.id]) ${joins}
         where t.namespace_id = $3 and h.attempt = x.attempt and h.status in (3, 4)
       ) task
     ) task where n = 1 or total <= ${assignmentsBytesMax} order by n`,
-};
+});
+const getAssignedStatement = assignedStatement("get_assigned_tasks", { columns: taskColumns, joins: attempts });
+/** The first attempt of a task has no attempt before it, and has left nothing yet. */
+const getFirstAssignedStatement = assignedStatement("get_first_assigned_tasks", {
+  columns: taskColumns.replaceAll(
+    /\b[acf]\.(\w+)( "?\w+"?)?/g,
+    (_, column: string, alias: string | undefined) => `null::text${alias ?? ` ${column}`}`,
+  ),
+  joins: "",
+});
 
 /**
  * Reads tasks that have been claimed, the most urgent first, as many as fit in one answer. Left out, too, is what is not in that attempt any more.
@@ -161,7 +170,8 @@ export function getAssignedTasks(
 ): Promise<(Task & { readonly total: bigint })[]> {
   const ids = claimed.map((task) => task.id);
   const numbers = claimed.map((task) => task.attempt);
-  return db.read<Task & { readonly total: bigint }>(getAssignedStatement, [ids, numbers, namespaceId]);
+  const statement = numbers.every((attempt) => attempt === 1) ? getFirstAssignedStatement : getAssignedStatement;
+  return db.read<Task & { readonly total: bigint }>(statement, [ids, numbers, namespaceId]);
 }
 
 /** A little more than {@link assignmentsBytesMax}: what is cut here belongs to a single task, or to tasks that do not fit either. */

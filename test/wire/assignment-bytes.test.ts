@@ -1,0 +1,70 @@
+import { equals, fromBinary, toBinary } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createIdCodec } from "../../src/domain/ids.ts";
+import type { Parent, Task } from "../../src/domain/task.ts";
+import { AssignmentSchema } from "../../src/gen/millpond/v1/worker_pb.ts";
+import { ClaimTasksResponseSchema } from "../../src/gen/millpond/v1/worker_service_pb.ts";
+import { writeAssignments } from "../../src/wire/assignment-bytes.ts";
+import { encodeAssignment } from "../../src/wire/task.ts";
+
+const ids = createIdCodec(77n);
+const names = { ids, kindOf: (queue: number) => `kind ${queue}`, workerOf: (worker: number) => `worker ${worker}` };
+const id = fc.bigInt({ min: 1n << 40n, max: 1n << 62n });
+const micros = fc.integer({ min: 1_700_000_000_000_000, max: 4_000_000_000_000_000 });
+const orNull = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
+const text = fc.string({ unit: "grapheme", maxLength: 200 });
+const json = fc.jsonValue({ maxDepth: 3 });
+const object = fc.dictionary(text, json, { maxKeys: 5 });
+
+const taskOf: fc.Arbitrary<Task> = fc.record({
+  ...{ id, batchId: id, queue: fc.nat(9), status: fc.constant(4), attempt: fc.integer({ min: 1, max: 2 ** 31 - 1 }) },
+  ...{ priority: fc.integer({ min: -1000, max: 1000 }), worker: orNull(fc.nat(9)), execution: fc.constantFrom(1, 3) },
+  ...{ successCount: fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), failureCount: fc.constantFrom(0n, 5n) },
+  ...{ startTime: orNull(micros), leaseUntil: orNull(micros), claimTime: orNull(micros), runTime: orNull(micros) },
+  ...{ activityTime: orNull(micros), endTime: fc.constant(null), createTime: micros, depsLeft: fc.constant(0) },
+  ...{ expectedCount: orNull(fc.constantFrom(0n, 7n)), givenVersion: text, edits: fc.nat(3) },
+  ...{ cause: orNull(fc.constantFrom(1, 7)), culprit: fc.constant(null), message: orNull(text), code: orNull(text) },
+  ...{ details: fc.constant(null), cancelReason: orNull(text), key: orNull(text), name: text },
+  ...{ parents: orNull(fc.array(id, { maxLength: 4 })), parentConditions: orNull(fc.array(fc.constantFrom(1, 2, 3))) },
+  ...{ metadata: orNull(object), input: orNull(json.map((value) => JSON.stringify(value))) },
+  spec: orNull(fc.constant('{"critical":true,"worker":{"requiredLabels":{"a":"b"}}}')),
+  ...{ startTimeoutMs: fc.nat(100_000), inactivityTimeoutMs: fc.bigInt({ min: 0n, max: 10n ** 10n }) },
+  ...{
+    executionTimeoutMs: fc.constant(null),
+    totalTimeoutMs: fc.constant(null),
+    unmetPolicy: fc.constantFrom(0, 1, 2),
+  },
+  ...{ output: fc.constant(null), progress: orNull(fc.constant('"half"')) },
+}) as fc.Arbitrary<Task>;
+
+const parentOf: fc.Arbitrary<Parent> = fc.record({
+  ...{ child: id, id, batchId: id, key: orNull(text), status: fc.constantFrom(6, 7, 8, 9) },
+  ...{ output: orNull(json.map((value) => JSON.stringify(value))), outputOmitted: fc.boolean() },
+});
+
+test("assignments are written as the library would", () => {
+  const assignment = fc.record({ task: taskOf, parents: fc.array(parentOf, { maxLength: 3 }) });
+  fc.assert(
+    fc.property(fc.array(assignment, { minLength: 1, maxLength: 4 }), (assignments) => {
+      // Half of the parents are of the task's own batch: those go by their keys.
+      const given = assignments.map(({ task, parents }) => ({
+        task,
+        parents: parents.map((parent, n) => (n % 2 === 0 ? { ...parent, batchId: task.batchId } : parent)),
+      }));
+      const bytes = Buffer.concat([Buffer.from([0x0a]), writeAssignments(given, names)]);
+      const read = fromBinary(ClaimTasksResponseSchema, bytes).assignments;
+      expect(read).toHaveLength(given.length);
+      for (const [n, { task, parents }] of given.entries()) {
+        const expected = fromBinary(
+          AssignmentSchema,
+          toBinary(AssignmentSchema, encodeAssignment(task, parents, names)),
+        );
+        const same = equals(AssignmentSchema, read[n] as never, expected);
+        if (!same) expect(read[n]).toEqual(expected);
+        expect(same).toBe(true);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
