@@ -1,5 +1,7 @@
 import { Command } from "commander";
+import { processesMax } from "../config/setting-definitions.ts";
 import { CommandFailure, exitCodes } from "./command-failure.ts";
+import { integerBetween } from "./option-values.ts";
 import { listenForStop, onParentGone } from "./stop-signals.ts";
 
 /** What a server tells the process that started it with an IPC channel, once it listens. */
@@ -12,6 +14,11 @@ export interface ListeningMessage {
 export function serveCommand(): Command {
   return new Command("serve")
     .description("start the server; settings come from the environment")
+    .option(
+      "--processes <n>",
+      "how many processes serve the port, on a machine with several cores (default: MILLPOND_PROCESSES, or 1)",
+      integerBetween(1, processesMax),
+    )
     .addHelpText(
       "after",
       `
@@ -24,6 +31,7 @@ Settings (the most used; docs/configuration.md has them all):
 Examples:
   millpond serve
   PORT=9000 millpond serve
+  millpond serve --processes 4
   DATABASE_URL=postgresql://user:password@host/db millpond serve
 
 Ctrl-C stops it in good order; a second Ctrl-C at once.`,
@@ -31,10 +39,11 @@ Ctrl-C stops it in good order; a second Ctrl-C at once.`,
     .action(serve);
 }
 
-async function serve(): Promise<void> {
+async function serve({ processes }: { readonly processes?: number }): Promise<void> {
   using stop = listenForStop();
-  const { serve: startServer } = await import("../main.ts");
-  const server = await startServer({ env: process.env }).catch((error: unknown) => {
+  const { isGroupProcess, serve: startServer, serveInGroup } = await import("../main.ts");
+  if (isGroupProcess) process.exit(await serveInGroup(stop));
+  const server = await startServer({ env: process.env, processes }).catch((error: unknown) => {
     if (error instanceof Error && error.name === "InvalidSettingsError") {
       throw new CommandFailure(error.message, exitCodes.misuse);
     }

@@ -26,6 +26,8 @@ export type LogLevel = (typeof logLevels)[number];
 
 /** The longest delay that a Node.js timer can hold. */
 const timerMaxMs = 2_147_483_647;
+/** The most processes that one server may have. */
+export const processesMax = 64;
 const second = 1_000;
 const minute = 60_000;
 const hour = 3_600_000;
@@ -47,6 +49,14 @@ export const settingDefinitions = {
     doc:
       "The address to listen on. The default is reached from this machine only, because this version has no " +
       "authentication; in a container or on a trusted network set it to 0.0.0.0 (or :: for IPv6 too).",
+  }),
+  processes: define({
+    env: "MILLPOND_PROCESSES",
+    kind: integer({ min: 1, max: processesMax }),
+    default: 1,
+    doc:
+      "How many processes serve the port, for machines with several cores. Each is a whole server with database connections of its own; " +
+      "the option --processes of `millpond serve` is stronger.",
   }),
   hostUrl: define<string | undefined>({
     env: "HOST_URL",

@@ -42,14 +42,24 @@ export function createEngineMetrics(
   new Gauge({
     name: "millpond_timer_lag_seconds",
     help: "How long the oldest timer (a start time, a lease, a timeout) is overdue; 0: none is.",
+    aggregator: "max",
     registers: [registry],
     collect() {
       this.set(read.timerLagSeconds());
     },
   });
   new Gauge({
+    name: "millpond_processes",
+    help: "The processes of this server that these figures are the sum of.",
+    registers: [registry],
+    collect() {
+      this.set(1);
+    },
+  });
+  new Gauge({
     name: "millpond_feed_position",
-    help: "The number of the newest commit that this server's feed has settled.",
+    help: "The number of the newest commit that this server's feed has settled; of several processes, that of the last one.",
+    aggregator: "min",
     registers: [registry],
     collect() {
       this.set(read.feedPosition());

@@ -6,8 +6,13 @@ import type { Readiness } from "./readiness.ts";
  * Creates the routes that operators and orchestrators ask: `/healthz` is 200 while the process works; `/readyz` is 200
  * while the server can serve, else 503 with the reason; `/metrics` is for Prometheus.
  */
-export function createProbeRoutes(options: { readiness: Readiness; registry: Registry }): HttpRoute[] {
-  const { readiness, registry } = options;
+export function createProbeRoutes(options: {
+  readonly readiness: Readiness;
+  readonly registry: Registry;
+  /** Default: that of the registry. */
+  readonly metricsText?: (() => Promise<string>) | undefined;
+}): HttpRoute[] {
+  const { readiness, registry, metricsText = () => registry.metrics() } = options;
   return [
     {
       methods: ["GET"],
@@ -31,7 +36,7 @@ export function createProbeRoutes(options: { readiness: Readiness; registry: Reg
       handle: async () => ({
         status: 200,
         headers: { "content-type": registry.contentType },
-        body: await registry.metrics(),
+        body: await metricsText(),
       }),
     },
   ];

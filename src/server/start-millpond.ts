@@ -1,5 +1,6 @@
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Logger } from "pino";
+import type { Registry } from "prom-client";
 import type { Settings } from "../config/settings.ts";
 import { deliveriesWake } from "../domain/delivery.ts";
 import { createIdCodec } from "../domain/ids.ts";
@@ -27,11 +28,19 @@ const checkpointMs = 10_000;
 /** How long what a stopping server stands on may take to end once the grace is over. */
 const stopSlackMs = 2_000;
 
+/** Gives the metrics of this process away, and answers what `/metrics` shows instead of them. */
+export type ShareMetrics = (registry: Registry) => () => Promise<string>;
+
 /**
  * Starts a whole server on a migrated database: the engine, its services, its loops, in that order; `stop` ends the loops and the calls, then
  * what they stand on.
  */
-export async function startMillpond(settings: Settings, databaseUrl: string, logger: Logger): Promise<RunningServer> {
+export async function startMillpond(
+  settings: Settings,
+  databaseUrl: string,
+  logger: Logger,
+  shareMetrics?: ShareMetrics,
+): Promise<RunningServer> {
   const registry = createMetricsRegistry();
   let metrics: EngineMetrics | undefined;
   const onError = (loop: string) => (error: unknown) => {
@@ -57,6 +66,7 @@ export async function startMillpond(settings: Settings, databaseUrl: string, log
     server = await startServer({
       ...settings,
       ...{ mapError: toConnectError, logger, registry, validator, ready: () => pingDatabase(parts.db) },
+      ...(shareMetrics && { metricsText: shareMetrics(registry) }),
       routes: (router) => registerServices(router, deps),
       httpRoutes: [createTaskHandleRoute({ deps, secret: secrets.handleSecret, validator, onError: onHandleError })],
     });

@@ -39,6 +39,8 @@ export interface ServerOptions extends ListenerLimits {
   readonly logger: Logger;
   /** What `/metrics` shows. The metrics of calls are added to it, so each server needs its own. */
   readonly registry: Registry;
+  /** What `/metrics` shows instead. */
+  readonly metricsText?: () => Promise<string>;
   /** May take HTTP/2 streams before the RPC library sees them. */
   readonly onStream?: StreamHandler;
   /** Checks requests against the contract. Default: protovalidate. */
@@ -81,7 +83,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   const fallback = createHttpRoutes({
     ...options,
-    routes: [...createProbeRoutes({ readiness, registry: options.registry }), ...(options.httpRoutes ?? [])],
+    routes: [
+      ...createProbeRoutes({ readiness, registry: options.registry, metricsText: options.metricsText }),
+      ...(options.httpRoutes ?? []),
+    ],
     maxBodyBytes: options.maxMessageBytes,
     newRequestId: randomUUID,
     now,
