@@ -1,4 +1,3 @@
-import cluster from "node:cluster";
 import { type Logger, pino } from "pino";
 import { loadSettings, type Settings } from "./config/settings.ts";
 import { type OpenDatabase, openDatabase } from "./server/open-database.ts";
@@ -98,17 +97,14 @@ async function loadGroup(count: number): Promise<Start> {
   };
 }
 
-/** Whether this process is one of several that are one server, and not the first of them. */
-export const isGroupProcess = cluster.isWorker;
-
 /**
- * Serves as one process of a group, on the database that the first one has opened, until the group or `signal` stops it, or the first one is gone. Resolves with
- * the exit code.
+ * Serves as one process of a group, on the database that the first one has opened, until the group stops. Resolves with the exit code. It ends at once when the
+ * first one is gone: that is what processes of node:cluster do.
  */
-export async function serveInGroup({ signal }: { readonly signal: AbortSignal }): Promise<number> {
+export async function serveInGroup(): Promise<number> {
   const { GroupProcess } = await import("./server/group-process.ts");
-  const stopping = new AbortController();
-  const group = new GroupProcess({ stop: () => stopping.abort() });
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+  const group = new GroupProcess({ stop });
   try {
     const { settings } = readSettings(process.env);
     const logger = pino({ level: settings.logLevel, base: { pid: process.pid } });
@@ -117,12 +113,11 @@ export async function serveInGroup({ signal }: { readonly signal: AbortSignal })
     const databaseUrl = settings.databaseUrl as string;
     const server = await startMillpond(settings, databaseUrl, logger, (registry) => group.shareMetrics(registry));
     group.listening(server);
-    const stopped = AbortSignal.any([stopping.signal, signal]);
-    if (!stopped.aborted) await new Promise((resolve) => stopped.addEventListener("abort", resolve, { once: true }));
+    await stopped;
     await server.stop();
     return 0;
   } catch (error) {
-    group.failed(error instanceof Error ? error.message : String(error));
+    await group.failed(error instanceof Error ? error.message : String(error));
     return 1;
   }
 }

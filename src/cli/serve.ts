@@ -1,8 +1,9 @@
+import cluster from "node:cluster";
 import { Command } from "commander";
 import { processesMax } from "../config/setting-definitions.ts";
 import { CommandFailure, exitCodes } from "./command-failure.ts";
 import { integerBetween } from "./option-values.ts";
-import { listenForStop, onParentGone } from "./stop-signals.ts";
+import { ignoreStopSignals, listenForStop, onParentGone } from "./stop-signals.ts";
 
 /** What a server tells the process that started it with an IPC channel, once it listens. */
 export interface ListeningMessage {
@@ -40,9 +41,10 @@ Ctrl-C stops it in good order; a second Ctrl-C at once.`,
 }
 
 async function serve({ processes }: { readonly processes?: number }): Promise<void> {
+  // One of several processes: it has been started with the same command line, by the first one.
+  if (cluster.isWorker) return serveInGroup();
   using stop = listenForStop();
-  const { isGroupProcess, serve: startServer, serveInGroup } = await import("../main.ts");
-  if (isGroupProcess) process.exit(await serveInGroup(stop));
+  const { serve: startServer } = await import("../main.ts");
   const server = await startServer({ env: process.env, processes }).catch((error: unknown) => {
     if (error instanceof Error && error.name === "InvalidSettingsError") {
       throw new CommandFailure(error.message, exitCodes.misuse);
@@ -62,4 +64,11 @@ async function serve({ processes }: { readonly processes?: number }): Promise<vo
   );
   process.exitCode = await server.done;
   if (process.connected) process.disconnect();
+}
+
+/** The first process gets the signals too, also Ctrl-C, and tells this one; so the order of the end is the same whoever is signalled. */
+async function serveInGroup(): Promise<never> {
+  ignoreStopSignals();
+  const { serveInGroup: serveUntilStopped } = await import("../main.ts");
+  process.exit(await serveUntilStopped());
 }

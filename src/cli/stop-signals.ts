@@ -43,6 +43,11 @@ export function listenForStop(): StopSignals {
   };
 }
 
+/** ignoreStopSignals leaves SIGINT, SIGTERM and SIGHUP to another process of the same server. */
+export function ignoreStopSignals(): void {
+  for (const name of signals) process.on(name, () => {});
+}
+
 /**
  * onParentGone calls back once the process that started this one has ended: at once when they are connected by IPC,
  * within a second when npm started it. A server would otherwise outlive the terminal in which it was started.

@@ -20,12 +20,12 @@ export class GroupProcess {
 
   /** Says that this process serves. */
   listening(server: { readonly url: string; readonly port: number }): void {
-    this.#tell({ case: "listening", url: server.url, port: server.port });
+    void this.#tell({ case: "listening", url: server.url, port: server.port });
   }
 
-  /** Says that this process cannot start, for a reason that a person has to mend. */
-  failed(message: string): void {
-    this.#tell({ case: "failed", message });
+  /** Says that this process cannot start, for a reason that a person has to mend; resolves when it has been said. */
+  async failed(message: string): Promise<void> {
+    await this.#tell({ case: "failed", message });
   }
 
   /** Lets the registry of this process be added to those of the others, and answers what reads the sum. */
@@ -41,7 +41,7 @@ export class GroupProcess {
     const late = new ConnectError("the metrics of the other processes did not come in time", Code.Unavailable);
     const timer = setTimeout(() => reject(late), allMetricsTimeoutMs);
     this.#open.set(request, resolve);
-    this.#tell({ case: "all-metrics", request });
+    void this.#tell({ case: "all-metrics", request });
     try {
       return await promise;
     } finally {
@@ -66,11 +66,14 @@ export class GroupProcess {
 
   async #answer(request: number): Promise<void> {
     const metrics = (await this.#registry?.getMetricsAsJSON()) ?? [];
-    this.#tell({ case: "metrics", request, metrics });
+    await this.#tell({ case: "metrics", request, metrics });
   }
 
-  #tell(message: FromProcess): void {
-    // When the channel is closed, this process ends.
-    if (process.connected) process.send?.(message, undefined, undefined, () => {});
+  /** Resolves when the message is on its way. When the channel is closed, this process ends. */
+  #tell(message: FromProcess): Promise<void> {
+    return new Promise((resolve) => {
+      if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
+      else resolve();
+    });
   }
 }
