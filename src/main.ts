@@ -38,7 +38,7 @@ export async function serve(
   for (const warning of warnings) logger.warn(warning);
   const { promise: done, resolve: finish } = Promise.withResolvers<number>();
 
-  const connectionsMax = count * (settings.databaseWriters + settings.databaseReaders + otherConnections);
+  const connectionsMax = count * (settings.databaseWriters + 2 * settings.databaseReaders + otherConnections);
   const opening = openDatabase(settings, { logger, connectionsMax: connectionsMax + spareConnections });
   // Loaded while the database starts.
   const loading = count > 1 ? loadGroup(count) : loadServer();

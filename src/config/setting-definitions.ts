@@ -164,7 +164,7 @@ export const settingDefinitions = {
     env: "MILLPOND_DATABASE_READERS",
     kind: integer({ min: 1, max: 500 }),
     default: 8,
-    doc: "Database connections for reads.",
+    doc: "Database connections for reads by id, and as many for lists and snapshots.",
   }),
   claimWaitMaxMs: define({
     env: "MILLPOND_CLAIM_WAIT_MAX",

@@ -87,7 +87,7 @@ export async function getBatchGraph(source: GraphSource, request: GraphPageReque
 async function loadGraph(source: GraphSource, batchId: bigint): Promise<BatchGraph> {
   const { db, dictionaries, namespaceId } = source;
   const tasks = await db.readSnapshot(async (read) => {
-    const [batch] = await getBatches({ read }, namespaceId, [batchId]);
+    const [batch] = await getBatches({ readByKey: read }, namespaceId, [batchId]);
     if (batch === undefined) throw new MillpondError("BATCH_NOT_FOUND", "there is no such batch");
     const all: GraphTask[] = [];
     let elements = 0;

@@ -47,11 +47,11 @@ const getBatchesStatement: Statement = {
 
 /** Reads batches by id; ids that do not exist (in the namespace, where one is given) are left out. */
 export async function getBatches(
-  db: Pick<Database, "read">,
+  db: Pick<Database, "readByKey">,
   namespaceId: number | undefined,
   ids: readonly bigint[],
 ): Promise<Batch[]> {
-  const rows = await db.read<RawBatch>(getBatchesStatement, [ids, namespaceId ?? null]);
+  const rows = await db.readByKey<RawBatch>(getBatchesStatement, [ids, namespaceId ?? null]);
   return rows.map(parseBatchJson);
 }
 

@@ -8,6 +8,7 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Connections that write; few, because each transaction carries many rows. */
   readonly writers: number;
+  /** Connections that read rows by their keys, and as many that list. */
   readonly readers: number;
   /** How long a call waits for a free connection before it answers STORE_UNAVAILABLE. */
   readonly connectTimeoutMs: number;
@@ -34,7 +35,7 @@ export interface Writer {
  * would walk the whole index of the table for each row of the array, until the next ANALYZE: a thousand times slower. So statements
  * join a table as `t.id = any (array[x.id])`: that can be nothing but a condition on its index.
  */
-const writerOptions = [
+const byKeyOptions = [
   "enable_seqscan=off",
   "enable_hashjoin=off",
   "enable_mergejoin=off",
@@ -44,14 +45,9 @@ const writerOptions = [
   "plan_cache_mode=force_generic_plan",
 ];
 const readTimeoutSeconds = 30;
-const readerOptions = [
-  "enable_seqscan=off",
-  "enable_hashjoin=off",
-  "enable_mergejoin=off",
-  "jit=off",
-  `statement_timeout=${readTimeoutSeconds}s`,
-  "default_transaction_read_only=on",
-];
+const readOnlyOptions = [`statement_timeout=${readTimeoutSeconds}s`, "default_transaction_read_only=on"];
+/** The best plan of a list depends on what it is asked for: it is planned for each call where that pays. */
+const listOptions = ["enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "jit=off"];
 const commonOptions = ["timezone=UTC", "datestyle=ISO", "client_encoding=UTF8"];
 
 const deadlockRetries = 8;
@@ -69,6 +65,7 @@ export interface SignalConnection {
 /** The connections of a server to its database: a few for writing, more for reading. Every error leaves classified. */
 export class Database {
   readonly #writers: pg.Pool;
+  readonly #keyReaders: pg.Pool;
   readonly #readers: pg.Pool;
   readonly url: string;
 
@@ -87,8 +84,9 @@ export class Database {
       created.on("error", options.onError);
       return created;
     };
-    this.#writers = pool(options.writers, writerOptions, "millpond writer");
-    this.#readers = pool(options.readers, readerOptions, "millpond reader");
+    this.#writers = pool(options.writers, byKeyOptions, "millpond writer");
+    this.#keyReaders = pool(options.readers, [...byKeyOptions, ...readOnlyOptions], "millpond reader by key");
+    this.#readers = pool(options.readers, [...listOptions, ...readOnlyOptions], "millpond reader");
   }
 
   /** Runs one writing statement, a transaction of its own. Deadlocks and serialization failures are tried again. */
@@ -106,6 +104,14 @@ export class Database {
         transaction(client, "begin", end, () => body({ write: (statement, values) => run(client, statement, values) })),
       ),
     );
+  }
+
+  /**
+   * Runs one statement that reads rows by the keys that it is given, and joins as writing statements do. It is planned once per connection: planning takes
+   * several times as long as reading a few rows.
+   */
+  readByKey<Row extends pg.QueryResultRow>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    return borrow(this.#keyReaders, (client) => run<Row>(client, statement, values));
   }
 
   /** Runs one reading statement. */
@@ -165,7 +171,7 @@ export class Database {
 
   /** Closes all connections after what runs has ended. */
   async close(): Promise<void> {
-    await Promise.all([this.#writers.end(), this.#readers.end()]);
+    await Promise.all([this.#writers.end(), this.#keyReaders.end(), this.#readers.end()]);
   }
 }
 

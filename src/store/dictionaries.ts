@@ -156,7 +156,7 @@ export class Dictionaries {
     const wanted = new Set(ids);
     const missing = [...wanted].filter((id) => id !== 0 && !this.#workerNames.has(id));
     if (missing.length > 0) {
-      for (const row of await this.#db.read<{ id: number; name: string }>(workersByIdStatement, [missing]))
+      for (const row of await this.#db.readByKey<{ id: number; name: string }>(workersByIdStatement, [missing]))
         remember(this.#workerNames, row.id, row.name);
     }
     return new Map(

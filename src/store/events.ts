@@ -27,8 +27,8 @@ const tailStatement: Statement = {
 };
 
 /** Reads commits after a number in order. */
-export function tailEvents(db: Pick<Database, "read">, after: bigint, limit: number): Promise<CommitRow[]> {
-  return db.read<CommitRow>(tailStatement, [after, limit]);
+export function tailEvents(db: Pick<Database, "readByKey">, after: bigint, limit: number): Promise<CommitRow[]> {
+  return db.readByKey<CommitRow>(tailStatement, [after, limit]);
 }
 
 /** A transaction that draws a number holds this lock on the sequence until it is over. */
@@ -111,8 +111,8 @@ const eventTasksStatement: Statement = {
 };
 
 /** Reads what creation events tell of tasks. */
-export function eventTasks(db: Pick<Database, "read">, ids: readonly bigint[]): Promise<CreatedTask[]> {
-  return db.read<CreatedTask>(eventTasksStatement, [ids]);
+export function eventTasks(db: Pick<Database, "readByKey">, ids: readonly bigint[]): Promise<CreatedTask[]> {
+  return db.readByKey<CreatedTask>(eventTasksStatement, [ids]);
 }
 
 const attemptsStatement: Statement = {
@@ -123,11 +123,11 @@ const attemptsStatement: Statement = {
 
 /** Reads what attempts left. */
 export function eventAttempts(
-  db: Pick<Database, "read">,
+  db: Pick<Database, "readByKey">,
   ids: readonly bigint[],
   attempts: readonly number[],
 ): Promise<AttemptResult[]> {
-  return db.read<AttemptResult>(attemptsStatement, [ids, attempts]);
+  return db.readByKey<AttemptResult>(attemptsStatement, [ids, attempts]);
 }
 
 const idsWithMetadataStatement: Statement = {

@@ -34,8 +34,12 @@ const getTasksStatement: Statement = {
 };
 
 /** Reads tasks by id, in that order; ids that do not exist are left out. */
-export function getTasks(db: Pick<Database, "read">, namespaceId: number, ids: readonly bigint[]): Promise<Task[]> {
-  return db.read<Task>(getTasksStatement, [ids, namespaceId]);
+export function getTasks(
+  db: Pick<Database, "readByKey">,
+  namespaceId: number,
+  ids: readonly bigint[],
+): Promise<Task[]> {
+  return db.readByKey<Task>(getTasksStatement, [ids, namespaceId]);
 }
 
 const getTaskStatesStatement: Statement = {
@@ -46,11 +50,11 @@ const getTaskStatesStatement: Statement = {
 
 /** Reads the states of tasks; ids that do not exist are left out, the order is free. */
 export function getTaskStates(
-  db: Pick<Database, "read">,
+  db: Pick<Database, "readByKey">,
   namespaceId: number,
   ids: readonly bigint[],
 ): Promise<TaskState[]> {
-  return db.read<TaskState>(getTaskStatesStatement, [ids, namespaceId]);
+  return db.readByKey<TaskState>(getTaskStatesStatement, [ids, namespaceId]);
 }
 
 const getKeysStatement: Statement = {
@@ -164,14 +168,14 @@ const getFirstAssignedStatement = assignedStatement("get_first_assigned_tasks", 
  * Reads tasks that have been claimed, the most urgent first, as many as fit in one answer. Left out, too, is what is not in that attempt any more.
  */
 export function getAssignedTasks(
-  db: Pick<Database, "read">,
+  db: Pick<Database, "readByKey">,
   namespaceId: number,
   claimed: readonly { readonly id: bigint; readonly attempt: number }[],
 ): Promise<(Task & { readonly total: bigint })[]> {
   const ids = claimed.map((task) => task.id);
   const numbers = claimed.map((task) => task.attempt);
   const statement = numbers.every((attempt) => attempt === 1) ? getFirstAssignedStatement : getAssignedStatement;
-  return db.read<Task & { readonly total: bigint }>(statement, [ids, numbers, namespaceId]);
+  return db.readByKey<Task & { readonly total: bigint }>(statement, [ids, numbers, namespaceId]);
 }
 
 /** A little more than {@link assignmentsBytesMax}: what is cut here belongs to a single task, or to tasks that do not fit either. */
@@ -192,10 +196,10 @@ const getParentsStatement: Statement = {
 
 /** The parents of tasks, with their outputs as far as they fit in one answer; the total is of the outputs until there. */
 export function getParents(
-  db: Pick<Database, "read">,
+  db: Pick<Database, "readByKey">,
   children: readonly bigint[],
 ): Promise<(Parent & { readonly total: bigint })[]> {
-  return db.read<Parent & { readonly total: bigint }>(getParentsStatement, [children]);
+  return db.readByKey<Parent & { readonly total: bigint }>(getParentsStatement, [children]);
 }
 
 const listAttemptsStatement: Statement = {

@@ -33,7 +33,7 @@ export async function updateTask(
     const [earlier] = await writer.write<{ o_hash: Buffer | null }>(findStatement, requestValues(request).slice(0, 2));
     checkReplay(request, earlier?.o_hash ?? null);
     if (earlier?.o_hash) return outcomeOf(undefined);
-    const [found] = await getTasks({ read: writer.write }, request.namespaceId, [update.id]);
+    const [found] = await getTasks({ readByKey: writer.write }, request.namespaceId, [update.id]);
     const { task, fields } = update.edit(found);
     const [row] = await writer.write<OutcomeRow>(updateStatement, [
       ...requestValues(request),
