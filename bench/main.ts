@@ -101,7 +101,7 @@ async function measure(options: Options, signal: AbortSignal): Promise<BenchRepo
         profileDir: profile === undefined ? undefined : path.resolve(profile),
       });
       const machine = describeMachine({ postgres: `${postgres.version} (${postgres.durability})`, loadBefore });
-      return { machine, commit: describeCommit(), command: commandLine(), date, runs, cases };
+      return { machine, commit: describeCommit(), command: commandLine(), date, runs, quick, cases };
     } finally {
       await postgres.stop();
     }

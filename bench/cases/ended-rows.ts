@@ -23,10 +23,8 @@ export const endedRows: BenchCase = {
       },
       {
         name: `engine, ${shape}, empty`,
-        async measure() {
-          const empty = await context.createDatabase("empty");
-          return { [`${shape}-empty`]: await rate(context, empty, shape) };
-        },
+        measure: () =>
+          context.withDatabase("empty", async (empty) => ({ [`${shape}-empty`]: await rate(context, empty, shape) })),
       },
     ]);
   },

@@ -21,12 +21,12 @@ export const engine: BenchCase = {
     return (["independent", "layered"] as const).map(
       (shape): Part => ({
         name: `engine, ${shape}`,
-        async measure() {
-          const databaseUrl = await context.createDatabase(shape);
-          const rate = await engineRate(context, { databaseUrl, shape, tasks: context.size(200_000, 10_000) });
-          await checkAllSucceeded(databaseUrl);
-          return { [shape]: rate };
-        },
+        measure: () =>
+          context.withDatabase(shape, async (databaseUrl) => {
+            const rate = await engineRate(context, { databaseUrl, shape, tasks: context.size(200_000, 10_000) });
+            await checkAllSucceeded(databaseUrl);
+            return { [shape]: rate };
+          }),
       }),
     );
   },

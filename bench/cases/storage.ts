@@ -15,7 +15,12 @@ export const storage: BenchCase = {
     "and the share of updates that touch no index (HOT).",
   figures: shapes.flatMap(figuresOf),
   async open(context) {
-    return shapes.map((shape): Part => ({ name: `engine, ${shape}`, measure: () => measure(context, shape) }));
+    return shapes.map(
+      (shape): Part => ({
+        name: `engine, ${shape}`,
+        measure: () => context.withDatabase(shape, (url) => measure(context, shape, url)),
+      }),
+    );
   },
 };
 
@@ -32,9 +37,8 @@ function figuresOf(shape: Shape): Figure[] {
   ];
 }
 
-async function measure(context: BenchContext, shape: Shape): Promise<Measured> {
+async function measure(context: BenchContext, shape: Shape, databaseUrl: string): Promise<Measured> {
   const tasks = context.size(100_000, 10_000);
-  const databaseUrl = await context.createDatabase(shape);
   await context.postgres.query("checkpoint");
   const before = await walPosition(context);
   await engineRate(context, { databaseUrl, shape, tasks });

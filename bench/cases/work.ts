@@ -47,7 +47,8 @@ async function open(context: BenchContext): Promise<Part[]> {
   const ours = (backlog: boolean): Part => ({
     name: `Millpond, ${backlog ? "backlog" : "together"}`,
     measure: async () => {
-      const seconds = await millpondSeconds(context, { tasks, warmUp: backlog ? 0 : warmUp, backlog });
+      const amount = { tasks, warmUp: backlog ? 0 : warmUp, backlog };
+      const seconds = await context.withDatabase("server", (url) => millpondSeconds(context, url, amount));
       return { [backlog ? "backlog" : "together"]: tasks / seconds };
     },
   });
@@ -65,8 +66,8 @@ interface Amount {
 }
 
 /** On a server and a database of its own, as every peer. */
-async function millpondSeconds(context: BenchContext, { tasks, warmUp, backlog }: Amount): Promise<number> {
-  const databaseUrl = await context.createDatabase("server");
+async function millpondSeconds(context: BenchContext, databaseUrl: string, amount: Amount): Promise<number> {
+  const { tasks, warmUp, backlog } = amount;
   const server = await context.startServer(databaseUrl);
   const { url } = server;
   const request = encodeRequest(

@@ -27,8 +27,7 @@ export function createPeer(options: {
     async run<Line extends ProgramLine>(context: BenchContext, job: WithoutUrl<PeerJob>): Promise<Line | NotRun> {
       const source = await prepare(context);
       if (source instanceof NotRun) return source;
-      const url = await context.createDatabase(id);
-      return context.runSource<Line>(source, { ...job, url });
+      return context.withDatabase(id, (url) => context.runSource<Line>(source, { ...job, url }));
     },
   };
 }

@@ -50,6 +50,19 @@ export class BenchContext implements AsyncDisposable {
     return url;
   }
 
+  /**
+   * Lends an empty database and drops it afterwards, so that its autovacuum falls on nobody else. Dropping makes a
+   * checkpoint: every sample that has a database of its own begins after one.
+   */
+  async withDatabase<T>(name: string, use: (url: string) => Promise<T>): Promise<T> {
+    const url = await this.postgres.createDatabase(`${this.options.caseName}_${name}`);
+    try {
+      return await use(url);
+    } finally {
+      await this.postgres.dropDatabase(url);
+    }
+  }
+
   /** Starts a server on a database, as users start it. */
   async startServer(databaseUrl: string, env: Readonly<Record<string, string>> = {}): Promise<MillpondServer> {
     const { folder, caseName, profileDir } = this.options;

@@ -10,6 +10,8 @@ export interface BenchReport {
   readonly command: string;
   readonly date: string;
   readonly runs: number;
+  /** Sizes were small: to see that everything works. */
+  readonly quick: boolean;
   readonly cases: readonly CaseResult[];
 }
 
@@ -42,13 +44,13 @@ export function formatNumber(value: number): string {
   return value.toLocaleString("en-US", { minimumFractionDigits: 0, maximumFractionDigits: Math.min(digits, 4) });
 }
 
-function head({ machine, commit, command, date, runs }: BenchReport): string {
+function head({ machine, commit, command, date, runs, quick }: BenchReport): string {
   const lines = [
     `- machine: ${machine.cores} cores of ${machine.cpuModel}, ${machine.memoryGib} GiB of memory, ${machine.kernel}; load average before: ${machine.loadBefore.toFixed(2)}`,
     `- Node ${machine.node}, PostgreSQL ${machine.postgres}`,
     `- commit: ${commit}`,
     `- command: \`${command}\``,
-    `- date: ${date}; ${runs} ${runs === 1 ? "run" : "runs"}`,
+    `- date: ${date}; ${runs} ${runs === 1 ? "run" : "runs"}${quick ? " of small sizes (`--quick`), not to quote" : ""}`,
   ];
   return [
     "# What Millpond does, beside its limits and its peers",
@@ -63,7 +65,8 @@ function row(result: FigureResult, all: readonly FigureResult[]): string {
   const { figure } = result;
   const spread = spreadOf(result.samples);
   const ratios = spread === undefined ? "" : ratiosOf(figure, spread, all).join("; ");
-  const bar = figure.bar === undefined ? "" : barOf(figure.bar, figure, spread, all);
+  const target = figure.bar === undefined ? undefined : targetOf(figure.bar, all);
+  const bar = figure.bar === undefined ? "" : barCell(figure, spread, target);
   return `| ${cell(figure.title)} | ${measured(result, spread)} | ${ratios} | ${bar} |`;
 }
 
@@ -92,13 +95,11 @@ function ratiosOf(figure: Figure, spread: Spread, all: readonly FigureResult[]):
     .map(({ name, value }) => `${formatNumber(spread.median / value)} × ${cell(name)}`);
 }
 
-function barOf(bar: Bar, figure: Figure, spread: Spread | undefined, all: readonly FigureResult[]): string {
-  const target = targetOf(bar, all);
-  const sign = figure.better === "less" ? "≤" : "≥";
+function barCell({ better }: Figure, spread: Spread | undefined, target: number | undefined): string {
   if (target === undefined) return "unknown: its limit was not run";
-  const text = `${sign} ${formatNumber(target)}`;
+  const text = `${better === "less" ? "≤" : "≥"} ${formatNumber(target)}`;
   if (spread === undefined || target === 0) return text;
-  const met = figure.better === "less" ? spread.median <= target : spread.median >= target;
+  const met = better === "less" ? spread.median <= target : spread.median >= target;
   return `${text}: ${met ? "met" : "missed"}, ${formatNumber(spread.median / target)} of it`;
 }
 

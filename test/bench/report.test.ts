@@ -75,13 +75,13 @@ test("a report says where, with which command and from which commit it comes", (
   const machine = { cores: 2, cpuModel: "CPU", memoryGib: 8, kernel: "Linux 6", node: "24.0.0", postgres: "18.4" };
   const text = renderReport({
     ...{ machine: { ...machine, loadBefore: 0.5 }, commit: "abc123", command: "npm run bench -- --runs 5" },
-    ...{ date: "2026-01-02", runs: 5, cases: [] },
+    ...{ date: "2026-01-02", runs: 5, quick: true, cases: [] },
   });
   expect(text).toContain("2 cores of CPU, 8 GiB of memory, Linux 6; load average before: 0.50");
   expect(text).toContain("Node 24.0.0, PostgreSQL 18.4");
   expect(text).toContain("commit: abc123");
   expect(text).toContain("`npm run bench -- --runs 5`");
-  expect(text).toContain("2026-01-02; 5 runs");
+  expect(text).toContain("2026-01-02; 5 runs of small sizes (`--quick`), not to quote");
 });
 
 test("a case that ended early says so", () => {
