@@ -19,6 +19,7 @@ async function openGraphileWorker(url: string): Promise<PeerQueue> {
       jobs === 1
         ? utils.addJob(task, { n: 1 })
         : utils.addJobs(Array.from({ length: jobs }, (_, n) => ({ identifier: task, payload: { n } }))),
+    analyze: () => pool.query("analyze"),
     async work(mode, onBegun) {
       const tuned = { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0, concurrentJobs: 24 };
       runner = await run({

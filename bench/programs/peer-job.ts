@@ -28,6 +28,8 @@ export interface PeerLatencyJob {
 export interface PeerQueue {
   /** Inserts so many no-op jobs in one call. */
   insert(jobs: number): Promise<unknown>;
+  /** Gives PostgreSQL the statistics that autovacuum gives it where jobs come and go for longer than a benchmark. */
+  analyze(): Promise<unknown>;
   /** Starts its worker, which calls back with the number of jobs that have begun. */
   work(mode: PeerJob["mode"], onBegun: (jobs: number) => void): Promise<void>;
   /** Resolves when what has begun is completed in the database. */

@@ -24,6 +24,7 @@ async function openPgBoss(url: string): Promise<PeerQueue> {
             queue,
             Array.from({ length: jobs }, (_, n) => ({ data: { n } })),
           ),
+    analyze: () => pool.query("analyze"),
     async work(mode, onBegun) {
       const options =
         mode === "throughput"

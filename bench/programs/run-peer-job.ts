@@ -23,14 +23,16 @@ async function throughput(queue: PeerQueue, job: PeerThroughputJob): Promise<obj
       if (begun >= warmUp + job.jobs) all.resolve();
     });
   if (!job.backlog) {
-    await work();
     await insertAll(queue, { ...job, jobs: warmUp });
+    await queue.analyze();
+    await work();
     await warm.promise;
   }
   let startMs = monotonicMs();
   await insertAll(queue, job);
   const insertSeconds = (monotonicMs() - startMs) / 1000;
   if (job.backlog) {
+    await queue.analyze();
     startMs = monotonicMs();
     await work();
   }
