@@ -41,6 +41,6 @@ export async function engineRate(
     ...load,
     ...{ batchSize: 1_000, concurrency: 4, openMax: load.shape === "layered" ? 16_000 : 4_000 },
   };
-  const { tasks, seconds } = await context.run<{ tasks: number; seconds: number }>("engine-load", job);
+  const { tasks, seconds } = await context.runEngine<{ tasks: number; seconds: number }>("engine-load", job);
   return tasks / seconds;
 }

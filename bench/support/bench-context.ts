@@ -28,6 +28,7 @@ export class BenchContext implements AsyncDisposable {
   readonly postgres: BenchmarkPostgres;
   readonly children = new ChildProcesses();
   readonly #opened = new AsyncDisposableStack();
+  #profiles = 0;
 
   constructor(options: BenchContextOptions) {
     this.options = options;
@@ -65,15 +66,11 @@ export class BenchContext implements AsyncDisposable {
 
   /** Starts a server on a database, as users start it. */
   async startServer(databaseUrl: string, env: Readonly<Record<string, string>> = {}): Promise<MillpondServer> {
-    const { folder, caseName, profileDir } = this.options;
-    if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
+    const { folder, caseName } = this.options;
     const server = await startMillpondServer(this.children, {
       logFile: `${folder}/${caseName}.log`,
       env: { DATABASE_URL: databaseUrl, ...env },
-      nodeFlags:
-        profileDir === undefined
-          ? []
-          : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`, `--cpu-prof-name=${caseName}-${Date.now()}.cpuprofile`],
+      nodeFlags: this.#profileFlags("server"),
     });
     this.#opened.defer(() => server.stop());
     return server;
@@ -91,6 +88,11 @@ export class BenchContext implements AsyncDisposable {
     return this.runSource<Line>({ module }, job);
   }
 
+  /** Runs a module that has the engine in its own process, which is profiled as a server is. */
+  runEngine<Line extends ProgramLine>(module: string, job: object): Promise<Line> {
+    return this.runSource<Line>({ module, nodeFlags: this.#profileFlags(module) }, job);
+  }
+
   /** Runs a helper process to its end. */
   runSource<Line extends ProgramLine>(source: ProgramSource, job: object): Promise<Line> {
     this.options.signal.throwIfAborted();
@@ -101,6 +103,14 @@ export class BenchContext implements AsyncDisposable {
   start(source: ProgramSource, job: object): Promise<Program> {
     this.options.signal.throwIfAborted();
     return startProgram(this.children, { source, job });
+  }
+
+  #profileFlags(what: string): string[] {
+    const { caseName, profileDir } = this.options;
+    if (profileDir === undefined) return [];
+    mkdirSync(profileDir, { recursive: true });
+    const name = `${caseName}-${what}-${this.#profiles++}.cpuprofile`;
+    return ["--cpu-prof", `--cpu-prof-dir=${profileDir}`, `--cpu-prof-name=${name}`];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ChildProcesses, OwnedProcess } from "./child-processes.ts";
 
@@ -20,6 +21,7 @@ export type ProgramSource =
 /** The inherited variables that would change what a helper does. */
 const notInherited = { DATABASE_URL: undefined, npm_lifecycle_event: undefined, NODE_OPTIONS: undefined };
 const tailBytesMax = 4_000;
+const endGraceMs = 10_000;
 
 /** startProgram starts a helper process. It ends by itself when its standard input closes, as it does with this process. */
 export async function startProgram(
@@ -59,9 +61,15 @@ export async function runProgram<Line extends ProgramLine>(
   what: { readonly source: ProgramSource; readonly job: object },
 ): Promise<Line> {
   const program = await startProgram(children, what);
+  const grace = new AbortController();
   try {
-    return await program.next<Line>();
+    const line = await program.next<Line>();
+    // It ends by itself; what profiles it writes then.
+    const late = sleep(endGraceMs, undefined, { signal: grace.signal }).catch(() => {});
+    await Promise.race([program.process.ended, late]);
+    return line;
   } finally {
+    grace.abort();
     await program.process.stop();
   }
 }

@@ -2,6 +2,8 @@ import type { BenchmarkPostgres } from "./benchmark-postgres.ts";
 
 const statementsMax = 15;
 const textLengthMax = 160;
+/** What the benchmarks themselves and the peers execute. */
+const notOfMillpond = "^(create|drop) database|^checkpoint|^vacuum|^analyze|\\mraw\\M|pgboss|graphile_worker|river";
 
 interface StatementRow {
   calls: string;
@@ -17,12 +19,13 @@ export async function resetStatements(postgres: BenchmarkPostgres): Promise<void
   await postgres.query("select pg_stat_statements_reset()");
 }
 
-/** topStatements is a table of the statements that took the most time, those within functions too. */
+/** topStatements is a table of Millpond's statements that took the most time, those within functions too. */
 export async function topStatements(postgres: BenchmarkPostgres): Promise<string> {
   const rows = await postgres.query<StatementRow>(
-    `select calls::text, total_exec_time total_ms, mean_exec_time mean_ms, rows::text, wal_bytes::text, query as text
-     from pg_stat_statements where query !~* '^(create|drop) database|^checkpoint' order by total_exec_time desc limit $1`,
-    [statementsMax],
+    `select sum(calls)::text calls, sum(total_exec_time) total_ms, sum(total_exec_time) / sum(calls) mean_ms,
+       sum(rows)::text rows, sum(wal_bytes)::text wal_bytes, query as text
+     from pg_stat_statements where query !~* $2 group by query order by sum(total_exec_time) desc limit $1`,
+    [statementsMax, notOfMillpond],
   );
   const lines = rows.map(({ calls, total_ms, mean_ms, rows: count, wal_bytes, text }) => {
     const short = text.replaceAll(/\s+/g, " ").replaceAll("|", "\\|").slice(0, textLengthMax);
