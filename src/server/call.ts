@@ -1,5 +1,5 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
-import { type NodeRequest, peerOf } from "./node-http.ts";
 
 /** Call is what the server knows of one RPC beside its messages. One object per call, filled in as the call proceeds. */
 export interface Call {
@@ -13,6 +13,14 @@ export interface Call {
   reachedInterceptors: boolean;
   /** The body so far, kept for JSON requests until they are decoded, to find the field that could not be. */
   jsonBody: Uint8Array[] | undefined;
+  /** What tells that nobody waits for the call any more, where that can be had without making its AbortSignal. */
+  readonly abandonment: Abandonment | undefined;
+}
+
+/** Abandonment tells that the deadline of a call has passed or its caller has turned away. */
+export interface Abandonment {
+  /** Calls the listener, the only one, with the reason when it happens; at once when it has happened. */
+  onAbandoned(listener: (reason: unknown) => void): void;
 }
 
 /** The header that carries the request id, in both directions. */
@@ -30,19 +38,24 @@ export const callKey: ContextKey<Call> = createContextKey<Call>(
     protocol: "unknown",
     reachedInterceptors: false,
     jsonBody: undefined,
+    abandonment: undefined,
   },
   { description: "what the server knows of this call" },
 );
 
 /** Opens the record of a call. A missing or malformed `x-request-id` is replaced by `newRequestId()`. */
-export function openCall(request: NodeRequest, newRequestId: () => string): Call {
+export function openCall(
+  request: { headers: IncomingHttpHeaders; peer: string; abandonment?: Abandonment },
+  newRequestId: () => string,
+): Call {
   const given = request.headers[requestIdHeader];
   return {
     requestId: typeof given === "string" && wellFormedRequestId.test(given) ? given : newRequestId(),
-    peer: peerOf(request),
+    peer: request.peer,
     protocol: "unknown",
     reachedInterceptors: false,
     jsonBody: undefined,
+    abandonment: request.abandonment,
   };
 }
 

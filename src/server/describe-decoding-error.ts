@@ -3,6 +3,9 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { addRefusal } from "../rpc/wire-error.ts";
 import { locateJsonError } from "./locate-json-error.ts";
 
+/** Larger JSON bodies are not kept to find the field that could not be decoded. */
+export const diagnosableBodyBytesMax = 1024 * 1024;
+
 /**
  * Gives an error that the RPC library raised over a request the details that every error of this server has:
  * LIMIT_EXCEEDED for a message that is too large, INVALID_FIELD for one that does not decode, with the path of the field

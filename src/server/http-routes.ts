@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { wireError } from "../rpc/wire-error.ts";
 import { type Call, openCall, requestIdHeader } from "./call.ts";
 import type { ErrorMapper } from "./interceptors/errors.ts";
-import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf } from "./node-http.ts";
+import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf } from "./node-http.ts";
 
 /** A plain HTTP request, to a route. */
 export interface HttpRouteRequest {
@@ -58,7 +58,7 @@ export interface HttpRoutesOptions {
 export function createHttpRoutes(options: HttpRoutesOptions): NodeHandler {
   const routes = options.routes.map((route) => ({ route, segments: route.path.split("/") }));
   return (request, response) => {
-    const call = openCall(request, options.newRequestId);
+    const call = openCall({ headers: request.headers, peer: peerOf(request) }, options.newRequestId);
     const startedAt = options.now();
     const matches = routes.flatMap(({ route, segments }) => {
       const params = matchPath(segments, pathOf(request).split("/"));

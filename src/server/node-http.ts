@@ -19,7 +19,11 @@ export function pathOf(request: NodeRequest): string {
 /** The address and port of the other end, as far as the connection still knows them. */
 export function peerOf(request: NodeRequest): string {
   // The types of node:http do not say that an HTTP/2 request loses its socket with its session.
-  const socket = request.socket as Socket | undefined;
+  return peerOfSocket(request.socket as Socket | undefined);
+}
+
+/** The address and port of the other end of a connection, as far as it still knows them. */
+export function peerOfSocket(socket: Pick<Socket, "remoteAddress" | "remotePort"> | undefined): string {
   const address = socket?.remoteAddress;
   if (address === undefined) return "unknown";
   return address.includes(":") ? `[${address}]:${socket?.remotePort}` : `${address}:${socket?.remotePort}`;

@@ -5,8 +5,10 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import type { Logger } from "pino";
 import { wireError } from "../rpc/wire-error.ts";
 import { type Call, callKey, openCall } from "./call.ts";
+import { diagnosableBodyBytesMax } from "./describe-decoding-error.ts";
+import { plainMessage } from "./grpc-message.ts";
 import { errorResponse, type HttpRouteResponse, send } from "./http-routes.ts";
-import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf } from "./node-http.ts";
+import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf } from "./node-http.ts";
 
 /** What {@link createRpcAdapter} works with. */
 export interface RpcAdapterOptions {
@@ -18,9 +20,6 @@ export interface RpcAdapterOptions {
   /** How long a caller may take to send a request that is not a stream. */
   readonly requestTimeoutMs: number;
 }
-
-/** Larger JSON bodies are not kept to find the field that could not be decoded. */
-const diagnosableBodyBytesMax = 1024 * 1024;
 
 /**
  * Creates the handler that passes requests to the RPC library's handlers by path. It answers what the library answers
@@ -35,7 +34,7 @@ export function createRpcAdapter(options: RpcAdapterOptions): NodeHandler {
       options.fallback(request, response);
       return;
     }
-    const call = openCall(request, options.newRequestId);
+    const call = openCall({ headers: request.headers, peer: peerOf(request) }, options.newRequestId);
     serve(handler, { call, request, response, options }).catch((error: unknown) =>
       abandon(error, { call, request, response, options }),
     );
@@ -71,20 +70,13 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
   await universalResponseToNodeResponse(answer, response);
 }
 
-/**
- * Lets the message of an error be encoded as the gRPC protocol asks: only % and what is not printable ASCII. The library encodes colons, commas and
- * quotes, too, which clients such as grpc-js show as they come.
- */
+/** Lets the message of an error be encoded as {@link plainMessage} says, whenever the library sets it. */
 function writePlainMessages(trailer: Headers): void {
   const set = trailer.set.bind(trailer);
   const write = (name: string, value: string): void => set(name, name === "grpc-message" ? plainMessage(value) : value);
   const written = trailer.get("grpc-message");
   if (written !== null) write("grpc-message", written);
   Object.defineProperty(trailer, "set", { value: write });
-}
-
-function plainMessage(encoded: string): string {
-  return decodeURIComponent(encoded).replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
 }
 
 /** Whether the request says whom it is for, in a form that a URL can hold: the library throws otherwise. */

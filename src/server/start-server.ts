@@ -7,6 +7,7 @@ import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
+import { createFastPath, type FastPath } from "./fast-path/fast-path.ts";
 import { createHealthService } from "./health-service.ts";
 import { createHttpRoutes, type HttpRoute } from "./http-routes.ts";
 import type { StreamHandler } from "./http2-front.ts";
@@ -14,9 +15,10 @@ import type { ErrorMapper } from "./interceptors/errors.ts";
 import { createInterceptors } from "./interceptors/interceptor-order.ts";
 import { createListener, type ListenerLimits } from "./listener.ts";
 import { logCall } from "./log-call.ts";
+import type { NodeHandler } from "./node-http.ts";
 import { createProbeRoutes } from "./probe-routes.ts";
 import { createReadiness, type ReadyState } from "./readiness.ts";
-import { createRequestGate } from "./request-gate.ts";
+import { createEndUndecoded, createRequestGate } from "./request-gate.ts";
 import { createRpcAdapter } from "./rpc-adapter.ts";
 import { createRpcMetrics, type RpcMetrics } from "./rpc-metrics.ts";
 
@@ -41,8 +43,10 @@ export interface ServerOptions extends ListenerLimits {
   readonly registry: Registry;
   /** What `/metrics` shows instead. */
   readonly metricsText?: () => Promise<string>;
-  /** May take HTTP/2 streams before the RPC library sees them. */
+  /** May take HTTP/2 streams before the fast path and the RPC library see them. */
   readonly onStream?: StreamHandler;
+  /** Whether calls with nothing unusual about them are served without the RPC library's machinery. Default: true. */
+  readonly rpcFastPath?: boolean;
   /** Checks requests against the contract. Default: protovalidate. */
   readonly validator?: Validator;
 }
@@ -72,7 +76,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const shutdown = new AbortController();
   const validator = options.validator ?? createValidator();
   const rpcMetrics = createRpcMetrics(options.registry);
-  const router = createRouter(options, { shutdownSignal: shutdown.signal, validator, rpcMetrics, now });
+  const rpc = createRpc(options, { shutdownSignal: shutdown.signal, validator, rpcMetrics, now });
+  const router = rpc.fastPath === undefined ? rpc.router : rpc.fastPath.record(rpc.router);
   options.routes(router);
   router.service(
     Health,
@@ -91,8 +96,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     newRequestId: randomUUID,
     now,
   });
-  const handler = createRpcAdapter({ ...options, handlers: router.handlers, fallback, newRequestId: randomUUID });
-  const listener = createListener({ ...options, handler });
+  const adapter = createRpcAdapter({ ...options, handlers: router.handlers, fallback, newRequestId: randomUUID });
+  const listener = createListener({ ...options, ...withFastPath(rpc.fastPath, { ...options, handler: adapter }) });
   const port = await listener.listen(options);
   let stopped: Promise<void> | undefined;
 
@@ -110,23 +115,45 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-function createRouter(
+/** The RPC library's router, and the fast path with the same options and interceptors, unless it is turned off. */
+function createRpc(
   options: ServerOptions,
   parts: { shutdownSignal: AbortSignal; validator: Validator; rpcMetrics: RpcMetrics; now: () => number },
-): ConnectRouter {
-  const { logger, mapError } = options;
-  return createConnectRouter({
+): { router: ConnectRouter; fastPath: FastPath | undefined } {
+  const { logger, mapError, requestTimeoutMs } = options;
+  const rpc = {
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: options.maxMessageBytes,
     maxTimeoutMs: deadlineMaxMs,
     jsonOptions: { ignoreUnknownFields: false },
     shutdownSignal: parts.shutdownSignal,
     interceptors: createInterceptors({ ...parts, logger, mapError }),
-    requestGate: createRequestGate((undecoded) => {
-      logCall(logger, undecoded);
-      parts.rpcMetrics.refused(undecoded.method, undecoded.code);
-    }),
+  };
+  const endUndecoded = createEndUndecoded((undecoded) => {
+    logCall(logger, undecoded);
+    parts.rpcMetrics.refused(undecoded.method, undecoded.code);
   });
+  return {
+    router: createConnectRouter({ ...rpc, requestGate: createRequestGate(endUndecoded) }),
+    fastPath:
+      options.rpcFastPath === false
+        ? undefined
+        : createFastPath({ rpc, endUndecoded, requestTimeoutMs, newRequestId: randomUUID, logger }),
+  };
+}
+
+/** Offers each call to the fast path first. */
+function withFastPath(
+  fastPath: FastPath | undefined,
+  { onStream, handler }: { onStream?: StreamHandler; handler: NodeHandler },
+): { onStream?: StreamHandler | undefined; handler: NodeHandler } {
+  if (fastPath === undefined) return { onStream, handler };
+  return {
+    onStream: (stream, headers) => onStream?.(stream, headers) === true || fastPath.onStream(stream, headers),
+    handler: (request, response) => {
+      if (!fastPath.onRequest(request, response)) handler(request, response);
+    },
+  };
 }
 
 /** Compiles the rules of every request type, which otherwise costs the first caller tens of milliseconds. */

@@ -1,11 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /**
- * Why the signal of a call was aborted: its deadline passed (DEADLINE_EXCEEDED), the server is stopping (UNAVAILABLE), or
- * its caller turned away, which is CANCELED however the connection put it.
+ * Why a call was aborted, from the reason of its signal: its deadline passed (DEADLINE_EXCEEDED), the server is stopping
+ * (UNAVAILABLE), or its caller turned away, which is CANCELED however the connection put it.
  */
-export function abortCause(signal: AbortSignal): ConnectError {
-  const reason: unknown = signal.reason;
+export function abortCause(reason: unknown): ConnectError {
   if (reason instanceof ConnectError && (reason.code === Code.DeadlineExceeded || reason.code === Code.Unavailable)) {
     return reason;
   }

@@ -17,7 +17,7 @@ export function errors(options: { mapError: ErrorMapper; logger: Logger }): Inte
   return (next) => async (request) => {
     const translate = (error: unknown) => translateError(error, request, options);
     try {
-      if (!request.stream) return await whileWanted(next(request), request.signal);
+      if (!request.stream) return await whileWanted(next(request), request);
       const response = await next(request);
       return response.stream ? { ...response, message: observeStream(response.message, { translate }) } : response;
     } catch (error) {
@@ -31,7 +31,7 @@ function translateError(
   request: AnyRequest,
   { mapError, logger }: { mapError: ErrorMapper; logger: Logger },
 ): ConnectError {
-  if (request.signal.aborted && isAbort(error, request.signal)) return abortCause(request.signal);
+  if (request.signal.aborted && isAbort(error, request.signal)) return abortCause(request.signal.reason);
   if (error instanceof ConnectError) return error;
   const mapped = mapError(error);
   if (mapped !== undefined) return mapped;
@@ -53,10 +53,19 @@ function isAbort(error: unknown, signal: AbortSignal): boolean {
  * Settles with the work, or rejects when the call's deadline passes or its caller turns away before. A server that is
  * stopping lets the work end.
  */
-async function whileWanted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+function whileWanted<T>(work: Promise<T>, request: AnyRequest): Promise<T> {
+  const { abandonment } = request.contextValues.get(callKey);
+  if (abandonment === undefined) return whileNotAborted(work, request.signal);
+  return new Promise((resolve, reject) => {
+    abandonment.onAbandoned((reason) => reject(abortCause(reason)));
+    work.then(resolve, reject);
+  });
+}
+
+async function whileNotAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: unwanted, reject } = Promise.withResolvers<never>();
   const onAbort = () => {
-    const cause = abortCause(signal);
+    const cause = abortCause(signal.reason);
     if (cause.code !== Code.Unavailable) reject(cause);
   };
   signal.addEventListener("abort", onAbort);

@@ -10,7 +10,8 @@ import { validation } from "./validation.ts";
 /**
  * The interceptors of every call, outermost first: a request passes them in this order and its answer in the reverse.
  * Logs and metrics are outside of errors so that they see the code that goes out; validation is innermost so that its
- * refusals are logged and counted like any other failure.
+ * refusals are logged and counted like any other failure. A unary request or response is passed on as it is, or as a new
+ * object that names its parts: on the fast path some of them are getters, which `{ ...request }` would lose.
  */
 export const interceptorOrder = ["requestIdAndAccessLog", "metrics", "errors", "validation"] as const;
 

@@ -86,6 +86,6 @@ function codeOfEnd(end: StreamEnd, signal: AbortSignal): Code | undefined {
     case "failed":
       return ConnectError.from(end.error, Code.Internal).code;
     case "abandoned":
-      return abortCause(signal).code;
+      return abortCause(signal.reason).code;
   }
 }

@@ -1,0 +1,47 @@
+import type { Compression } from "@connectrpc/connect/protocol";
+import { compressMinBytes } from "./compressions.ts";
+import type { AnyMessage, MessageCodec } from "./fast-methods.ts";
+import { encodeCompressedFrame } from "./grpc-frame.ts";
+
+interface SharedFrame {
+  readonly frame: Buffer | Promise<Buffer>;
+  /** The call that it was first encoded for. */
+  readonly callNumber: number;
+}
+
+/**
+ * SharedFrames encodes the messages of streams, and encodes a message once for all the streams that yield the very same
+ * object. So a message that one stream has yielded must not be changed while others may yield it. A stream that yields
+ * an object again may have changed it in between: it is encoded anew.
+ */
+export class SharedFrames {
+  readonly #plain = new WeakMap<AnyMessage, SharedFrame>();
+  readonly #compressed = new Map<Compression, WeakMap<AnyMessage, SharedFrame>>();
+  #calls = 0;
+
+  /** Returns what encodes the messages of one call. */
+  encoderOf(
+    codec: MessageCodec,
+    compression: Compression | undefined,
+  ): (message: AnyMessage) => Buffer | Promise<Buffer> {
+    const frames = this.#framesOf(compression);
+    const callNumber = ++this.#calls;
+    return (message) => {
+      const known = frames.get(message);
+      if (known !== undefined && known.callNumber !== callNumber) return known.frame;
+      const frame = encodeCompressedFrame(codec.encode(message), { compression, minBytes: compressMinBytes });
+      frames.set(message, { frame, callNumber });
+      return frame;
+    };
+  }
+
+  #framesOf(compression: Compression | undefined): WeakMap<AnyMessage, SharedFrame> {
+    if (compression === undefined) return this.#plain;
+    let frames = this.#compressed.get(compression);
+    if (frames === undefined) {
+      frames = new WeakMap();
+      this.#compressed.set(compression, frames);
+    }
+    return frames;
+  }
+}
