@@ -1,6 +1,7 @@
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { loadSettings, type Settings } from "./config/settings.ts";
 import { type OpenDatabase, openDatabase } from "./server/open-database.ts";
+import { createServerLogger } from "./server/server-logger.ts";
 
 /** A server that has been started from the environment. */
 export interface Served {
@@ -34,7 +35,7 @@ export async function serve(
 ): Promise<Served> {
   const { settings, warnings } = readSettings(options.env ?? process.env);
   const count = options.processes ?? settings.processes;
-  const logger = pino({ level: settings.logLevel, base: count > 1 ? { pid: process.pid } : null });
+  const logger = createServerLogger(settings.logLevel, count > 1 ? { pid: process.pid } : null);
   for (const warning of warnings) logger.warn(warning);
   const { promise: done, resolve: finish } = Promise.withResolvers<number>();
 
@@ -107,7 +108,7 @@ export async function serveInGroup(): Promise<number> {
   const group = new GroupProcess({ stop });
   try {
     const { settings } = readSettings(process.env);
-    const logger = pino({ level: settings.logLevel, base: { pid: process.pid } });
+    const logger = createServerLogger(settings.logLevel, { pid: process.pid });
     const { startMillpond } = await import("./server/start-millpond.ts");
     // A process of a group always has it: the first one passes it on.
     const databaseUrl = settings.databaseUrl as string;

@@ -39,20 +39,51 @@ export function createRpcMetrics(registry: Registry): RpcMetrics {
     buckets: durationBuckets,
     registers,
   });
-  const inFlight = new Gauge({
+  const byMethod = new Map<DescMethod, MethodMetrics>();
+  new Gauge({
     name: "millpond_rpc_in_flight",
     help: "Calls under way, open streams included.",
     labelNames: ["service", "method"],
     registers,
-  });
-  const labels = (method: DescMethod) => ({ service: method.parent.typeName, method: method.name });
-  return {
-    started: (method) => inFlight.inc(labels(method)),
-    ended(method, { code, durationMs }) {
-      inFlight.dec(labels(method));
-      duration.observe(labels(method), durationMs / 1000);
-      requests.inc({ ...labels(method), code: codeName(code) });
+    collect() {
+      for (const { labels, inFlight } of byMethod.values()) this.set(labels, inFlight);
     },
-    refused: (method, code) => requests.inc({ ...labels(method), code: codeName(code) }),
+  });
+
+  function of(method: DescMethod): MethodMetrics {
+    let metrics = byMethod.get(method);
+    if (metrics === undefined) {
+      const labels = { service: method.parent.typeName, method: method.name };
+      metrics = { labels, inFlight: 0, withCode: new Map() };
+      byMethod.set(method, metrics);
+    }
+    return metrics;
+  }
+
+  function count({ labels, withCode }: MethodMetrics, code: Code | undefined): void {
+    let labelsWithCode = withCode.get(code);
+    if (labelsWithCode === undefined) {
+      labelsWithCode = { ...labels, code: codeName(code) };
+      withCode.set(code, labelsWithCode);
+    }
+    requests.inc(labelsWithCode);
+  }
+
+  return {
+    started: (method) => void of(method).inFlight++,
+    ended(method, { code, durationMs }) {
+      const metrics = of(method);
+      metrics.inFlight--;
+      duration.observe(metrics.labels, durationMs / 1000);
+      count(metrics, code);
+    },
+    refused: (method, code) => count(of(method), code),
   };
+}
+
+/** What is kept of a method, so that a call makes no labels. */
+interface MethodMetrics {
+  readonly labels: { readonly service: string; readonly method: string };
+  readonly withCode: Map<Code | undefined, { readonly service: string; readonly method: string; readonly code: string }>;
+  inFlight: number;
 }
