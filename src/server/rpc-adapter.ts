@@ -73,7 +73,8 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
 /** Lets the message of an error be encoded as {@link plainMessage} says, whenever the library sets it. */
 function writePlainMessages(trailer: Headers): void {
   const set = trailer.set.bind(trailer);
-  const write = (name: string, value: string): void => set(name, name === "grpc-message" ? plainMessage(value) : value);
+  const write = (name: string, value: string): void =>
+    set(name, name.toLowerCase() === "grpc-message" ? plainMessage(value) : value);
   const written = trailer.get("grpc-message");
   if (written !== null) write("grpc-message", written);
   Object.defineProperty(trailer, "set", { value: write });

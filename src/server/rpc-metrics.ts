@@ -84,6 +84,9 @@ export function createRpcMetrics(registry: Registry): RpcMetrics {
 /** What is kept of a method, so that a call makes no labels. */
 interface MethodMetrics {
   readonly labels: { readonly service: string; readonly method: string };
-  readonly withCode: Map<Code | undefined, { readonly service: string; readonly method: string; readonly code: string }>;
+  readonly withCode: Map<
+    Code | undefined,
+    { readonly service: string; readonly method: string; readonly code: string }
+  >;
   inFlight: number;
 }

@@ -36,11 +36,14 @@ export function encodeCompressedFrame(
  */
 export class FrameReader {
   readonly #messageBytesMax: number;
+  readonly #kind: string;
   readonly #received = new ByteCollector();
   #frameBytes: number | undefined;
 
-  constructor(messageBytesMax: number) {
+  /** @param kind how errors call the method: `unary` or `server-streaming` */
+  constructor(messageBytesMax: number, kind: string) {
     this.#messageBytesMax = messageBytesMax;
+    this.#kind = kind;
   }
 
   /** Adds a piece. */
@@ -56,14 +59,16 @@ export class FrameReader {
       this.#frameBytes = prefixBytes + length;
     }
     if (this.#received.size > this.#frameBytes) {
-      throw new ConnectError("protocol error: received extra input message for unary method", Code.Unimplemented);
+      const message = `protocol error: received extra input message for ${this.#kind} method`;
+      throw new ConnectError(message, Code.Unimplemented);
     }
   }
 
   /** The frame, once everything has come. */
   end(): ReceivedFrame {
     if (this.#received.size === 0) {
-      throw new ConnectError("protocol error: missing input message for unary method", Code.Unimplemented);
+      const message = `protocol error: missing input message for ${this.#kind} method`;
+      throw new ConnectError(message, Code.Unimplemented);
     }
     if (this.#received.size !== this.#frameBytes) {
       throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);

@@ -42,6 +42,7 @@ export function serveGrpcServerStream(init: GrpcServerStreamInit): void {
       maxMessageBytes: parts.maxMessageBytes,
       timeoutMs: parts.requestTimeoutMs,
       decompression: request.decompression,
+      kind: "server-streaming",
     },
     {
       onMessage: (bytes) => {

@@ -36,6 +36,7 @@ export function serveGrpcUnary(init: GrpcUnaryInit): void {
       maxMessageBytes: parts.maxMessageBytes,
       timeoutMs: parts.requestTimeoutMs,
       decompression: request.decompression,
+      kind: "unary",
     },
     { onMessage: (bytes) => call.invoke(bytes), onError: (error) => call.refuse(error) },
   );

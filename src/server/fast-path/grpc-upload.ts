@@ -15,10 +15,10 @@ export interface MessageReceiver {
  */
 export function receiveMessage(
   stream: ServerHttp2Stream,
-  options: { maxMessageBytes: number; timeoutMs: number; decompression: Compression | undefined },
+  options: { maxMessageBytes: number; timeoutMs: number; decompression: Compression | undefined; kind: string },
   receiver: MessageReceiver,
 ): void {
-  const reader = new FrameReader(options.maxMessageBytes);
+  const reader = new FrameReader(options.maxMessageBytes, options.kind);
   let hasFailed = false;
   const fail = (error: unknown): void => {
     hasFailed = true;
