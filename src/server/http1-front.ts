@@ -39,6 +39,8 @@ export function createHttp1Front(options: Http1Limits & { handler: NodeHandler }
       keepAliveTimeout: keepAliveTimeoutMs,
     },
     (request, response) => {
+      // Those who read a request may stop to listen just before the error of a connection that was cut reaches it: then it would end the process.
+      request.on("error", () => {});
       track(request.socket, response);
       options.handler(request, response);
     },

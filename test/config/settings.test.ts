@@ -32,6 +32,7 @@ describe("settings", () => {
       maxMessageBytes: 16 * 1024 * 1024,
       shutdownGraceMs: 10_000,
       claimWaitMaxMs: 60_000,
+      rpcFastPath: true,
     });
     expect(warnings).toEqual([]);
     expect(Object.isFrozen(settings)).toBe(true);
@@ -44,6 +45,7 @@ describe("settings", () => {
       HOST_URL: "https://millpond.example.com/",
       DATABASE_URL: "postgres://u:p@db:5432/x?sslmode=require",
       MILLPOND_WEBHOOK_ALLOW_LOOPBACK: "yes",
+      MILLPOND_RPC_FAST_PATH: "no",
       MILLPOND_WEBHOOK_TIMEOUT: "500ms",
       MILLPOND_CLAIM_WAIT_MAX: "2m",
       MILLPOND_MAX_MESSAGE_BYTES: "4MiB",
@@ -56,6 +58,7 @@ describe("settings", () => {
       hostUrl: "https://millpond.example.com",
       databaseUrl: "postgres://u:p@db:5432/x?sslmode=require",
       webhookAllowLoopback: true,
+      rpcFastPath: false,
       webhookTimeoutMs: 500,
       claimWaitMaxMs: 120_000,
       maxMessageBytes: 4 * 1024 * 1024,

@@ -26,8 +26,6 @@ export interface ConnectUnaryInit {
 export function serveConnectUnary(init: ConnectUnaryInit): void {
   const { incoming, response, request, exchange } = init;
   const call = new ConnectUnaryCall(init);
-  // A request that is cut off emits an error; the close of its response tells it, too.
-  incoming.on("error", () => {});
   incoming.on("data", (piece: Buffer) => call.receive(piece));
   incoming.on("end", () => call.invoke());
   response.on("close", () => call.close());
