@@ -200,5 +200,10 @@ function abandon(error: unknown, { call, request, response, options }: Exchange)
     return;
   }
   const answer = errorResponse(new ConnectError(`internal error (request id ${call.requestId})`, Code.Internal));
-  send(request, response, { call, answer });
+  try {
+    send(request, response, { call, answer });
+  } catch {
+    // What could not be sent may be a header of the service, which is still among those of the response.
+    response.destroy();
+  }
 }

@@ -70,6 +70,8 @@ export class GrpcAnswer {
     const { touchedHeader } = this.#exchange;
     const head: OutgoingHttpHeaders =
       touchedHeader === undefined ? this.#exchange.initialHeaders() : addToNodeHeaders({}, touchedHeader);
+    // As node:http2 does with requests and responses: HTTP/2 has no such header.
+    if (touchedHeader !== undefined) delete head.connection;
     try {
       this.#respond(head);
       return true;

@@ -149,6 +149,9 @@ async function behave(
       responseTrailer.set("x-trailer", "t1");
       responseTrailer.append("x-trailer-bin", "AAEC");
       return { name: "headers" };
+    case "forbidden":
+      responseHeader.set("keep-alive", "timeout=5");
+      return {};
     case "context":
       return { name: JSON.stringify(describe(context)) };
     case "big":

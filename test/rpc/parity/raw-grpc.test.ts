@@ -118,6 +118,21 @@ test("an intended difference: what follows a whole message, and a prefix without
   expect(statuses).toEqual(["12", "3"]);
 });
 
+test("an intended difference: headers of a service that HTTP/2 forbids end a call in its own protocol", async () => {
+  const pair = await startPair();
+  const request = { headers: { [behaveHeader]: "forbidden" }, pieces: [grpcFrame(task)] };
+  const { headers } = await send(pair.fast, getTask, request);
+  expect(headers).toMatchObject({ ":status": 200, "grpc-status": "13", "x-request-id": "r1" });
+  const library = await send(pair.library, getTask, request);
+  expect(library).toMatchObject({ headers: {}, trailers: {} });
+  for (const { log } of [pair.fast, pair.library]) {
+    expect(log.find(({ level }) => level === 50)).toMatchObject({
+      msg: "a request could not be answered",
+      requestId: "r1",
+    });
+  }
+});
+
 /** Requests that no interceptor and no request gate sees are not in the log as calls. */
 function loggedCalls(name: string): number {
   const none =
@@ -160,7 +175,8 @@ async function send(
       await new Promise((resolve) => setImmediate(resolve));
     }
     if (!stream.destroyed) stream.end();
-    await until(() => isOver || (seen.trailers["grpc-status"] !== undefined && stream.readableEnded), "the answer");
+    const isAnswered = () => (seen.trailers["grpc-status"] ?? seen.headers["grpc-status"]) !== undefined;
+    await until(() => isOver || (isAnswered() && stream.readableEnded), "the answer");
   } finally {
     session.destroy();
   }
