@@ -1,6 +1,6 @@
 import type { IdSource } from "../domain/ids.ts";
 import type { Report } from "../domain/report.ts";
-import type { GroupCommit } from "../lib/group-commit.ts";
+import type { CallGroups } from "../lib/call-groups.ts";
 import type { CreatedGraph, NewGraph } from "../store/create-tasks.ts";
 import type { DedupeShapes } from "../store/dedupe-shapes.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
@@ -15,6 +15,6 @@ export interface Engine extends WriteDeps {
   readonly ids: IdSource;
   readonly namespaceId: number;
   /** Graphs in batches of their own, and reports: those of several calls are written together. */
-  readonly creates: GroupCommit<NewGraph, CreatedGraph>;
-  readonly reports: GroupCommit<readonly Report[], WrittenReports>;
+  readonly creates: CallGroups<NewGraph, CreatedGraph>;
+  readonly reports: CallGroups<readonly Report[], WrittenReports>;
 }

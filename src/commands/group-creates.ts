@@ -1,6 +1,6 @@
 import { assignPlaces, type Reservation, type StartedTask } from "../domain/places.ts";
 import { Execution, TaskStatus } from "../domain/task-status.ts";
-import { GroupCommit } from "../lib/group-commit.ts";
+import { CallGroups } from "../lib/call-groups.ts";
 import { createGraphs } from "../store/create-graphs.ts";
 import { type CreatedGraph, createGraph, type NewGraph, type NewTaskRow } from "../store/create-tasks.ts";
 import { finish } from "./follow-ups.ts";
@@ -13,11 +13,11 @@ const commitsInFlightMax = 2;
 const callsWaitingMax = 20_000;
 
 /** Writes graphs of several calls in one transaction, each in a new batch of its own. */
-export function createGraphGroups(deps: WriteDeps): GroupCommit<NewGraph, CreatedGraph> {
-  return new GroupCommit({
+export function createGraphGroups(deps: WriteDeps): CallGroups<NewGraph, CreatedGraph> {
+  return new CallGroups({
     ...{ begin: beginGraphs, inFlightMax: commitsInFlightMax, waitingMax: callsWaitingMax },
     ...{ overflow: () => tooManyCalls("tasks"), isOneToBlame },
-    write: (graphs) => write(deps, graphs),
+    run: (graphs) => write(deps, graphs),
   });
 }
 

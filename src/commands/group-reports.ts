@@ -1,6 +1,6 @@
 import { MillpondError } from "../domain/errors.ts";
 import type { Report } from "../domain/report.ts";
-import { GroupCommit } from "../lib/group-commit.ts";
+import { CallGroups } from "../lib/call-groups.ts";
 import { reportTasks } from "../store/attempts.ts";
 import { finish } from "./follow-ups.ts";
 import type { WriteDeps, WrittenReports } from "./write-deps.ts";
@@ -14,11 +14,11 @@ const placesMin = 64;
 const placesPerReport = 4;
 
 /** Writes reports of several calls in one transaction. An item is at most one report per task, in the order of ids. */
-export function createReportGroups(deps: WriteDeps): GroupCommit<readonly Report[], WrittenReports> {
-  return new GroupCommit({
+export function createReportGroups(deps: WriteDeps): CallGroups<readonly Report[], WrittenReports> {
+  return new CallGroups({
     ...{ begin: beginReports, inFlightMax: commitsInFlightMax, waitingMax: callsWaitingMax },
     ...{ overflow: () => tooManyCalls("reports"), isOneToBlame },
-    write: (items) => write(deps, items),
+    run: (items) => write(deps, items),
   });
 }
 

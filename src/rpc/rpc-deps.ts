@@ -4,6 +4,7 @@ import type { Engine } from "../commands/engine.ts";
 import type { WaitingWorkers } from "../dispatch/waiting-workers.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import type { WatchSource } from "../events/watch.ts";
+import type { TaskReads } from "../queries/get-task.ts";
 import { loadRowNames } from "../queries/row-names.ts";
 import type { UrlGuard } from "../webhooks/url-guard.ts";
 import type { Names } from "../wire/task.ts";
@@ -14,6 +15,7 @@ export interface RpcDeps {
   readonly engine: Engine;
   readonly ids: IdCodec;
   readonly workers: WaitingWorkers;
+  readonly taskReads: TaskReads;
   readonly watch: WatchSource;
   readonly urlGuard: UrlGuard;
   readonly claimWaitMaxMs: number;

@@ -77,7 +77,7 @@ async function create_(deps: RpcDeps, request: CreateTasksRequest): Promise<Crea
 async function get(deps: RpcDeps, taskId: string) {
   const { engine } = deps;
   const id = decodeId(deps.ids, taskId, "TASK_NOT_FOUND");
-  const task = await nameMissing(taskId, getTask(engine.db, engine.namespaceId, id));
+  const task = await nameMissing(taskId, getTask(deps.taskReads, id));
   const attempts = await getAttempts(engine.db, task);
   const names = await namesOf(deps, [task, ...attempts.map(({ worker }) => ({ queue: task.queue, worker }))]);
   return {

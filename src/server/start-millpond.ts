@@ -6,6 +6,7 @@ import { deliveriesWake } from "../domain/delivery.ts";
 import { createIdCodec } from "../domain/ids.ts";
 import type { ReadyQueues } from "../events/commit-signal.ts";
 import { EventReader } from "../events/event-reader.ts";
+import { createTaskReads } from "../queries/get-task.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import type { RpcDeps } from "../rpc/rpc-deps.ts";
 import { registerServices } from "../rpc/services.ts";
@@ -84,7 +85,13 @@ function createDeps(parts: EngineParts, settings: Settings, secrets: SharedSecre
   const { db, engine, feed, workers } = parts;
   const { dictionaries } = engine;
   return {
-    ...{ engine, ids: createIdCodec(secrets.uuidSalt), workers, claimWaitMaxMs: settings.claimWaitMaxMs },
+    ...{
+      engine,
+      ids: createIdCodec(secrets.uuidSalt),
+      workers,
+      taskReads: createTaskReads(parts.db, engine.namespaceId),
+      claimWaitMaxMs: settings.claimWaitMaxMs,
+    },
     urlGuard: createUrlGuard({
       allowLoopback: settings.webhookAllowLoopback,
       allowHosts: [...settings.webhookAllowHosts],

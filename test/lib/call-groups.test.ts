@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { GroupCommit } from "../../src/lib/group-commit.ts";
+import { CallGroups } from "../../src/lib/call-groups.ts";
 
-/** A group commit whose writes end when they are told to. */
+/** Call groups whose calls end when they are told to. */
 function lane(options: { groupMax?: number; inFlightMax?: number; waitingMax?: number } = {}) {
   const writes: { items: readonly number[]; end: (failure?: Error) => void }[] = [];
-  const group = new GroupCommit<number, string>({
+  const group = new CallGroups<number, string>({
     ...{ inFlightMax: options.inFlightMax ?? 1, waitingMax: options.waitingMax ?? 100 },
     overflow: () => new Error("full"),
     isOneToBlame: (error) => (error as Error).message !== "away",
@@ -12,7 +12,7 @@ function lane(options: { groupMax?: number; inFlightMax?: number; waitingMax?: n
       let count = 0;
       return { add: () => ++count <= (options.groupMax ?? 100) };
     },
-    write: (items) =>
+    run: (items) =>
       new Promise((resolve, reject) => {
         const end = (failure?: Error) =>
           failure ? reject(failure) : resolve(items.map((item) => `${item} of ${items.length}`));

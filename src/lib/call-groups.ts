@@ -1,20 +1,20 @@
-/** A group of items that are written together: `add` takes an item, or refuses it for this group, where it would be too much or does not go with the others. */
+/** A group of items that are handled together: `add` takes an item, or refuses it for this group, where it would be too much or does not go with the others. */
 export interface Group<Item> {
   add(item: Item): boolean;
 }
 
-/** What a {@link GroupCommit} does and its bounds. */
-export interface GroupCommitOptions<Item, Result> {
-  /** Writes items in one transaction and answers a result for each, in their order. Where it rejects, nothing has been written, or it is not known whether. */
-  readonly write: (items: readonly Item[]) => Promise<readonly Result[]>;
+/** What a {@link CallGroups} does and its bounds. */
+export interface CallGroupsOptions<Item, Result> {
+  /** Handles items by one call and answers a result for each, in their order. Where it rejects, none of them has been handled, or it is not known whether. */
+  readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
   /** Begins a group; the first item of a group is never refused. */
   readonly begin: () => Group<Item>;
-  /** How many groups are written at once. */
+  /** How many calls are in flight at once. */
   readonly inFlightMax: number;
   /** How many items may wait; more are refused with `overflow()`. */
   readonly waitingMax: number;
   readonly overflow: () => Error;
-  /** Whether the items of a group that failed so are written again, each alone: one of them may be to blame, and nothing has been written. */
+  /** Whether the items of a group that failed so are tried again, each alone: one of them may be to blame, and none has been handled. */
   readonly isOneToBlame: (error: unknown) => boolean;
 }
 
@@ -25,15 +25,15 @@ interface Entry<Item, Result> {
 }
 
 /**
- * GroupCommit merges what is asked for while a write is in flight into the next one (group commit; DeWitt et al., "Implementation Techniques for Main
- * Memory Database Systems", 1984). There is no timer: a group is whatever came meanwhile. Each caller is answered on its own, after the commit.
+ * CallGroups merges what is asked for while a call is in flight into the next one; of writes, that is group commit (DeWitt et al., "Implementation Techniques
+ * for Main Memory Database Systems", 1984). There is no timer: a group is whatever came meanwhile. Each caller is answered on its own.
  */
-export class GroupCommit<Item, Result> {
-  readonly #options: GroupCommitOptions<Item, Result>;
+export class CallGroups<Item, Result> {
+  readonly #options: CallGroupsOptions<Item, Result>;
   #waiting: Entry<Item, Result>[] = [];
   #inFlight = 0;
 
-  constructor(options: GroupCommitOptions<Item, Result>) {
+  constructor(options: CallGroupsOptions<Item, Result>) {
     this.#options = options;
   }
 
@@ -42,21 +42,21 @@ export class GroupCommit<Item, Result> {
     return this.#waiting.length;
   }
 
-  /** Writes an item with others that are asked for at the same time. */
+  /** Handles an item together with others that are asked for at the same time. */
   submit(item: Item): Promise<Result> {
     if (this.#waiting.length >= this.#options.waitingMax) return Promise.reject(this.#options.overflow());
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      this.#writeNext();
+      this.#runNext();
     });
   }
 
-  #writeNext(): void {
+  #runNext(): void {
     while (this.#inFlight < this.#options.inFlightMax && this.#waiting.length > 0) {
       this.#inFlight += 1;
-      void this.#write(this.#take()).finally(() => {
+      void this.#run(this.#take()).finally(() => {
         this.#inFlight -= 1;
-        this.#writeNext();
+        this.#runNext();
       });
     }
   }
@@ -72,13 +72,13 @@ export class GroupCommit<Item, Result> {
     return this.#waiting.splice(0, count);
   }
 
-  async #write(entries: readonly Entry<Item, Result>[]): Promise<void> {
+  async #run(entries: readonly Entry<Item, Result>[]): Promise<void> {
     try {
-      const results = await this.#options.write(entries.map((entry) => entry.item));
+      const results = await this.#options.run(entries.map((entry) => entry.item));
       for (const [n, entry] of entries.entries()) entry.resolve(results[n] as Result);
     } catch (error) {
       if (entries.length > 1 && this.#options.isOneToBlame(error)) {
-        for (const entry of entries) await this.#write([entry]);
+        for (const entry of entries) await this.#run([entry]);
       } else {
         for (const entry of entries) entry.reject(error);
       }
