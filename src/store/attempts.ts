@@ -110,7 +110,7 @@ export interface Claimed {
   readonly more: boolean;
 }
 
-/** Takes tasks that may start: for workers, one for each place, or (a number) for so many calls of start webhooks. */
+/** Takes tasks that may start, the most urgent first: for workers, one for each place, or (a number) for so many calls of start webhooks. */
 export async function claimTasks(
   db: Database,
   { queues, places }: { queues: readonly number[]; places: readonly Place[] | number },
@@ -128,7 +128,7 @@ export async function claimTasks(
   const tasks = row.o_ids.map((id, n) => ({
     ...{ id, attempt: row.o_attempts[n] ?? 0, place: (row.o_places[n] ?? 1) - 1 },
   }));
-  return { tasks, more: row.o_more };
+  return { tasks: tasks.sort((a, b) => a.place - b.place), more: row.o_more };
 }
 
 const extendStatement: Statement = { name: "extend_leases", text: "select * from mp_extend_leases($1, $2, $3, $4)" };

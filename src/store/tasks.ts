@@ -147,12 +147,12 @@ const assignmentsBytesMax = 3 * 1024 * 1024;
 const assignedStatement = (name: string, { columns, joins }: { columns: string; joins: string }): Statement => ({
   name,
   text: `select * from (
-      select task.*, sum(bytes) over (order by priority desc, id) total, row_number() over (order by priority desc, id) n from (
+      select task.*, sum(bytes) over w total, row_number() over w n from (
         select ${columns}, coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.spec), 0) + coalesce(pg_column_size(t.metadata), 0) bytes
         from unnest($1::bigint[], $2::integer[]) x(id, attempt) join task t on t.id = any (array[x.id]) join task_state h on h.id = any (array[x.id]) ${joins}
         where t.namespace_id = $3 and h.attempt = x.attempt and h.status in (3, 4)
-      ) task
-    ) task where n = 1 or total <= ${assignmentsBytesMax} order by n`,
+      ) task window w as (rows unbounded preceding)
+    ) task where n = 1 or total <= ${assignmentsBytesMax}`,
 });
 const getAssignedStatement = assignedStatement("get_assigned_tasks", { columns: taskColumns, joins: attempts });
 /** The first attempt of a task has no attempt before it, and has left nothing yet. */
@@ -165,7 +165,8 @@ const getFirstAssignedStatement = assignedStatement("get_first_assigned_tasks", 
 });
 
 /**
- * Reads tasks that have been claimed, the most urgent first, as many as fit in one answer. Left out, too, is what is not in that attempt any more.
+ * Reads tasks that have been claimed, in the order given (the most urgent first), as many as fit in one answer. Left out, too, is what is not in that attempt
+ * any more. Rows come in the order of the array that leads to them: nothing is sorted.
  */
 export function getAssignedTasks(
   db: Pick<Database, "readByKey">,
