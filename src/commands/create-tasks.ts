@@ -6,6 +6,7 @@ import type { Batch } from "../domain/task.ts";
 import { checkGraph, foreignKeys, type TaskGraph } from "../domain/task-graph.ts";
 import { DependencyCondition, Execution, TaskStatus } from "../domain/task-status.ts";
 import { getBatches } from "../store/batches.ts";
+import { createLargeGraph, type LargeGraph } from "../store/create-graphs.ts";
 import {
   type AnsweredTask,
   createGraph,
@@ -73,6 +74,16 @@ async function tryCreateTasks(engine: Engine, command: CreateTasks): Promise<Cre
   const written = await retryTaken(async () => {
     const ids = await engine.ids.take(command.tasks.length + 1);
     const whole = { engine, command, numbers, ids, duplicates: new Map(), places: command.tasks.map((_, n) => n) };
+    if (
+      wanted.length === 0 &&
+      !command.validateOnly &&
+      command.tasks.length > largeGraphTasks &&
+      isPlainGraph(command, graph)
+    ) {
+      const large = largeGraph({ ...whole, graph, tasks: command.tasks });
+      const created = await createLargeGraph(engine.db, large);
+      if (created !== undefined) return created;
+    }
     if (wanted.length === 0 && !command.validateOnly) {
       const rows = graphRow({ ...whole, graph, tasks: command.tasks });
       return isPlain(rows) ? engine.creates.submit(rows) : createGraph(engine.db, rows);
@@ -152,6 +163,34 @@ interface GraphRowInput {
   readonly tasks: readonly NewTask[];
   readonly places: readonly number[];
   readonly graph: TaskGraph;
+}
+
+/** From so many tasks on, a graph is written in parts. */
+const largeGraphTasks = 5_000;
+
+/** As {@link isPlain}, of a graph whose rows have not been made. */
+function isPlainGraph({ target, tasks }: CreateTasks, graph: TaskGraph): boolean {
+  return (
+    target.case === "newBatch" &&
+    graph.late.every((edges) => edges.length === 0) &&
+    !tasks.some((task, n) => task.execution === Execution.JOIN && graph.inner[n]?.length === 0)
+  );
+}
+
+function largeGraph(input: GraphRowInput): LargeGraph {
+  const { engine, command, ids, graph } = input;
+  const target = command.target as Extract<CreateTasks["target"], { case: "newBatch" }>;
+  const idOf = new Array<bigint>(command.tasks.length);
+  for (const [n, index] of graph.order.entries()) idOf[index] = ids[n + 1] as bigint;
+  return {
+    request: { namespaceId: engine.namespaceId, requestId: command.requestId, bodyHash: command.bodyHash },
+    ...{ batchId: ids[0] as bigint, newBatch: target, open: target.open, size: command.tasks.length },
+    answer: command.tasks.map((_, place): AnsweredTask => {
+      const status = graph.inner[place]?.length === 0 ? TaskStatus.PENDING : TaskStatus.WAITING;
+      return { id: idOf[place] as bigint, status, deduplicated: false };
+    }),
+    rows: (from, to) => graph.order.slice(from, to).map((index) => taskRow(input, index, idOf)),
+  };
 }
 
 function graphRow(input: GraphRowInput): NewGraph {

@@ -10,6 +10,7 @@ import {
   usual,
 } from "./create-tasks.ts";
 import type { Database, Statement } from "./database.ts";
+import { formatMicros } from "./pg-types.ts";
 
 /** What was written; or nothing was, because a request_id among them has been answered before. */
 export type CreatedGraphs =
@@ -36,63 +37,138 @@ export async function createGraphs(
     o_answered: string[] | null;
     o_ready: number[];
   }
-  const rows = graphs.map((graph) => graphRow(graph, placeOf));
+  const places = graphs.map((graph) => graph.tasks.map(placeOf));
+  const rows = graphs.map((graph, n) => graphRow(graph, places[n] as (Place | undefined)[]));
   const [row] = await db.write<Row>(createGraphsStatement, [
     graphs[0]?.request.namespaceId,
     ...graphColumns(rows),
-    ...taskColumns(rows),
+    ...taskColumns({
+      tasks: graphs.flatMap((graph) => graph.tasks),
+      batchIds: graphs.flatMap(({ tasks, batchId }) => Array<bigint>(tasks.length).fill(batchId)),
+      openBatchIds: graphs.flatMap(({ tasks, batchId, open }) =>
+        Array<bigint | null>(tasks.length).fill(open ? batchId : null),
+      ),
+      places: places.flat(),
+    }),
   ]);
   if (row === undefined || row.o_answered !== null) return { case: "answeredBefore" };
   return { case: "created", graphs: rows.map((graph) => createdGraph(graph, row.o_time)), readyQueues: row.o_ready };
 }
 
-/** A graph, and which of its tasks run at once. */
-interface GraphRow {
-  readonly graph: NewGraph;
-  readonly batch: NewBatchRow;
-  readonly places: readonly (Place | undefined)[];
-  readonly waiting: number;
-  readonly running: number;
-  readonly expected: bigint | null;
+/** A large graph, whose rows are made as they are written. */
+export interface LargeGraph extends Omit<NewGraph, "tasks" | "lateEdges"> {
+  readonly size: number;
+  /** The rows from a place in the order of ids to another one. */
+  readonly rows: (from: number, to: number) => readonly NewTaskRow[];
 }
 
-function graphRow(graph: NewGraph, placeOf: (task: NewTaskRow) => Place | undefined): GraphRow {
-  const places = graph.tasks.map(placeOf);
-  const counted = graph.tasks.filter((task) => task.expectedCount !== null);
+const beginStatement: Statement = { name: "begin_graphs", text: "select * from mp_begin_graphs($1, $2)" };
+const insertStatement: Statement = {
+  name: "insert_tasks",
+  text: `select * from mp_insert_tasks(${Array.from({ length: 35 }, (_, n) => `$${n + 1}`).join(", ")})`,
+};
+const finishStatement: Statement = {
+  name: "finish_graphs",
+  text: `select mp_finish_graphs(${Array.from({ length: 22 }, (_, n) => `$${n + 1}`).join(", ")})`,
+};
+
+/** Tasks of one statement. While it runs, the next ones are made ready. */
+const tasksPerPart = 5_000;
+
+/**
+ * Writes a large graph in parts, in one transaction: neither all of its rows nor one statement with all of them is ever in memory. Undefined: its request_id
+ * has been answered before, and nothing was written.
+ */
+export function createLargeGraph(db: Database, graph: LargeGraph): Promise<CreatedGraph | undefined> {
+  const { namespaceId, requestId } = graph.request;
+  return db.transaction("commit", async (writer) => {
+    const [begun] = await writer.write<{ o_answered: string[] | null; o_time: Micros }>(beginStatement, [
+      namespaceId,
+      requestId === undefined ? null : [requestId],
+    ]);
+    if (begun === undefined || begun.o_answered !== null) return undefined;
+    const time = formatMicros(begun.o_time);
+    const all = {
+      ids: [] as bigint[],
+      queues: [] as number[],
+      statuses: [] as number[],
+      expected: 0n,
+      attended: false,
+    };
+    const readyQueues = new Set<number>();
+    let writing: Promise<unknown> = Promise.resolve();
+    for (let from = 0; from < graph.size; from += tasksPerPart) {
+      const tasks = graph.rows(from, Math.min(from + tasksPerPart, graph.size));
+      for (const task of tasks) {
+        all.ids.push(task.id);
+        all.queues.push(task.queue);
+        all.statuses.push(task.status);
+        all.expected += task.expectedCount ?? 0n;
+        all.attended ||= isAttended(task);
+      }
+      const columns = taskColumns({
+        ...{ tasks, batchIds: Array<bigint>(tasks.length).fill(graph.batchId), places: [] },
+        openBatchIds: Array<bigint | null>(tasks.length).fill(graph.open ? graph.batchId : null),
+      });
+      await writing;
+      writing = writer.write<{ o_ready: number[] }>(insertStatement, [namespaceId, time, ...columns]).then(([row]) => {
+        for (const queue of row?.o_ready ?? []) readyQueues.add(queue);
+      });
+      // It is awaited when the next part is made.
+      writing.catch(() => {});
+    }
+    await writing;
+    const row: GraphRow = {
+      ...{ graph, batch: graph.newBatch as NewBatchRow, size: graph.size, running: 0, started: undefined },
+      waiting: all.statuses.filter((status) => status === TaskStatus.WAITING).length,
+      ...{ expected: all.expected === 0n ? null : all.expected, attended: all.attended },
+    };
+    const batchIds = Array<bigint>(graph.size).fill(graph.batchId);
+    const finish = [...graphColumns([row]), all.ids, batchIds, all.queues, all.statuses, null];
+    await writer.write(finishStatement, [namespaceId, time, ...finish]);
+    return { ...createdGraph(row, begun.o_time), readyQueues: [...readyQueues], finished: false };
+  });
+}
+
+/** What is written of a graph's batch. */
+interface GraphRow {
+  readonly graph: Omit<NewGraph, "tasks" | "lateEdges">;
+  readonly batch: NewBatchRow;
+  readonly size: number;
+  readonly waiting: number;
+  readonly running: number;
+  /** The tasks that run at once. */
+  readonly started: ReadonlySet<bigint> | undefined;
+  readonly expected: bigint | null;
+  /** Something may follow from the end of a task beside the settling of edges. */
+  readonly attended: boolean;
+}
+
+function graphRow(graph: NewGraph, places: readonly (Place | undefined)[]): GraphRow {
+  const { tasks } = graph;
+  const counted = tasks.filter((task) => task.expectedCount !== null);
+  const started = new Set(tasks.flatMap((task, n) => (places[n] === undefined ? [] : [task.id])));
   return {
-    ...{ graph, places, batch: graph.newBatch as NewBatchRow },
-    waiting: graph.tasks.filter((task) => task.status === TaskStatus.WAITING).length,
-    running: places.filter((place) => place !== undefined).length,
+    ...{ graph, batch: graph.newBatch as NewBatchRow, size: tasks.length, running: started.size },
+    started: started.size === 0 ? undefined : started,
+    waiting: tasks.filter((task) => task.status === TaskStatus.WAITING).length,
     expected: counted.length === 0 ? null : counted.reduce((sum, task) => sum + (task.expectedCount as bigint), 0n),
+    attended: tasks.some(isAttended),
   };
 }
 
 function graphColumns(rows: readonly GraphRow[]): unknown[] {
   const column = <T>(value: (row: GraphRow) => T): T[] => rows.map(value);
-  const sparse = <T>(value: (row: GraphRow) => T | null): (T | null)[] | null => orNull(rows.map(value), null);
+  const sparse = <T>(value: (row: GraphRow) => T | null) => orNull(rows.map(value), null);
   const requestIds = sparse(({ graph }) => graph.request.requestId ?? null);
+  const attended = column((row) => row.attended);
+  const onCompleteCounts = column(({ batch }) => batch.onCompleteCount);
   return [
     ...[column(({ graph }) => graph.batchId), column(({ batch }) => batch.name), column(({ batch }) => batch.metadata)],
-    ...[
-      column(({ graph }) => graph.open),
-      column(({ batch }) => batch.paused),
-      sparse(({ batch }) => batch.onComplete),
-    ],
-    ...[
-      orNull(
-        column(({ batch }) => batch.onCompleteCount),
-        0,
-      ),
-      column(({ graph }) => graph.tasks.length),
-    ],
+    ...[column(({ graph }) => graph.open), column(({ batch }) => batch.paused)],
+    ...[sparse(({ batch }) => batch.onComplete), orNull(onCompleteCounts, 0), column(({ size }) => size)],
     ...[column(({ waiting }) => waiting), column(({ running }) => running), sparse(({ expected }) => expected)],
-    ...[
-      orNull(
-        column(({ graph }) => graph.tasks.some(isAttended)),
-        false,
-      ),
-      requestIds,
-    ],
+    ...[orNull(attended, false), requestIds],
     requestIds === null ? null : column(({ graph }) => graph.request.bodyHash),
     requestIds === null ? null : column(({ graph }) => answerText(graph.answer)),
   ];
@@ -103,56 +179,54 @@ function isAttended(task: NewTaskRow): boolean {
   return task.critical || task.onlyForDependents || task.serves || task.notifies !== 0 || task.execution === 2;
 }
 
-function taskColumns(rows: readonly GraphRow[]): unknown[] {
-  const tasks = rows.length === 1 ? (rows[0] as GraphRow).graph.tasks : rows.flatMap(({ graph }) => graph.tasks);
-  const places = rows.flatMap((row) => row.places);
+/** Tasks to be written, and the batch of each. */
+interface TaskColumnsInput {
+  readonly tasks: readonly NewTaskRow[];
+  readonly batchIds: readonly bigint[];
+  /** The batch of a task, where that is open. */
+  readonly openBatchIds: readonly (bigint | null)[];
+  readonly places: readonly (Place | undefined)[];
+}
+
+/** The arrays by task of mp_create_graphs. */
+function taskColumns({ tasks, batchIds, openBatchIds, places }: TaskColumnsInput): unknown[] {
   const column = <K extends keyof NewTaskRow>(name: K): NewTaskRow[K][] => tasks.map((task) => task[name]);
   const sparse = <K extends keyof typeof usual>(name: K) => orNull<unknown>(column(name), usual[name]);
-  const ofBatch = <T>(value: (graph: NewGraph) => T): T[] =>
-    rows.flatMap(({ graph }) => Array<T>(graph.tasks.length).fill(value(graph)));
   const statuses = tasks.map((task, n) => (places[n] === undefined ? task.status : TaskStatus.RUNNING));
+  const workers = tasks.map((_, n) => places[n]?.worker ?? null);
+  const leases = tasks.map((_, n) => places[n]?.leaseMs ?? null);
   return [
-    ...[column("id"), ofBatch((graph) => graph.batchId)],
-    orNull(
-      ofBatch((graph) => (graph.open ? graph.batchId : null)),
-      null,
-    ),
-    ...[column("queue"), column("execution"), statuses, column("priority"), sparse("key"), column("name")],
+    ...[column("id"), batchIds, orNull(openBatchIds, null), column("queue"), column("execution"), statuses],
+    ...[column("priority"), sparse("key"), column("name")],
     ...(["metadata", "input", "spec", "expectedCount", "startTime"] as const).map(sparse),
     ...(["startTimeoutMs", "inactivityTimeoutMs", "unmetPolicy", "depsLeft", "dependents"] as const).map(column),
     ...(["cascades", "parents", "parentConditions", "children", "childConditions"] as const).map(sparse),
     ...(["policy", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),
     ...(["critical", "onlyForDependents", "serves"] as const).map(sparse),
-    orNull(
-      places.map((place) => place?.worker ?? null),
-      null,
-    ),
-    orNull(
-      places.map((place) => place?.leaseMs ?? null),
-      null,
-    ),
+    ...[orNull(workers, null), orNull(leases, null)],
   ];
 }
 
 /** A column that holds nothing but the usual value is not sent. */
-function orNull<T>(column: T[], usualValue: T): T[] | null {
+function orNull<T>(column: readonly T[], usualValue: T): readonly T[] | null {
   return column.every((value) => value === usualValue) ? null : column;
 }
 
-function createdGraph({ graph, batch, places, waiting, running, expected }: GraphRow, time: Micros): CreatedGraph {
-  const total = graph.tasks.length;
+function createdGraph(
+  { graph, batch, size, waiting, running, started, expected }: GraphRow,
+  time: Micros,
+): CreatedGraph {
   const byStatus = Array<number>(9).fill(0);
   byStatus[TaskStatus.WAITING - 1] = waiting;
-  byStatus[TaskStatus.PENDING - 1] = total - waiting - running;
+  byStatus[TaskStatus.PENDING - 1] = size - waiting - running;
   byStatus[TaskStatus.RUNNING - 1] = running;
   const created: Batch = {
     ...{ id: graph.batchId, name: batch.name, metadata: JSON.parse(batch.metadata), status: batch.paused ? 2 : 1 },
-    ...{ open: graph.open, total, byStatus, successCount: 0n, failureCount: 0n, expectedCount: expected },
+    ...{ open: graph.open, total: size, byStatus, successCount: 0n, failureCount: 0n, expectedCount: expected },
     ...{ createTime: time, endTime: null, stopReason: null },
   };
-  const started = new Set(graph.tasks.flatMap((task, n) => (places[n] === undefined ? [] : [task.id])));
   const tasks =
-    started.size === 0
+    started === undefined
       ? graph.answer
       : graph.answer.map((task) => (started.has(task.id) ? { ...task, status: TaskStatus.RUNNING } : task));
   return { batch: created, tasks, readyQueues: [], followUps: [], finished: true };
