@@ -73,7 +73,7 @@ test.each(paths)("nothing that a caller sends over HTTP/2 ends the process or go
       await Promise.all(closed);
       expect(unhandled).toEqual([]);
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
   await expectAlive(server);
   expect(unhandled).toEqual([]);
@@ -118,7 +118,7 @@ test.each(paths)("nothing that a caller sends over HTTP/1.1 ends the process or 
       await new Promise((resolve) => (socket.closed ? resolve(undefined) : socket.on("close", resolve)));
       expect(unhandled).toEqual([]);
     }),
-    { numRuns: 500 },
+    { numRuns: 250 },
   );
   await expectAlive(server);
   expect(unhandled).toEqual([]);

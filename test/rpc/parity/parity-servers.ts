@@ -11,6 +11,12 @@ export type ParityServer = Awaited<ReturnType<typeof startFakeServer>> & {
   readonly seen: Seen;
 };
 
+/** Two servers of one implementation: one with the fast path, one without. */
+export interface ParityPair {
+  readonly fast: ParityServer;
+  readonly library: ParityServer;
+}
+
 /** What the service of a server has seen. */
 interface Seen {
   readonly signals: AbortSignal[];
@@ -23,10 +29,8 @@ export const behaveHeader = "x-behave";
 /** A valid id of a task. */
 export const taskId = "0190a0b0-0000-7000-8000-000000000001";
 
-/** Starts two servers of one implementation: one with the fast path, one without. */
-export async function startPair(
-  options: Partial<ServerOptions> = {},
-): Promise<{ fast: ParityServer; library: ParityServer }> {
+/** Starts a pair; its servers are stopped when the test has finished. */
+export async function startPair(options: Partial<ServerOptions> = {}): Promise<ParityPair> {
   const start = async (rpcFastPath: boolean): Promise<ParityServer> => {
     const seen: Seen = { signals: [], yielded: 0 };
     const server = await startFakeServer(fakes(seen), { ...options, rpcFastPath });
@@ -37,7 +41,7 @@ export async function startPair(
 
 /** Does the same with both servers of a pair, and expects the same of both: what comes back, and what is logged and counted. */
 export async function expectSame(
-  pair: { fast: ParityServer; library: ParityServer },
+  pair: ParityPair,
   exchange: (server: ParityServer) => Promise<unknown>,
   { calls = 1 }: { calls?: number } = {},
 ): Promise<unknown> {
