@@ -148,7 +148,7 @@ export const settingDefinitions = {
     default: true,
     doc:
       "Whether the usual calls (gRPC that is unary or answered with a stream, unary Connect over HTTP/1.1) are served without the " +
-      "RPC library's own machinery, at a quarter of its cost. Answers are the same without; turn it off to rule it out.",
+      "RPC library's own machinery, at a sixth of its cost. Answers are the same without; turn it off to rule it out.",
   }),
   keepaliveIntervalMs: define({
     env: "MILLPOND_KEEPALIVE_INTERVAL",

@@ -90,8 +90,17 @@ function fastMethod(spec: Spec<"unary"> | Spec<"server_streaming">, options: Rpc
     encode: lookup.getO(isBinary).serialize,
   });
   const codecs = { binary: codec(true), json: codec(false) };
-  const around = (implementation: Next): Next =>
-    options.interceptors.reduceRight((next, interceptor) => interceptor(next), implementation);
+  const around = (implementation: Next): Next => {
+    const chain = options.interceptors.reduceRight((next, interceptor) => interceptor(next), implementation);
+    return (request) => {
+      try {
+        return chain(request);
+      } catch (error) {
+        // It is called by the listeners of a stream, which must not throw.
+        return Promise.reject(error);
+      }
+    };
+  };
   return spec.kind === "unary"
     ? { kind: spec.kind, method: spec.method, invoke: around(unary(spec)), ...codecs }
     : { kind: spec.kind, method: spec.method, invoke: around(serverStreaming(spec)), ...codecs };

@@ -57,6 +57,17 @@ export function createFastPath(options: FastPathOptions): FastPath {
   const peers = new WeakMap<Http2Session, string>();
   const parts: FastPathParts = {
     ...options,
+    endUndecoded(ended, cause) {
+      try {
+        options.endUndecoded(ended, cause);
+      } catch (error) {
+        // It is called by the listeners of a stream, which must not throw.
+        options.logger.error(
+          { err: error, requestId: ended.call.requestId },
+          "the end of a call could not be reported",
+        );
+      }
+    },
     maxMessageBytes: rpc.readMaxBytes,
     timeoutMaxMs: rpc.maxTimeoutMs,
     compressions: new Compressions(rpc.acceptCompression),
@@ -84,7 +95,7 @@ export function createFastPath(options: FastPathOptions): FastPath {
       if (request === undefined || origin === undefined) return false;
       const url = origin + headers[":path"];
       const exchange = openGrpcExchange(request, {
-        ...{ stream, url, parts, method: method.method, peer: peerOf(stream.session) },
+        ...{ url, parts, method: method.method, peer: peerOf(stream.session) },
       });
       const served = { stream, request, exchange, parts };
       if (method.kind === "unary") serveGrpcUnary({ ...served, method });

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { contentTypeProto, parseTimeout } from "@connectrpc/connect/protocol-grpc";
@@ -41,7 +41,7 @@ export function readGrpcRequest(
 /** Opens the exchange of a gRPC call. */
 export function openGrpcExchange(
   { headers, compression }: GrpcRequest,
-  connection: { stream: ServerHttp2Stream; method: DescMethod; peer: string; url: string; parts: FastPathParts },
+  connection: { method: DescMethod; peer: string; url: string; parts: FastPathParts },
 ): Exchange {
   const { method, peer, url, parts } = connection;
   const cancellation = new Cancellation(parts.shutdown);
