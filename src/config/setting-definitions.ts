@@ -124,6 +124,14 @@ export const settingDefinitions = {
     default: 16 * mib,
     doc: "The largest request message, after decompression. A larger one is answered RESOURCE_EXHAUSTED.",
   }),
+  compressMinBytes: define({
+    env: "MILLPOND_COMPRESS_MIN_BYTES",
+    kind: bytes({ min: 0, max: 1024 * mib }),
+    default: mib,
+    doc:
+      "Answers from so many bytes on are compressed for clients that accept it. Most gRPC clients do, and compressing what workers are handed " +
+      "costs more than to send it; lower it for clients that are far away.",
+  }),
   maxHeaderBytes: define({
     env: "MILLPOND_MAX_HEADER_BYTES",
     kind: bytes({ min: 4 * kib, max: mib }),

@@ -3,9 +3,6 @@ import { type Compression, compressionNegotiate } from "@connectrpc/connect/prot
 /** How many different headers are remembered. */
 const rememberedMax = 100;
 
-/** Smaller messages are not worth compressing: the RPC library's default. */
-export const compressMinBytes = 1024;
-
 /** Compressions chooses how a request is decompressed and an answer compressed, as the RPC library does. */
 export class Compressions {
   readonly #available: Compression[];

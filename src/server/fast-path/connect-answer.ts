@@ -4,7 +4,6 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, contentTypeUnaryJson, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
-import { compressMinBytes } from "./compressions.ts";
 import type { Exchange } from "./exchange.ts";
 import type { RpcOptions } from "./fast-methods.ts";
 import { addToNodeHeaders } from "./header-conversion.ts";
@@ -14,6 +13,7 @@ export interface ConnectAnswerInit {
   readonly response: ServerResponse;
   readonly exchange: Exchange;
   readonly compression: Compression | undefined;
+  readonly compressMinBytes: number;
   readonly jsonOptions: RpcOptions["jsonOptions"];
   readonly logger: Logger;
 }
@@ -57,7 +57,7 @@ export class ConnectAnswer {
   }
 
   #compressed(status: number, body: Uint8Array): void {
-    const { compression, exchange } = this.#init;
+    const { compression, compressMinBytes, exchange } = this.#init;
     if (compression === undefined || body.length < compressMinBytes) {
       this.#send(status, body);
       return;

@@ -44,7 +44,10 @@ class ConnectUnaryCall {
     this.#init = init;
     const { response, exchange, jsonOptions, parts, request } = init;
     const { compression } = request;
-    this.#answer = new ConnectAnswer({ response, exchange, compression, jsonOptions, logger: parts.logger });
+    this.#answer = new ConnectAnswer({
+      ...{ response, exchange, compression, jsonOptions },
+      ...{ logger: parts.logger, compressMinBytes: parts.compressMinBytes },
+    });
   }
 
   /** Takes a piece of the body. What comes after an answer is dropped, so that its caller gets to see it. */

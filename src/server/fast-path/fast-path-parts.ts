@@ -11,6 +11,8 @@ export interface FastPathParts {
   readonly requestTimeoutMs: number;
   readonly timeoutMaxMs: number;
   readonly compressions: Compressions;
+  /** Answers from so many bytes on are compressed for callers that accept it. */
+  readonly compressMinBytes: number;
   readonly sharedFrames: SharedFrames;
   readonly shutdown: Shutdown;
   readonly endUndecoded: EndUndecoded;

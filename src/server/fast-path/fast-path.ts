@@ -27,6 +27,7 @@ export interface FastPathOptions {
     readonly readMaxBytes: number;
     readonly maxTimeoutMs: number;
     readonly acceptCompression: Compression[];
+    readonly compressMinBytes: number;
     readonly shutdownSignal: AbortSignal;
   };
   readonly endUndecoded: EndUndecoded;
@@ -71,7 +72,8 @@ export function createFastPath(options: FastPathOptions): FastPath {
     maxMessageBytes: rpc.readMaxBytes,
     timeoutMaxMs: rpc.maxTimeoutMs,
     compressions: new Compressions(rpc.acceptCompression),
-    sharedFrames: new SharedFrames(),
+    compressMinBytes: rpc.compressMinBytes,
+    sharedFrames: new SharedFrames(rpc.compressMinBytes),
     shutdown: new Shutdown(rpc.shutdownSignal),
   };
 

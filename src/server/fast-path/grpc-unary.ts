@@ -1,7 +1,6 @@
 import type { ServerHttp2Stream } from "node:http2";
 import type { UnaryResponse } from "@connectrpc/connect";
 import { closeReason } from "./close-reason.ts";
-import { compressMinBytes } from "./compressions.ts";
 import { type Exchange, FastUnaryRequest } from "./exchange.ts";
 import type { AnyMessage, FastUnaryMethod } from "./fast-methods.ts";
 import type { FastPathParts } from "./fast-path-parts.ts";
@@ -88,11 +87,14 @@ class GrpcUnaryCall {
   }
 
   #succeed(response: UnaryResponse): void {
-    const { method, exchange, request } = this.#init;
+    const { method, exchange, request, parts } = this.#init;
     try {
       exchange.adopt(response);
       const bytes = method.binary.encode(response.message);
-      const frame = encodeCompressedFrame(bytes, { compression: request.compression, minBytes: compressMinBytes });
+      const frame = encodeCompressedFrame(bytes, {
+        compression: request.compression,
+        minBytes: parts.compressMinBytes,
+      });
       if (Buffer.isBuffer(frame)) this.#end(frame);
       else
         frame.then(

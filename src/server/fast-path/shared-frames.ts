@@ -1,5 +1,4 @@
 import type { Compression } from "@connectrpc/connect/protocol";
-import { compressMinBytes } from "./compressions.ts";
 import type { AnyMessage, MessageCodec } from "./fast-methods.ts";
 import { encodeCompressedFrame } from "./grpc-frame.ts";
 
@@ -17,7 +16,12 @@ interface SharedFrame {
 export class SharedFrames {
   readonly #plain = new WeakMap<AnyMessage, SharedFrame>();
   readonly #compressed = new Map<Compression, WeakMap<AnyMessage, SharedFrame>>();
+  readonly #compressMinBytes: number;
   #calls = 0;
+
+  constructor(compressMinBytes: number) {
+    this.#compressMinBytes = compressMinBytes;
+  }
 
   /** Returns what encodes the messages of one call. */
   encoderOf(
@@ -29,7 +33,7 @@ export class SharedFrames {
     return (message) => {
       const known = frames.get(message);
       if (known !== undefined && known.callNumber !== callNumber) return known.frame;
-      const frame = encodeCompressedFrame(codec.encode(message), { compression, minBytes: compressMinBytes });
+      const frame = encodeCompressedFrame(codec.encode(message), { compression, minBytes: this.#compressMinBytes });
       frames.set(message, { frame, callNumber });
       return frame;
     };
