@@ -29,6 +29,8 @@ export interface WaitingWorkersOptions {
   readonly waitersMax: number;
   /** Gives back what was claimed for a worker that has gone meanwhile. */
   readonly release: (tasks: readonly ClaimedTask[]) => Promise<void>;
+  /** Told how many tasks workers are handed: in the commit that made these ready, or from a queue. */
+  readonly onHandOut: (from: "commit" | "queue", tasks: number) => void;
   /** Told when workers may look for tasks: one has come, queues are marked, or places were not used. */
   readonly onChange: () => void;
 }
@@ -187,6 +189,7 @@ export class WaitingWorkers implements PlaceSource {
       settle: (started, more) => {
         if (more) this.mark(queues);
         else for (const queue of queues) if (!this.#marked.has(queue)) this.#empty.add(queue);
+        this.#options.onHandOut("queue", started.length);
         this.#settle(lookers, started);
       },
       repeat: () => {
@@ -234,11 +237,11 @@ export class WaitingWorkers implements PlaceSource {
         queues: pool.queues,
         places: pool.waiters.flatMap(({ request }) => Array<Place>(request.max).fill(placeOf(request))),
       })),
-      settle: (started) =>
-        this.#settle(
-          kept.flatMap((pool) => pool.waiters),
-          started,
-        ),
+      settle: (started) => {
+        const waiters = kept.flatMap((pool) => pool.waiters);
+        this.#options.onHandOut("commit", started.length);
+        this.#settle(waiters, started);
+      },
     };
   }
 

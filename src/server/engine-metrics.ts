@@ -5,6 +5,8 @@ export interface EngineMetrics {
   onWebhookStart(call: { readonly outcome: string; readonly durationMs: number }): void;
   onDelivery(outcome: "delivered" | "failed" | "exhausted"): void;
   onLoopError(loop: string): void;
+  /** Tasks were handed to workers: in the commit that made these ready, or from a queue. */
+  onHandOut(from: "commit" | "queue", tasks: number): void;
 }
 
 /** Registers the metrics of the engine. What is in `read` is asked for when the metrics are. */
@@ -29,6 +31,12 @@ export function createEngineMetrics(
     name: "millpond_loop_errors_total",
     help: "Steps of background loops that failed and will be tried again.",
     labelNames: ["loop"],
+    registers: [registry],
+  });
+  const handedOut = new Counter({
+    name: "millpond_tasks_handed_out_total",
+    help: "Tasks that workers were handed, in the commit that made them ready or from a queue.",
+    labelNames: ["from"],
     registers: [registry],
   });
   new Gauge({
@@ -69,5 +77,6 @@ export function createEngineMetrics(
     onWebhookStart: ({ outcome, durationMs }) => starts.observe({ outcome }, durationMs / 1000),
     onDelivery: (outcome) => deliveries.inc({ outcome }),
     onLoopError: (loop) => errors.inc({ loop }),
+    onHandOut: (from, tasks) => handedOut.inc({ from }, tasks),
   };
 }

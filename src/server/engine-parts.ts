@@ -44,8 +44,9 @@ export function createEngineParts(options: {
   readonly databaseUrl: string;
   readonly logger: Logger;
   readonly onError: (loop: string) => (error: unknown) => void;
+  readonly onHandOut?: (from: "commit" | "queue", tasks: number) => void;
 }): EngineParts {
-  const { settings, databaseUrl, logger, onError } = options;
+  const { settings, databaseUrl, logger, onError, onHandOut = () => {} } = options;
   const db = new Database({
     ...{ url: databaseUrl, writers: settings.databaseWriters, readers: settings.databaseReaders, connectTimeoutMs },
     onError: (error) => logger.warn({ err: error }, "an idle connection to the database broke"),
@@ -56,6 +57,7 @@ export function createEngineParts(options: {
   const [retryPolicies, dedupeShapes] = [new RetryPolicies(db), new DedupeShapes(db)];
   const workers = new WaitingWorkers({
     ...{ dictionaries, namespaceId, waitersMax: claimWaitersMax },
+    onHandOut,
     release: (tasks) => releaseClaims(engine, tasks),
     onChange: () => claimLine.serve(),
   });

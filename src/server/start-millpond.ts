@@ -48,7 +48,8 @@ export async function startMillpond(
     metrics?.onLoopError(loop);
     logger.warn({ err: error, loop }, "a background loop failed and will try again");
   };
-  const parts = createEngineParts({ settings, databaseUrl, logger, onError });
+  const onHandOut: EngineMetrics["onHandOut"] = (from, tasks) => metrics?.onHandOut(from, tasks);
+  const parts = createEngineParts({ settings, databaseUrl, logger, onError, onHandOut });
   metrics = createEngineMetrics(registry, {
     waitingWorkers: () => parts.workers.size,
     feedPosition: () => Number(parts.feed.settled),

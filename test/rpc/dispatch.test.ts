@@ -141,6 +141,24 @@ test("a worker of several kinds gets no more than it asked for, and one that has
   expect(left.flat()).toHaveLength(1);
 });
 
+test("the metrics tell what was handed over in a commit, and what came from a queue", async () => {
+  const handedOut = async (): Promise<Record<string, number>> => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    const found = text.matchAll(/^millpond_tasks_handed_out_total\{from="(\w+)"\} (\d+)/gm);
+    return Object.fromEntries([...found].map(([, from = "", count]) => [from, Number(count)]));
+  };
+  const before = await handedOut();
+  const kind = newKind();
+  await server.graph([{ key: "queued", name: "queued", kind }]);
+  await server.succeed(await server.claimOne(kind));
+  const { answer } = await waitingClaim(kind);
+  await server.graph([{ key: "handed over", name: "handed over", kind }]);
+  await server.succeed(...(await answer));
+  const after = await handedOut();
+  const grown = ["commit", "queue"].map((from) => (after[from] ?? 0) - (before[from] ?? 0));
+  expect(grown).toEqual([1, 1]);
+});
+
 test("the tables are consistent after all of it", async () => {
   await checkInvariants(server.setup.database.url);
 });
