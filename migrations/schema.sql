@@ -333,22 +333,23 @@ begin
   o_follow_ups := '{}';
   o_wake := false;
   with change as (
-    select x.batch_id, x.type, x.f, x.t from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
-    where x.type in (1, 2, 3, 7)
+    -- Few kinds of changes, of many tasks: counted before they are told apart.
+    select x.batch_id, x.type, x.f, x.t, count(*)::integer n from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
+    where x.type in (1, 2, 3, 7) group by x.batch_id, x.type, x.f, x.t
     union all
-    select b, 0::smallint, 0::smallint, 0::smallint from unnest(p_batches) b
+    select b, 0::smallint, 0::smallint, 0::smallint, 0 from unnest(p_batches) b
   ), delta as (
     select batch_id,
-      count(*) filter (where type = 1)::integer created,
-      (count(*) filter (where t = 1) - count(*) filter (where f = 1))::integer waiting,
-      (count(*) filter (where t = 2) - count(*) filter (where f = 2))::integer pending,
-      (count(*) filter (where t = 3) - count(*) filter (where f = 3))::integer claimed,
-      (count(*) filter (where t = 4) - count(*) filter (where f = 4))::integer running,
-      (count(*) filter (where t = 5) - count(*) filter (where f = 5))::integer paused,
-      (count(*) filter (where t = 6) - count(*) filter (where f = 6))::integer success,
-      (count(*) filter (where t = 7) - count(*) filter (where f = 7))::integer failure,
-      (count(*) filter (where t = 8) - count(*) filter (where f = 8))::integer canceled,
-      (count(*) filter (where t = 9) - count(*) filter (where f = 9))::integer skipped
+      sum(case when type = 1 then n else 0 end)::integer created,
+      sum(case when t = 1 then n else 0 end - case when f = 1 then n else 0 end)::integer waiting,
+      sum(case when t = 2 then n else 0 end - case when f = 2 then n else 0 end)::integer pending,
+      sum(case when t = 3 then n else 0 end - case when f = 3 then n else 0 end)::integer claimed,
+      sum(case when t = 4 then n else 0 end - case when f = 4 then n else 0 end)::integer running,
+      sum(case when t = 5 then n else 0 end - case when f = 5 then n else 0 end)::integer paused,
+      sum(case when t = 6 then n else 0 end - case when f = 6 then n else 0 end)::integer success,
+      sum(case when t = 7 then n else 0 end - case when f = 7 then n else 0 end)::integer failure,
+      sum(case when t = 8 then n else 0 end - case when f = 8 then n else 0 end)::integer canceled,
+      sum(case when t = 9 then n else 0 end - case when f = 9 then n else 0 end)::integer skipped
     from change group by batch_id order by batch_id
   ), applied as (
     update batch_state b set

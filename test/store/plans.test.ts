@@ -12,12 +12,12 @@ import {
 } from "../../src/store/attempts.ts";
 import { graphTasks, taskTitles } from "../../src/store/batch-graph.ts";
 import { holdBatch, listBatches, stopBatch } from "../../src/store/batches.ts";
+import { createGraphs } from "../../src/store/create-graphs.ts";
 import { createGraph } from "../../src/store/create-tasks.ts";
 import { Database } from "../../src/store/database.ts";
 import { DedupeShapes } from "../../src/store/dedupe-shapes.ts";
 import {
   claimDeliveries,
-  type DeliveryFilter,
   listDeliveries,
   nextDeliveryDue,
   replayDeliveries,
@@ -38,13 +38,9 @@ import { updateTask } from "../../src/store/update-task.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { endReports, graphRows } from "./graph-rows.ts";
 import { fan, fillTables, graphWith, servants, tasksPerBatch } from "./plan-tables.ts";
+import { allDeliveries, everything, newestPage } from "./whole-lists.ts";
 
 const request = { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) };
-const everything = {
-  ...{ namespaceId: 1, batchId: undefined, statuses: [], queues: undefined, nameContains: "", metadata: undefined },
-  ...{ createdAfter: undefined, createdBefore: undefined },
-};
-const newestPage = { size: 100, before: undefined };
 
 let database: TestDatabase;
 let admin: pg.Client;
@@ -82,7 +78,7 @@ async function touched(work: () => Promise<unknown>): Promise<{ scans: number; r
 
 async function counters(): Promise<{ scans: number; rows: number }> {
   const flush = { name: "flush", text: "select pg_stat_force_next_flush()" };
-  await Promise.all([db.write(flush, []), db.read(flush, []), admin.query(flush)]);
+  await Promise.all([db.write(flush, []), db.read(flush, []), db.readByKey(flush, []), admin.query(flush)]);
   const { rows } = await admin.query<{ scans: number; rows: number }>(
     `select (select sum(seq_scan)::int from pg_stat_user_tables) scans,
       ((select sum(seq_tup_read) from pg_stat_user_tables) + (select sum(idx_tup_read) from pg_stat_user_indexes))::int "rows"`,
@@ -90,8 +86,8 @@ async function counters(): Promise<{ scans: number; rows: number }> {
   return rows[0] as { scans: number; rows: number };
 }
 
-const claim = (max: number, queues = [1]) =>
-  claimTasks(db, { queues, places: Array(max).fill({ worker: 1, leaseMs: 60_000 }) });
+const place = { worker: 1, leaseMs: 60_000 };
+const claim = (max: number, queues = [1]) => claimTasks(db, { queues, places: Array(max).fill(place) });
 const change = (what: "cancel" | "pause" | "resume", ids: readonly bigint[]) =>
   changeTasks(db, request, { case: what, ids, reason: "" });
 const stop = (batchId: bigint) => stopBatch(db, request, { batchId, reason: "" });
@@ -105,6 +101,7 @@ async function useEverything(): Promise<void> {
   await useEngine();
   const chain = graphRows({ size: 3, parents: (place) => (place === 0 ? [] : [place - 1]), open: true });
   await createGraph(db, chain);
+  await createGraphs(db, [graphRows({ size: 1 })], () => undefined);
   await createGraph(db, graphRows({ size: 1, late: () => [chain.ids[0] as bigint] }));
   const claimed = await claim(1);
   await extendLeases(db, { ids: [chain.ids[0] as bigint], attempts: [1], worker: 1, leaseMs: 60_000 });
@@ -240,17 +237,17 @@ async function reads(ids: bigint[]): Promise<void> {
     await listDeliveries(db, { ...allDeliveries, ...scope }, newestPage);
 }
 
-const allDeliveries: DeliveryFilter = { namespaceId: 1, taskId: undefined, batchId: undefined, states: [] };
-
 const size = 500;
 const inLayers = { size, parents: (place: number) => (place < 100 ? [] : [place - 100, place - 100 - (place % 100)]) };
 
 function boundedWork(): void {
-  it("creating a graph looks at no table", async () => {
-    expect(await touched(() => createGraph(db, graphRows({ size })))).toEqual({
-      scans: 0,
-      rows: expect.toSatisfy((rows) => rows < 20),
-    });
+  it("creating a graph, or those of several calls together, looks at no table", async () => {
+    const fewRows = { scans: 0, rows: expect.toSatisfy((rows) => rows < 100) };
+    expect(await touched(() => createGraph(db, graphRows({ size })))).toEqual(fewRows);
+    const graphs = Array.from({ length: 20 }, () => graphRows({ size: 25, parents: (n) => (n < 5 ? [] : [n - 5]) }));
+    expect(await touched(() => createGraphs(db, graphs, (task) => (task.status === 2 ? place : undefined)))).toEqual(
+      fewRows,
+    );
   });
 
   it("claiming looks at the rows that it takes", async () => {
@@ -266,12 +263,16 @@ function boundedWork(): void {
     expect(cost).toEqual({ scans: 0, rows: expect.toSatisfy((rows) => rows < 3 * size) });
   });
 
-  it("a success looks at the task, its children and its batch", async () => {
-    await createGraph(db, graphRows(inLayers));
-    const { tasks } = await claim(100);
-    const cost = await touched(() => reportTasks(db, endReports(tasks, 3)));
-    expect(cost).toEqual({ scans: 0, rows: expect.toSatisfy((rows) => rows < 10 * tasks.length) });
-  });
+  it.each([0, 1_000])(
+    "a success, with %i places for children, looks at the task, these and its batch",
+    async (count) => {
+      await createGraph(db, graphRows(inLayers));
+      const { tasks } = await claim(100);
+      const pools = [{ queues: [1, 2], places: Array(count).fill(place) }];
+      const cost = await touched(() => reportTasks(db, endReports(tasks, 3), count === 0 ? undefined : pools));
+      expect(cost).toEqual({ scans: 0, rows: expect.toSatisfy((rows) => rows < 12 * tasks.length) });
+    },
+  );
 
   it("a failure looks at what it brings down, level by level", async () => {
     await createGraph(db, graphRows({ size, parents: (place) => (place === 0 ? [] : [place - 1]) }));
