@@ -217,3 +217,14 @@ test("an error tells its reason and the fields that broke a bound", async () => 
   expect(errorReason(new Error("another"))).toBeUndefined();
   expect(fieldViolations(new Error("another"))).toEqual([]);
 });
+
+test("it asks for compressed answers only when it is told to", async () => {
+  const asked = async (acceptCompression?: boolean) => {
+    const { server, client } = await setup({ acceptCompression });
+    await client.batches.getBatch({ batchId });
+    return server.calls[0]?.header.get("grpc-accept-encoding");
+  };
+
+  expect(await asked()).toBeNull();
+  expect(await asked(true)).toBe("gzip,br");
+});

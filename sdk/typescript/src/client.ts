@@ -1,7 +1,12 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { type Client, createClient as createConnectClient, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import {
+  compressionBrotli,
+  compressionGzip,
+  createConnectTransport,
+  createGrpcTransport,
+} from "@connectrpc/connect-node";
 import { authorization } from "./authorization.ts";
 import { withDefaultDeadline } from "./default-deadline.ts";
 import { BatchService } from "./gen/millpond/v1/batch_service_pb.js";
@@ -12,6 +17,7 @@ import { WorkerService } from "./gen/millpond/v1/worker_service_pb.js";
 import { requestId } from "./request-id.ts";
 import { type RetryPolicyOptions, retryPolicy } from "./retry-policy.ts";
 import { retrySafeCalls } from "./retry-safe-calls.ts";
+import { WideSessionManager } from "./wide-session-manager.ts";
 
 /** How calls travel: gRPC over one HTTP/2 connection, or the Connect protocol over HTTP/1.1, which passes any proxy. */
 export type Protocol = "grpc" | "connect";
@@ -24,6 +30,11 @@ export interface ClientOptions {
   readonly token?: string | undefined;
   /** Default `grpc`. */
   readonly protocol?: Protocol | undefined;
+  /**
+   * Whether the server may compress its answers. Default false: in one network, compressing costs both sides more time
+   * than it saves. Worth it for large answers over a slow link.
+   */
+  readonly acceptCompression?: boolean | undefined;
   /**
    * The deadline of a unary call that gives none, default 30,000. A call that waits for something (`wait_timeout`) gets
    * its wait on top. Streams have no deadline.
@@ -84,14 +95,18 @@ function openTransport(baseUrl: string, options: ClientOptions): { transport: Tr
     requestId,
     ...(options.retry === false ? [] : [retrySafeCalls(retryPolicy(options.retry))]),
   ];
+  const acceptCompression = options.acceptCompression ? [compressionGzip, compressionBrotli] : [];
   if (options.protocol === "connect") {
     const agent = new (baseUrl.startsWith("https:") ? HttpsAgent : HttpAgent)({ keepAlive: true });
-    const transport = createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions: { agent }, interceptors });
-    return { transport, close: () => agent.destroy() };
+    const nodeOptions = { agent };
+    return {
+      transport: createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions, interceptors, acceptCompression }),
+      close: () => agent.destroy(),
+    };
   }
-  const sessionManager = new Http2SessionManager(baseUrl, { pingIntervalMs: 30_000 });
+  const sessionManager = new WideSessionManager(baseUrl, { pingIntervalMs: 30_000 });
   return {
-    transport: createGrpcTransport({ baseUrl, sessionManager, interceptors }),
+    transport: createGrpcTransport({ baseUrl, sessionManager, interceptors, acceptCompression }),
     close: () => sessionManager.abort(),
   };
 }

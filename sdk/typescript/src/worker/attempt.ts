@@ -1,20 +1,32 @@
 import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
-import { type TaskReport, TaskReportSchema } from "../gen/millpond/v1/report_pb.js";
+import {
+  type TaskReport,
+  type TaskReport_Failure,
+  TaskReport_HeartbeatSchema,
+  TaskReport_SuccessSchema,
+} from "../gen/millpond/v1/report_pb.js";
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
 import { AttemptAborted, type AttemptAbortReason } from "./attempt-aborted.ts";
 import { failureOf } from "./failure-of.ts";
 import { NonRetryable } from "./task-error.ts";
 import type { Parents, TaskContext, TaskHandler } from "./task-handler.ts";
 
-/** Attempt is one execution of a task by this worker, from its assignment to its closing report. */
+/** How an attempt says that its handler goes on; resolves once that is dealt with. */
+type SendHeartbeat = (attempt: Attempt, report: TaskReport) => Promise<void>;
+
+/**
+ * Attempt is one execution of a task by this worker, from its assignment to its closing report. What a handler may never
+ * look at is made when it looks: a worker begins thousands of these a second.
+ */
 export class Attempt {
   readonly assignment: Assignment;
   readonly taskId: string;
   readonly attempt: number;
   /** By this process's monotonic clock. */
   leaseExpiresAtMs: number;
-  readonly #controller = new AbortController();
+  #aborted: AttemptAborted | undefined;
+  #controller: AbortController | undefined;
 
   constructor(assignment: Assignment, leaseExpiresAtMs: number) {
     this.assignment = assignment;
@@ -24,53 +36,108 @@ export class Attempt {
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#aborted);
+    }
     return this.#controller.signal;
   }
 
   /** Tells the handler to stop. Only the first call counts. */
   abort(reason: AttemptAbortReason, message: string): void {
-    this.#controller.abort(new AttemptAborted(reason, message));
+    if (this.#aborted) return;
+    this.#aborted = new AttemptAborted(reason, message);
+    this.#controller?.abort(this.#aborted);
   }
 
   /** Whether the attempt is no longer this worker's to report on. */
   get disowned(): boolean {
-    const { reason } = this.signal;
-    return reason instanceof AttemptAborted && reason.reason !== "worker_stopped";
+    return this.#aborted !== undefined && this.#aborted.reason !== "worker_stopped";
   }
 
-  /** Runs the handler to its end. Resolves with the closing report; never rejects. */
-  async run(handler: TaskHandler, send: (report: TaskReport) => Promise<void>): Promise<TaskReport> {
+  /**
+   * Runs the handler to its end and hands over the closing report: before it returns when the handler is synchronous,
+   * without a promise of its own. Never throws.
+   */
+  run(handler: TaskHandler, sendHeartbeat: SendHeartbeat, onEnd: (attempt: Attempt, report: TaskReport) => void): void {
+    let result: unknown;
     try {
-      const result = await handler(this.assignment, this.#context(send));
-      const output = outputValue(result);
-      return this.report({ case: "success", value: { ...(output && { output }) } });
+      result = handler(this.assignment, new AttemptContext(this, sendHeartbeat));
+      if (isThenable(result)) {
+        Promise.resolve(result).then(
+          (value) => onEnd(this, this.#success(value)),
+          (error) => onEnd(this, this.failure(failureOf(error))),
+        );
+        return;
+      }
     } catch (error) {
-      return this.report({ case: "failure", value: failureOf(error) });
+      onEnd(this, this.failure(failureOf(error)));
+      return;
+    }
+    onEnd(this, this.#success(result));
+  }
+
+  /** A report that the work has failed. */
+  failure(value: TaskReport_Failure): TaskReport {
+    return this.#report({ case: "failure", value });
+  }
+
+  /** A report that the work goes on. */
+  heartbeat(progress: JsonValue | undefined): TaskReport {
+    const init = progress === undefined ? {} : { progress: fromJson(ValueSchema, progress) };
+    return this.#report({ case: "heartbeat", value: create(TaskReport_HeartbeatSchema, init) });
+  }
+
+  #success(result: unknown): TaskReport {
+    if (result === undefined) return this.#report({ case: "success", value: successWithoutOutput });
+    try {
+      const output = outputValue(result);
+      return this.#report({ case: "success", value: create(TaskReport_SuccessSchema, { output }) });
+    } catch (error) {
+      return this.failure(failureOf(error));
     }
   }
 
-  /** A report on this attempt. */
-  report(report: NonNullable<Parameters<typeof create<typeof TaskReportSchema>>[1]>["report"]): TaskReport {
-    return create(TaskReportSchema, { taskId: this.taskId, attempt: this.attempt, ...(report && { report }) });
+  /** Written out: `create` walks the descriptor of every message, which costs several times as much. */
+  #report(report: TaskReport["report"]): TaskReport {
+    const { taskId, attempt } = this;
+    return { $typeName: "millpond.v1.TaskReport", taskId, attempt, report, addSuccessCount: 0n, addFailureCount: 0n };
+  }
+}
+
+const successWithoutOutput = create(TaskReport_SuccessSchema);
+
+/** What a handler sees of its attempt. Accessors of the class: own properties would have to be made for every attempt. */
+class AttemptContext implements TaskContext {
+  readonly #attempt: Attempt;
+  readonly #sendHeartbeat: SendHeartbeat;
+
+  constructor(attempt: Attempt, sendHeartbeat: SendHeartbeat) {
+    this.#attempt = attempt;
+    this.#sendHeartbeat = sendHeartbeat;
   }
 
-  #context(send: (report: TaskReport) => Promise<void>): TaskContext {
-    const { assignment, signal } = this;
-    const attempt = this;
-    return {
-      signal,
-      get input() {
-        return jsonOf(assignment.task?.input);
-      },
-      get parents() {
-        return parentsOf(assignment);
-      },
-      async heartbeat(progress) {
-        const value = progress === undefined ? {} : { progress: fromJson(ValueSchema, progress) };
-        await send(attempt.report({ case: "heartbeat", value }));
-      },
-    };
+  get signal(): AbortSignal {
+    return this.#attempt.signal;
   }
+
+  get input(): JsonValue | undefined {
+    return jsonOf(this.#attempt.assignment.task?.input);
+  }
+
+  get parents(): Parents {
+    return parentsOf(this.#attempt.assignment);
+  }
+
+  /** A function that needs no `this`: handlers take it out of the context. */
+  get heartbeat(): TaskContext["heartbeat"] {
+    return async (progress) => this.#sendHeartbeat(this.#attempt, this.#attempt.heartbeat(progress));
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return "then" in value && typeof value.then === "function";
 }
 
 function parentsOf(assignment: Assignment): Parents {
@@ -87,8 +154,7 @@ function jsonOf(value: Value | undefined): JsonValue | undefined {
 }
 
 /** What `JSON.stringify` makes of the result: undefined properties vanish, dates become text. */
-function outputValue(result: unknown): Value | undefined {
-  if (result === undefined) return undefined;
+function outputValue(result: unknown): Value {
   let text: string | undefined;
   try {
     text = JSON.stringify(result);

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { backoffMs } from "../retry-policy.ts";
 
@@ -41,7 +41,9 @@ export class ClaimLoop {
   readonly #options: ClaimLoopOptions;
   /** Slots that claims under way may fill. */
   #asked = 0;
+  #claimsUnderWay = 0;
   #waiting: (() => void)[] = [];
+  #waking = false;
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
@@ -53,11 +55,16 @@ export class ClaimLoop {
     await Promise.all(Array.from({ length: claimsMax }, () => this.#keepClaiming()));
   }
 
-  /** Says that a slot may have become free. */
+  /** Says that a slot may have become free. What becomes free in the same turn of the event loop is claimed together. */
   slotsChanged(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
+    if (this.#waking || this.#waiting.length === 0) return;
+    this.#waking = true;
+    setImmediate(() => {
+      this.#waking = false;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const wake of waiting) wake();
+    });
   }
 
   async #keepClaiming(): Promise<void> {
@@ -70,9 +77,12 @@ export class ClaimLoop {
       }
       try {
         const sentAtMs = performance.now();
-        const begun = await this.#claim(Math.ceil(free / claimsMax));
+        // Even shares, of which the last claim that is not under way takes what is left.
+        const begun = await this.#claim(Math.ceil(free / (claimsMax - this.#claimsUnderWay)));
         failures = 0;
         if (begun === 0) await this.#pauseUnlessWaited(performance.now() - sentAtMs);
+        // Short handlers end in this turn: their slots are claimed together, not a few at a time.
+        else await nextTurn();
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof ConnectError && finalCodes.has(error.code)) throw error;
@@ -92,10 +102,12 @@ export class ClaimLoop {
 
   async #claim(maxTasks: number): Promise<number> {
     this.#asked += maxTasks;
+    this.#claimsUnderWay += 1;
     try {
       return await this.#options.claim(maxTasks);
     } finally {
       this.#asked -= maxTasks;
+      this.#claimsUnderWay -= 1;
       this.slotsChanged();
     }
   }

@@ -7,7 +7,10 @@ export type Parents = Readonly<
   Record<string, { readonly taskId: string; readonly status: TaskStatus; readonly output: JsonValue | undefined }>
 >;
 
-/** TaskContext is what a handler gets beside its assignment. */
+/**
+ * TaskContext is what a handler gets beside its assignment. Its members are made when they are read: take out of it what
+ * is needed (`{ signal, input }`); a copy by spread is empty.
+ */
 export interface TaskContext {
   /** Aborted when the handler should stop; the reason is an `AttemptAborted`. */
   readonly signal: AbortSignal;

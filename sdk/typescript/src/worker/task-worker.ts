@@ -4,14 +4,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { MillpondClient } from "../client.ts";
 import { ErrorReason } from "../gen/millpond/v1/error_reason_pb.js";
-import type { TaskReport } from "../gen/millpond/v1/report_pb.js";
+import type { ItemError, ReportResult, TaskReport } from "../gen/millpond/v1/report_pb.js";
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
 import { Attempt } from "./attempt.ts";
 import { ClaimLoop } from "./claim-loop.ts";
 import { errorListener } from "./error-listener.ts";
 import { failureInsteadOf, textOf } from "./failure-of.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { ReportQueue } from "./report-queue.ts";
+import { type ReportEntry, ReportQueue } from "./report-queue.ts";
 import type { TaskHandler } from "./task-handler.ts";
 
 /** WorkerOptions says who a worker is and how much it takes on. */
@@ -70,7 +70,7 @@ class ClaimingWorker implements TaskWorker {
   readonly #leaseMs: number;
   readonly #handlers = new Map<string, TaskHandler>();
   /** Attempts until their closing report is acknowledged. */
-  readonly #running = new Map<Attempt, Promise<void>>();
+  readonly #running = new Set<Attempt>();
   /** Those whose handler has not ended. */
   #executing = 0;
   readonly #claiming = new AbortController();
@@ -83,6 +83,8 @@ class ClaimingWorker implements TaskWorker {
   readonly #claims: ClaimLoop;
   #claimsEnd: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  /** Is called when the last running attempt ends. */
+  #onIdle: (() => void) | undefined;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -93,7 +95,13 @@ class ClaimingWorker implements TaskWorker {
     }
     this.#leaseMs = options.leaseMs ?? 30_000;
     this.workerId = options.workerId ?? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-    this.#reports = new ReportQueue(options.client, this.#reporting.signal, this.#onError);
+    this.#reports = new ReportQueue({
+      client: options.client,
+      signal: this.#reporting.signal,
+      onError: this.#onError,
+      onAnswer: (entry, result) => this.#answered(entry, result),
+      onRefusal: (entry, error) => this.#refused(entry, error),
+    });
     this.#claims = new ClaimLoop({
       slots,
       running: () => Math.max(this.#executing, this.#running.size - slots),
@@ -106,7 +114,7 @@ class ClaimingWorker implements TaskWorker {
       client: options.client,
       workerId: this.workerId,
       leaseMs: this.#leaseMs,
-      attempts: () => this.#running.keys(),
+      attempts: () => this.#running,
       onError: this.#onError,
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -161,68 +169,93 @@ class ClaimingWorker implements TaskWorker {
 
   #begin(assignment: Assignment, leaseExpiresAtMs: number): void {
     const attempt = new Attempt(assignment, leaseExpiresAtMs);
-    const ended = this.#execute(attempt).finally(() => {
-      this.#running.delete(attempt);
-      this.#claims.slotsChanged();
-    });
-    this.#running.set(attempt, ended);
+    this.#running.add(attempt);
+    this.#executing += 1;
+    attempt.run(this.#handlers.get(assignment.task?.kind ?? "") ?? noHandler, this.#sendHeartbeat, this.#onHandlerEnd);
   }
 
-  /** Runs an attempt and reports its end. Never rejects. */
-  async #execute(attempt: Attempt): Promise<void> {
-    const kind = attempt.assignment.task?.kind ?? "";
-    const handler: TaskHandler =
-      this.#handlers.get(kind) ??
-      (() => {
-        throw new Error(`the worker has no handler for kind "${kind}"`);
-      });
-    this.#executing += 1;
-    const closing = await attempt.run(handler, (report) => this.#report(attempt, report));
+  readonly #sendHeartbeat = (attempt: Attempt, report: TaskReport): Promise<void> =>
+    new Promise((resolve) => this.#reports.add({ attempt, report, onDone: resolve }));
+
+  readonly #onHandlerEnd = (attempt: Attempt, report: TaskReport): void => {
     // The slot is free while the report is on its way: what it makes ready can be handed out in the commit of the report. As many may be on their way as there are slots.
     this.#executing -= 1;
+    if (attempt.disowned) this.#ended(attempt);
+    else {
+      this.#reports.add({ attempt, report });
+      this.#claims.slotsChanged();
+    }
+  };
+
+  #ended(attempt: Attempt): void {
+    this.#running.delete(attempt);
     this.#claims.slotsChanged();
-    if (!attempt.disowned) await this.#report(attempt, closing);
+    if (this.#running.size === 0) this.#onIdle?.();
   }
 
-  async #report(attempt: Attempt, report: TaskReport): Promise<void> {
-    try {
-      const { result, cancelRequested } = await this.#reports.report(report);
-      if (cancelRequested) attempt.abort("cancel_requested", "the server asked to stop the attempt");
-      if (result.case !== "error") return;
-      const { reason, message } = result.value;
+  #answered(entry: ReportEntry, { result, cancelRequested }: ReportResult): void {
+    if (cancelRequested) entry.attempt.abort("cancel_requested", "the server asked to stop the attempt");
+    if (result.case !== "error") this.#done(entry);
+    else if (result.value.reason !== ErrorReason.TASK_ENDED) this.#reportFailed(entry, result.value);
+    else {
       // Of a closing report: its first answer was lost. Of a heartbeat: somebody else ended the task.
-      if (reason === ErrorReason.TASK_ENDED) return attempt.abort("cancel_requested", message);
-      if (reason === ErrorReason.STALE_ATTEMPT || reason === ErrorReason.LEASE_LOST)
-        attempt.abort("lease_lost", message);
-      this.#onError(new Error(`report on task ${attempt.taskId} refused: ${ErrorReason[reason]}: ${message}`));
-      if (reason === ErrorReason.INVALID_FIELD) await this.#reportRefusal(attempt, report, message);
-    } catch (error) {
-      this.#onError(error);
-      await this.#reportRefusal(attempt, report, textOf(error));
+      entry.attempt.abort("cancel_requested", result.value.message);
+      this.#done(entry);
     }
   }
 
+  #reportFailed(entry: ReportEntry, { reason, message }: ItemError): void {
+    const { attempt } = entry;
+    if (reason === ErrorReason.STALE_ATTEMPT || reason === ErrorReason.LEASE_LOST) attempt.abort("lease_lost", message);
+    this.#onError(new Error(`report on task ${attempt.taskId} refused: ${ErrorReason[reason]}: ${message}`));
+    if (reason === ErrorReason.INVALID_FIELD) this.#reportRefusal(entry, message);
+    else this.#done(entry);
+  }
+
+  #refused(entry: ReportEntry, error: unknown): void {
+    this.#onError(error);
+    this.#reportRefusal(entry, textOf(error));
+  }
+
   /** Reports what can be said instead of a closing report that was refused: once, because what is sent instead has nothing left to leave out. */
-  async #reportRefusal(attempt: Attempt, refused: TaskReport, message: string): Promise<void> {
-    if (this.#reporting.signal.aborted) return;
-    const value = failureInsteadOf(refused, message);
-    if (value) await this.#report(attempt, attempt.report({ case: "failure", value }));
+  #reportRefusal(entry: ReportEntry, message: string): void {
+    const value = this.#reporting.signal.aborted ? undefined : failureInsteadOf(entry.report, message);
+    if (value) this.#reports.add({ attempt: entry.attempt, report: entry.attempt.failure(value) });
+    else this.#done(entry);
+  }
+
+  #done({ attempt, onDone }: ReportEntry): void {
+    if (onDone) onDone();
+    else this.#ended(attempt);
   }
 
   async #stop(): Promise<void> {
     process.off("SIGTERM", this.#onSigterm);
     this.#claiming.abort();
     await this.#claimsEnd;
-    const ended = Promise.all(this.#running.values()).then(() => this.#reports.flushed());
+    const ended = this.#idle().then(() => this.#reports.flushed());
     if (!(await endsWithin(ended, this.#options.stopGraceMs ?? 30_000))) {
-      for (const attempt of this.#running.keys()) attempt.abort("worker_stopped", "the worker stops");
+      for (const attempt of this.#running) attempt.abort("worker_stopped", "the worker stops");
       await endsWithin(ended, abandonAfterMs);
     }
     this.#leases.stop();
     this.#reporting.abort();
     this.#settleDone.resolve();
   }
+
+  /** Resolves when no attempt is under way. */
+  #idle(): Promise<void> {
+    if (this.#running.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
 }
+
+/** Fails an attempt of a kind that was not asked for. */
+const noHandler: TaskHandler = ({ task }) => {
+  throw new Error(`the worker has no handler for kind "${task?.kind ?? ""}"`);
+};
 
 async function endsWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   const timer = new AbortController();
