@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import {
   BatchService,
   CreateTasksRequestSchema,
@@ -19,6 +19,7 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../sdk/typescript/src/gen/google/rpc/error_details_pb.js";
+import { outcomesOnly } from "../../sdk/typescript/src/outcomes-only.ts";
 import { startFakeServer } from "./support/fake-server.ts";
 
 const away = () => new ConnectError("the server is away", Code.Unavailable);
@@ -227,4 +228,33 @@ test("it asks for compressed answers only when it is told to", async () => {
 
   expect(await asked()).toBeNull();
   expect(await asked(true)).toBe("gzip,br");
+});
+
+test("the answers to reports hold the tasks unless the call is for outcomes only", async () => {
+  const { client } = await setup();
+  const { tasks } = await client.tasks.createTasks(oneTask());
+  const taskId = tasks[0]?.taskId ?? "";
+  const { results } = await client.tasks.reportTasks({
+    reports: [{ taskId, report: { case: "heartbeat", value: {} } }],
+    brief: true,
+  });
+
+  expect(results[0]?.result).toMatchObject({ case: "task", value: { taskId } });
+});
+
+test("a call for outcomes only answers refusals and requests to stop, without tasks", async () => {
+  const { server, client } = await setup();
+  const { tasks } = await client.tasks.createTasks(oneTask());
+  const taskId = tasks[0]?.taskId ?? "";
+  const contextValues = createContextValues().set(outcomesOnly, true);
+  const report = async () => {
+    const reports = [{ taskId, report: { case: "heartbeat" as const, value: {} } }];
+    return (await client.tasks.reportTasks({ reports, brief: true }, { contextValues })).results;
+  };
+
+  expect(await report()).toMatchObject([{ result: { case: undefined }, cancelRequested: false }]);
+  server.engine.cancel(taskId);
+  expect(await report()).toMatchObject([
+    { result: { case: "error", value: { reason: ErrorReason.TASK_ENDED } }, cancelRequested: true },
+  ]);
 });

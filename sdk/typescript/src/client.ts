@@ -14,6 +14,7 @@ import { DeliveryService } from "./gen/millpond/v1/delivery_service_pb.js";
 import { EventService } from "./gen/millpond/v1/event_service_pb.js";
 import { TaskService } from "./gen/millpond/v1/task_service_pb.js";
 import { WorkerService } from "./gen/millpond/v1/worker_service_pb.js";
+import { withOutcomesOnly } from "./outcomes-only.ts";
 import { requestId } from "./request-id.ts";
 import { type RetryPolicyOptions, retryPolicy } from "./retry-policy.ts";
 import { retrySafeCalls } from "./retry-safe-calls.ts";
@@ -105,8 +106,10 @@ function openTransport(baseUrl: string, options: ClientOptions): { transport: Tr
     };
   }
   const sessionManager = new WideSessionManager(baseUrl, { pingIntervalMs: 30_000 });
+  const grpc = { baseUrl, sessionManager, interceptors, acceptCompression };
+  const skipping = createGrpcTransport({ ...grpc, binaryOptions: { readUnknownFields: false } });
   return {
-    transport: createGrpcTransport({ baseUrl, sessionManager, interceptors, acceptCompression }),
+    transport: withOutcomesOnly(createGrpcTransport(grpc), skipping),
     close: () => sessionManager.abort(),
   };
 }

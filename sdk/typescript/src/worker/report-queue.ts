@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { toBinary } from "@bufbuild/protobuf";
+import { createContextValues } from "@connectrpc/connect";
 import type { MillpondClient } from "../client.ts";
 import { isTransient } from "../errors.ts";
 import { type ReportResult, type TaskReport, TaskReportSchema } from "../gen/millpond/v1/report_pb.js";
+import { outcomesOnly } from "../outcomes-only.ts";
 import { backoffMs } from "../retry-policy.ts";
 import type { Attempt } from "./attempt.ts";
 
@@ -148,7 +150,8 @@ export class ReportQueue {
     const { client, signal, onError } = this.#options;
     for (let failures = 1; ; failures++) {
       try {
-        const answer = await client.tasks.reportTasks({ reports, brief: true }, { signal });
+        const contextValues = createContextValues().set(outcomesOnly, true);
+        const answer = await client.tasks.reportTasks({ reports, brief: true }, { signal, contextValues });
         return answer.results;
       } catch (error) {
         if (signal.aborted || !isTransient(error)) throw error;
