@@ -16,7 +16,7 @@ export interface LeaseKeeperOptions {
 const leasesMax = 1_000;
 
 /**
- * LeaseKeeper extends the leases of all attempts under way, every third of a lease, in one call for up to 1,000. It
+ * LeaseKeeper extends the leases of all attempts under way, every quarter of a lease (one that fails leaves time for another), in one call for up to 1,000. It
  * aborts an attempt when the server says so, and when the lease may have run out because the server was away.
  */
 export class LeaseKeeper {
@@ -30,7 +30,7 @@ export class LeaseKeeper {
 
   /** Begins to extend. Harmless when it has begun. */
   start(): void {
-    this.#timer ??= setInterval(() => void this.runOnce(), this.#options.leaseMs / 3);
+    this.#timer ??= setInterval(() => void this.runOnce(), this.#options.leaseMs / 4);
   }
 
   /** Ends extending. Harmless when it has ended. */
