@@ -1055,7 +1055,7 @@ begin
       left join lateral (
         select jsonb_agg(s.id::text) as ids, jsonb_agg(4) as statuses from unnest(started.ids, started.batch_ids) s(id, batch_id) where s.batch_id = x.batch_id
       ) m on true
-    where x.request_id is not null;
+    where x.request_id is not null order by x.request_id;
   end if;
 end $function$;
 
@@ -1500,13 +1500,6 @@ declare
   changes mp_changes;
   appended record;
 begin
-  if (p_slots).queues is not null then
-    -- The gate of claims: a batch is held before this begins, and seen here, or after it has committed.
-    perform pg_advisory_xact_lock_shared(7710, 1);
-    if exists (select from paused_batch) then
-      p_slots := null;
-    end if;
-  end if;
   if p_outputs is null and p_causes is null and p_progress is null and p_success_counts is null and p_failure_counts is null and p_cancel_webhooks is null
     and 3 = all (p_actions) then
     -- Nothing but successes without outputs: most reports are such, and this is a third of the work.
@@ -1590,6 +1583,10 @@ begin
     into changes from unnest(moved.counted) x(id) join task_state h on h.id = any (array[x.id]);
   end if;
   if moved.ended is not null then
+    -- The gate of claims: a batch is held before this, and mp_settle sees it, or after this has committed. Not waited for: who holds tasks must not.
+    if (p_slots).queues is not null and not pg_try_advisory_xact_lock_shared(7710, 1) then
+      p_slots := null;
+    end if;
     settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes, p_slots);
     changes := settled.p_changes;
     o_started := settled.o_started;
@@ -1923,7 +1920,7 @@ begin
       select child, n, unmet_success, unmet_failure, by_skip, null::integer as place from settled where not places_given
       union all
       select child, n, unmet_success, unmet_failure, by_skip, place from (
-        select s.*, case when s.rank <= s.count then s.first + s.rank::integer - 1 end as place from (
+        select s.*, case when s.rank <= s.count and not exists (select from paused_batch) then s.first + s.rank::integer - 1 end as place from (
           select s.*, p.first, p.count, row_number() over (partition by p.pool order by h.priority desc, s.child) as rank
           from settled s join task_state h on h.id = any (array[s.child])
             left join unnest((p_slots).queues, (p_slots).pools, (p_slots).firsts, (p_slots).counts) p(queue, pool, first, count)

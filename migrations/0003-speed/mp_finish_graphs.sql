@@ -45,6 +45,6 @@ begin
       left join lateral (
         select jsonb_agg(s.id::text) as ids, jsonb_agg(4) as statuses from unnest(started.ids, started.batch_ids) s(id, batch_id) where s.batch_id = x.batch_id
       ) m on true
-    where x.request_id is not null;
+    where x.request_id is not null order by x.request_id;
   end if;
 end $$;

@@ -3,7 +3,7 @@
 -- An array of which every value would be null, false or 0 is null.
 -- A failure that the task's policy repeats makes it PENDING, with a start time in the future. What follows (propagation, the batch, the event) happens
 -- only for rows that changed. Answers which reports were taken, with the status and the attempt that each task has then.
--- p_slots: places for what becomes ready (mp_settle). Not used while any batch is held: claims find out what of it is. Answers what started, with its places.
+-- p_slots: places for what becomes ready (mp_settle). Answers what started, with its places.
 create function mp_report(p_ids bigint[], p_attempts integer[], p_actions smallint[], p_outputs text[], p_causes smallint[], p_messages text[], p_codes text[],
   p_details text[], p_progress text[], p_success_counts bigint[], p_failure_counts bigint[], p_non_retryable boolean[], p_retry_delays bigint[],
   p_cancel_webhooks text[], p_slots mp_slots default null, out o_taken bigint[], out o_statuses smallint[], out o_attempts integer[], out o_ready integer[],
@@ -16,13 +16,6 @@ declare
   changes mp_changes;
   appended record;
 begin
-  if (p_slots).queues is not null then
-    -- The gate of claims: a batch is held before this begins, and seen here, or after it has committed.
-    perform pg_advisory_xact_lock_shared(7710, 1);
-    if exists (select from paused_batch) then
-      p_slots := null;
-    end if;
-  end if;
   if p_outputs is null and p_causes is null and p_progress is null and p_success_counts is null and p_failure_counts is null and p_cancel_webhooks is null
     and 3 = all (p_actions) then
     -- Nothing but successes without outputs: most reports are such, and this is a third of the work.
@@ -106,6 +99,10 @@ begin
     into changes from unnest(moved.counted) x(id) join task_state h on h.id = any (array[x.id]);
   end if;
   if moved.ended is not null then
+    -- The gate of claims: a batch is held before this, and mp_settle sees it, or after this has committed. Not waited for: who holds tasks must not.
+    if (p_slots).queues is not null and not pg_try_advisory_xact_lock_shared(7710, 1) then
+      p_slots := null;
+    end if;
     settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes, p_slots);
     changes := settled.p_changes;
     o_started := settled.o_started;

@@ -6,7 +6,8 @@
 -- been settled: so the result is the same whatever the order in which two transactions commit.
 -- A parent that was retried settles its edges again: a child that has started meanwhile, or is held with nothing left to wait for, is left alone.
 -- p_slots: what becomes ready takes these places and is RUNNING at once, the most urgent first; the rest is queued. Places go by how the children stand before
--- they are locked: where another transaction decides otherwise, one stays free. Who gives places shares the gate of claims and has seen no batch held.
+-- they are locked: where another transaction decides otherwise, one stays free. Who gives places shares the gate of claims. While any batch is held none is used:
+-- claims find out what of it is; looked at in each level, for a parent that was waited for may have got a child in a batch that was created held.
 -- Locks: where more than one level may end, all that can be is locked first, in the order of ids.
 create function mp_settle(p_ids bigint[], p_statuses smallint[], p_parents bigint[], p_parent_statuses smallint[],
   p_children bigint[], p_conditions smallint[], p_late_only boolean, p_time timestamptz, inout p_changes mp_changes, p_slots mp_slots default null,
@@ -51,7 +52,7 @@ begin
       select child, n, unmet_success, unmet_failure, by_skip, null::integer as place from settled where not places_given
       union all
       select child, n, unmet_success, unmet_failure, by_skip, place from (
-        select s.*, case when s.rank <= s.count then s.first + s.rank::integer - 1 end as place from (
+        select s.*, case when s.rank <= s.count and not exists (select from paused_batch) then s.first + s.rank::integer - 1 end as place from (
           select s.*, p.first, p.count, row_number() over (partition by p.pool order by h.priority desc, s.child) as rank
           from settled s join task_state h on h.id = any (array[s.child])
             left join unnest((p_slots).queues, (p_slots).pools, (p_slots).firsts, (p_slots).counts) p(queue, pool, first, count)

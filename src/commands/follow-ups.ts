@@ -8,9 +8,9 @@ import type { WriteDeps } from "./write-deps.ts";
  * needs any more): so the caller's answer comes after all of it. Where that fails, the change is committed all the same, and a loop does the rest.
  */
 export async function finish(engine: Pick<WriteDeps, "db" | "committed">, outcome: Outcome): Promise<void> {
-  engine.committed(outcome.readyQueues);
   const left = [...outcome.followUps];
   try {
+    engine.committed(outcome.readyQueues);
     for (let id = left.shift(); id !== undefined; id = left.shift()) {
       const done = await followUp(engine.db, id);
       engine.committed(done.readyQueues);

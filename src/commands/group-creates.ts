@@ -1,6 +1,6 @@
 import { assignPlaces, type Reservation, type StartedTask } from "../domain/places.ts";
 import { Execution, TaskStatus } from "../domain/task-status.ts";
-import { CallGroups } from "../lib/call-groups.ts";
+import { CallGroups, type Failure, failureOf } from "../lib/call-groups.ts";
 import { createGraphs } from "../store/create-graphs.ts";
 import { type CreatedGraph, createGraph, type NewGraph, type NewTaskRow } from "../store/create-tasks.ts";
 import { finish } from "./follow-ups.ts";
@@ -9,13 +9,13 @@ import type { WriteDeps } from "./write-deps.ts";
 
 const tasksPerCommitMax = 2_000;
 const bytesPerCommitMax = 8 * 1024 * 1024;
-const commitsInFlightMax = 2;
+const commitsInFlight = { inFlightMax: 2, patienceMs: 1_000, slowMax: 1 };
 const callsWaitingMax = 20_000;
 
 /** Writes graphs of several calls in one transaction, each in a new batch of its own. */
 export function createGraphGroups(deps: WriteDeps): CallGroups<NewGraph, CreatedGraph> {
   return new CallGroups({
-    ...{ begin: beginGraphs, inFlightMax: commitsInFlightMax, waitingMax: callsWaitingMax },
+    ...{ ...commitsInFlight, begin: beginGraphs, waitingMax: callsWaitingMax },
     ...{ overflow: () => tooManyCalls("tasks"), isOneToBlame },
     run: (graphs) => write(deps, graphs),
   });
@@ -51,10 +51,7 @@ function textLength({ input, metadata, spec }: NewTaskRow): number {
   return (input?.length ?? 0) + (metadata?.length ?? 0) + (spec?.length ?? 0);
 }
 
-/** One of the calls of a group has been answered before: the others are written without it. */
-class AnsweredBefore extends Error {}
-
-async function write(deps: WriteDeps, graphs: readonly NewGraph[]): Promise<CreatedGraph[]> {
+async function write(deps: WriteDeps, graphs: readonly NewGraph[]): Promise<(CreatedGraph | Failure)[]> {
   const free = graphs.flatMap((graph) => (graph.newBatch?.paused === true ? [] : graph.tasks.filter(mayStart)));
   const reservation =
     free.length === 0
@@ -73,8 +70,15 @@ async function write(deps: WriteDeps, graphs: readonly NewGraph[]): Promise<Crea
     await finish(deps, { readyQueues: written.readyQueues, followUps: [] });
     return written.graphs;
   }
-  if (graphs.length > 1) throw new AnsweredBefore("a request_id has been answered before");
-  return [await createGraph(deps.db, graphs[0] as NewGraph)];
+  // Those that have been answered before are answered so, and the others are written without them.
+  const answered = new Set(written.requestIds);
+  const isAnswered = ({ request }: NewGraph): boolean => answered.has(request.requestId ?? "");
+  const others = graphs.filter((graph) => !isAnswered(graph));
+  const rest = others.length === 0 ? [] : await write(deps, others);
+  const results: (CreatedGraph | Failure)[] = [];
+  for (const graph of graphs)
+    results.push(isAnswered(graph) ? await failureOf(createGraph(deps.db, graph)) : (rest.shift() as CreatedGraph));
+  return results;
 }
 
 function mayStart(task: NewTaskRow): boolean {

@@ -2,12 +2,13 @@ import { MillpondError } from "../domain/errors.ts";
 import type { Report } from "../domain/report.ts";
 import { CallGroups } from "../lib/call-groups.ts";
 import { reportTasks } from "../store/attempts.ts";
+import { sqlState } from "../store/database.ts";
 import { finish } from "./follow-ups.ts";
 import type { WriteDeps, WrittenReports } from "./write-deps.ts";
 
 const reportsPerCommitMax = 2_000;
 const bytesPerCommitMax = 8 * 1024 * 1024;
-const commitsInFlightMax = 2;
+const commitsInFlight = { inFlightMax: 2, patienceMs: 50, slowMax: 1 };
 const callsWaitingMax = 20_000;
 /** A transaction that ends few tasks seldom makes many ready; what finds no place is queued. */
 const placesMin = 64;
@@ -16,15 +17,15 @@ const placesPerReport = 4;
 /** Writes reports of several calls in one transaction. An item is at most one report per task, in the order of ids. */
 export function createReportGroups(deps: WriteDeps): CallGroups<readonly Report[], WrittenReports> {
   return new CallGroups({
-    ...{ begin: beginReports, inFlightMax: commitsInFlightMax, waitingMax: callsWaitingMax },
+    ...{ ...commitsInFlight, begin: beginReports, waitingMax: callsWaitingMax },
     ...{ overflow: () => tooManyCalls("reports"), isOneToBlame },
     run: (items) => write(deps, items),
   });
 }
 
-/** Whether a transaction that failed has certainly not been written, so that each of its calls can be tried alone. */
+/** Whether a transaction that failed has certainly not been written, because the database said so: then its calls can be tried apart. */
 export function isOneToBlame(error: unknown): boolean {
-  return !(error instanceof MillpondError && error.reason === "STORE_UNAVAILABLE");
+  return error instanceof MillpondError ? error.reason !== "STORE_UNAVAILABLE" : sqlState(error) !== undefined;
 }
 
 /** The refusal of a call while too many wait to be written. */

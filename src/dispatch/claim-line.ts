@@ -47,6 +47,7 @@ export class ClaimLine {
   /** Looks once at the queues of all who wait. */
   async runOnce(): Promise<boolean> {
     const { engine, workers } = this.#options;
+    workers.doubt();
     if (workers.size === 0) return false;
     await engine.dictionaries.refreshStaleQueues();
     const queues = workers.queues();

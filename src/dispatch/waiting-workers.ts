@@ -60,6 +60,8 @@ export interface Look {
 
 /** How many places one look or one transaction fills. */
 const placesMax = 1_000;
+/** How long workers are lent to a transaction. */
+const lentMsMax = 100;
 /** How many queues one transaction is told of. */
 const reservedQueuesMax = 64;
 
@@ -101,6 +103,11 @@ export class WaitingWorkers implements PlaceSource {
     if (queues === undefined) for (const waiter of this.#waiters) this.#fresh.add(waiter);
     else for (const queue of queues) this.#marked.add(queue);
     if (queues === undefined || queues.length > 0) this.#options.onChange();
+  }
+
+  /** Forgets which queues were empty: a mark may have been lost. */
+  doubt(): void {
+    this.#empty.clear();
   }
 
   /** The queues of all who wait. */
@@ -237,11 +244,28 @@ export class WaitingWorkers implements PlaceSource {
         queues: pool.queues,
         places: pool.waiters.flatMap(({ request }) => Array<Place>(request.max).fill(placeOf(request))),
       })),
-      settle: (started) => {
-        const waiters = kept.flatMap((pool) => pool.waiters);
-        this.#options.onHandOut("commit", started.length);
-        this.#settle(waiters, started);
-      },
+      settle: this.#lend(kept.flatMap((pool) => pool.waiters)),
+    };
+  }
+
+  /**
+   * Lends workers to a transaction, for a moment: one that waits for others would keep them from what is there for them. After that they are in line again, and
+   * what the transaction starts all the same is given back.
+   */
+  #lend(waiters: readonly Waiter[]): Reservation["settle"] {
+    let isOver = false;
+    const timer = setTimeout(() => {
+      isOver = true;
+      this.#settle(waiters, []);
+    }, lentMsMax);
+    return (started) => {
+      clearTimeout(timer);
+      if (isOver) {
+        if (started.length > 0) void this.#options.release(started).catch(() => {});
+        return;
+      }
+      this.#options.onHandOut("commit", started.length);
+      this.#settle(waiters, started);
     };
   }
 
@@ -274,7 +298,7 @@ export class WaitingWorkers implements PlaceSource {
       const { kinds, labels } = waiter.request;
       waiter.queueCount = dictionaries.queueCount;
       waiter.queues = dictionaries
-        .queuesOfKinds(namespaceId, kinds)
+        .queuesOfKinds(namespaceId, [...new Set(kinds)])
         .filter(
           (queue) =>
             queue.execution === Execution.WORKER &&

@@ -3,18 +3,36 @@ export interface Group<Item> {
   add(item: Item): boolean;
 }
 
+/** Failure is the result of an item of a group that failed alone. */
+export class Failure {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** What came of some work: its result, or a {@link Failure}. */
+export function failureOf<Result>(work: Promise<Result>): Promise<Result | Failure> {
+  return work.catch((error: unknown) => new Failure(error));
+}
+
 /** What a {@link CallGroups} does and its bounds. */
 export interface CallGroupsOptions<Item, Result> {
   /** Handles items by one call and answers a result for each, in their order. Where it rejects, none of them has been handled, or it is not known whether. */
-  readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
+  readonly run: (items: readonly Item[]) => Promise<readonly (Result | Failure)[]>;
   /** Begins a group; the first item of a group is never refused. */
   readonly begin: () => Group<Item>;
-  /** How many calls are in flight at once. */
+  /** How many calls are in flight at once, beside slow ones. */
   readonly inFlightMax: number;
+  /** After so long a call counts as slow: others go on without it. */
+  readonly patienceMs: number;
+  /** How many slow calls others go on without. */
+  readonly slowMax: number;
   /** How many items may wait; more are refused with `overflow()`. */
   readonly waitingMax: number;
   readonly overflow: () => Error;
-  /** Whether the items of a group that failed so are tried again, each alone: one of them may be to blame, and none has been handled. */
+  /** Whether the items of a group that failed so are tried again in halves, until the one that is to blame fails alone: none of them has been handled. */
   readonly isOneToBlame: (error: unknown) => boolean;
 }
 
@@ -32,6 +50,7 @@ export class CallGroups<Item, Result> {
   readonly #options: CallGroupsOptions<Item, Result>;
   #waiting: Entry<Item, Result>[] = [];
   #inFlight = 0;
+  #slow = 0;
 
   constructor(options: CallGroupsOptions<Item, Result>) {
     this.#options = options;
@@ -52,13 +71,25 @@ export class CallGroups<Item, Result> {
   }
 
   #runNext(): void {
-    while (this.#inFlight < this.#options.inFlightMax && this.#waiting.length > 0) {
-      this.#inFlight += 1;
-      void this.#run(this.#take()).finally(() => {
-        this.#inFlight -= 1;
-        this.#runNext();
-      });
-    }
+    while (this.#inFlight < this.#options.inFlightMax && this.#waiting.length > 0) void this.#runGroup(this.#take());
+  }
+
+  /** Runs a group. One that takes long makes room for another one, while few do. */
+  async #runGroup(entries: readonly Entry<Item, Result>[]): Promise<void> {
+    let isSlow = false;
+    this.#inFlight += 1;
+    const timer = setTimeout(() => {
+      if (this.#slow >= this.#options.slowMax) return;
+      isSlow = true;
+      this.#slow += 1;
+      this.#inFlight -= 1;
+      this.#runNext();
+    }, this.#options.patienceMs);
+    await this.#run(entries);
+    clearTimeout(timer);
+    if (isSlow) this.#slow -= 1;
+    else this.#inFlight -= 1;
+    this.#runNext();
   }
 
   #take(): Entry<Item, Result>[] {
@@ -75,10 +106,16 @@ export class CallGroups<Item, Result> {
   async #run(entries: readonly Entry<Item, Result>[]): Promise<void> {
     try {
       const results = await this.#options.run(entries.map((entry) => entry.item));
-      for (const [n, entry] of entries.entries()) entry.resolve(results[n] as Result);
+      for (const [n, entry] of entries.entries()) {
+        const result = results[n];
+        if (result instanceof Failure) entry.reject(result.error);
+        else entry.resolve(result as Result);
+      }
     } catch (error) {
       if (entries.length > 1 && this.#options.isOneToBlame(error)) {
-        for (const entry of entries) await this.#run([entry]);
+        const half = Math.ceil(entries.length / 2);
+        await this.#run(entries.slice(0, half));
+        await this.#run(entries.slice(half));
       } else {
         for (const entry of entries) entry.reject(error);
       }

@@ -15,7 +15,8 @@ const callsWaitingMax = 20_000;
 /** Reads tasks of a namespace for calls that ask for one each. */
 export function createTaskReads(db: Database, namespaceId: number): TaskReads {
   return new CallGroups({
-    ...{ inFlightMax: readsInFlightMax, waitingMax: callsWaitingMax, isOneToBlame: () => false },
+    ...{ inFlightMax: readsInFlightMax, patienceMs: 1_000, slowMax: 1 },
+    ...{ waitingMax: callsWaitingMax, isOneToBlame: () => false },
     overflow: () => {
       const message = `${callsWaitingMax} calls wait for a task already; try again later`;
       return new MillpondError("LIMIT_EXCEEDED", message, { metadata: { limit: String(callsWaitingMax) } });

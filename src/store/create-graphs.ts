@@ -15,7 +15,7 @@ import { formatMicros } from "./pg-types.ts";
 /** What was written; or nothing was, because a request_id among them has been answered before. */
 export type CreatedGraphs =
   | { readonly case: "created"; readonly graphs: CreatedGraph[]; readonly readyQueues: readonly number[] }
-  | { readonly case: "answeredBefore" };
+  | { readonly case: "answeredBefore"; readonly requestIds: readonly string[] };
 
 const parameters = Array.from({ length: 49 }, (_, n) => `$${n + 1}`).join(", ");
 const createGraphsStatement: Statement = {
@@ -51,7 +51,8 @@ export async function createGraphs(
       places: places.flat(),
     }),
   ]);
-  if (row === undefined || row.o_answered !== null) return { case: "answeredBefore" };
+  if (row === undefined) throw new Error("mp_create_graphs answered nothing");
+  if (row.o_answered !== null) return { case: "answeredBefore", requestIds: row.o_answered };
   return { case: "created", graphs: rows.map((graph) => createdGraph(graph, row.o_time)), readyQueues: row.o_ready };
 }
 
@@ -92,7 +93,7 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
       ids: [] as bigint[],
       queues: [] as number[],
       statuses: [] as number[],
-      expected: 0n,
+      expected: null as bigint | null,
       attended: false,
     };
     const readyQueues = new Set<number>();
@@ -103,7 +104,7 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
         all.ids.push(task.id);
         all.queues.push(task.queue);
         all.statuses.push(task.status);
-        all.expected += task.expectedCount ?? 0n;
+        if (task.expectedCount !== null) all.expected = (all.expected ?? 0n) + task.expectedCount;
         all.attended ||= isAttended(task);
       }
       const columns = taskColumns({
@@ -121,7 +122,7 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
     const row: GraphRow = {
       ...{ graph, batch: graph.newBatch as NewBatchRow, size: graph.size, running: 0, started: undefined },
       waiting: all.statuses.filter((status) => status === TaskStatus.WAITING).length,
-      ...{ expected: all.expected === 0n ? null : all.expected, attended: all.attended },
+      ...{ expected: all.expected, attended: all.attended },
     };
     const batchIds = Array<bigint>(graph.size).fill(graph.batchId);
     const finish = [...graphColumns([row]), all.ids, batchIds, all.queues, all.statuses, null];

@@ -23,17 +23,17 @@ async function setup({ pollMs }: { readonly pollMs: number }): Promise<Tailed> {
   const database = await createTestDatabase();
   const db = new Database({ url: database.url, writers: 1, readers: 2, connectTimeoutMs: 10_000, onError: () => {} });
   const reads = new Map<string, number>();
-  // The feed needs nothing but reads.
-  const counted = {
-    read: (statement: Parameters<Database["read"]>[0], values: readonly unknown[]) => {
+  const counted =
+    (how: "read" | "readByKey") => (statement: Parameters<Database["read"]>[0], values: readonly unknown[]) => {
       reads.set(statement.name, (reads.get(statement.name) ?? 0) + 1);
-      return db.read(statement, values);
-    },
-  } as Database;
+      return db[how](statement, values);
+    };
+  // The feed needs nothing but reads.
+  const reading = { read: counted("read"), readByKey: counted("readByKey") } as Database;
   await withClient(database.url, (client) =>
     client.query("insert into queue (namespace_id, kind, execution) values (1, 'k', 1)"),
   );
-  const feed = new Feed({ db: counted, bufferedChangesMax: 1_000, pollMs, onError: () => {} });
+  const feed = new Feed({ db: reading, bufferedChangesMax: 1_000, pollMs, onError: () => {} });
   await feed.start();
   let ageMs = 0;
   const now = performance.now.bind(performance);

@@ -2,10 +2,11 @@ import { expect, test } from "vitest";
 import { CallGroups } from "../../src/lib/call-groups.ts";
 
 /** Call groups whose calls end when they are told to. */
-function lane(options: { groupMax?: number; inFlightMax?: number; waitingMax?: number } = {}) {
+function lane(options: { groupMax?: number; inFlightMax?: number; waitingMax?: number; patienceMs?: number } = {}) {
   const writes: { items: readonly number[]; end: (failure?: Error) => void }[] = [];
   const group = new CallGroups<number, string>({
     ...{ inFlightMax: options.inFlightMax ?? 1, waitingMax: options.waitingMax ?? 100 },
+    ...{ patienceMs: options.patienceMs ?? 60_000, slowMax: 1 },
     overflow: () => new Error("full"),
     isOneToBlame: (error) => (error as Error).message !== "away",
     begin: () => {
@@ -46,19 +47,29 @@ test("groups and writes in flight are bounded, and so is what waits", async () =
   expect(await Promise.all(answers)).toEqual(["1 of 1", "2 of 1", "3 of 2", "4 of 2", "5 of 1"]);
 });
 
-test("of a group that fails each item is written alone, and only the one to blame fails", async () => {
-  const { group, writes, settled } = lane();
-  const answers = [1, 2, 3].map((item) => group.submit(item).catch((error: Error) => error.message));
+test("others go on without a call that takes long, but not without a second one", async () => {
+  const { group, writes } = lane({ patienceMs: 1 });
+  const answers = [1, 2].map((item) => group.submit(item));
+  await expect.poll(() => writes.map(({ items }) => items)).toEqual([[1], [2]]);
+  const third = group.submit(3);
+  writes[1]?.end();
+  await expect.poll(() => writes.map(({ items }) => items)).toEqual([[1], [2], [3]]);
+  writes[2]?.end();
   writes[0]?.end();
-  await settled();
-  writes[1]?.end(new Error("bad item"));
-  await settled();
-  expect(writes[2]?.items).toEqual([2]);
-  writes[2]?.end(new Error("bad item"));
-  await settled();
-  expect(writes[3]?.items).toEqual([3]);
-  writes[3]?.end();
-  expect(await Promise.all(answers)).toEqual(["1 of 1", "bad item", "3 of 1"]);
+  expect(await Promise.all([...answers, third])).toEqual(["1 of 1", "2 of 1", "3 of 1"]);
+});
+
+test("of a group that fails halves are written apart, and only the one to blame fails", async () => {
+  const { group, writes, settled } = lane();
+  const answers = [1, 2, 3, 4, 5].map((item) => group.submit(item).catch((error: Error) => error.message));
+  writes[0]?.end();
+  const end = async (n: number) => {
+    await settled();
+    writes[n]?.end(writes[n]?.items.includes(2) ? new Error("bad item") : undefined);
+  };
+  for (let n = 1; n <= 5; n += 1) await end(n);
+  expect(await Promise.all(answers)).toEqual(["1 of 1", "bad item", "3 of 1", "4 of 2", "5 of 2"]);
+  expect(writes.map(({ items }) => items)).toEqual([[1], [2, 3, 4, 5], [2, 3], [2], [3], [4, 5]]);
 });
 
 test("nothing is written twice where it is not known whether it has been written", async () => {
