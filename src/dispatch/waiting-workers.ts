@@ -68,7 +68,8 @@ const reservedQueuesMax = 64;
 /**
  * The line of workers that wait for tasks, first come first served. A worker's first look is into the queues, unless they are known to be empty; from then on
  * it waits for a mark on one of them, or for a transaction that makes a task ready and takes the worker's place for it (a reservation). A worker is in one look
- * or reservation at a time, and in no reservation while something may be in its queues: so nothing that became ready earlier is passed over.
+ * or reservation at a time, and in no reservation while its queues are marked: so what became ready earlier comes first, but for what a look that is under way
+ * may leave.
  */
 export class WaitingWorkers implements PlaceSource {
   readonly #options: WaitingWorkersOptions;
@@ -286,7 +287,7 @@ export class WaitingWorkers implements PlaceSource {
   #hand(waiter: Waiter, tasks: readonly ClaimedTask[]): void {
     waiter.busy = false;
     if (waiter.request.signal.aborted) {
-      // Who has gone has not been told: its tasks are given back before anything else.
+      // Who has gone has not been told: its tasks are given back.
       if (tasks.length > 0) void this.#options.release(tasks).catch(() => {});
       waiter.answer([]);
     } else if (tasks.length > 0 || waiter.gone || this.#stopped) waiter.answer(tasks);
