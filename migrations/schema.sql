@@ -639,7 +639,9 @@ begin
       select array_agg(id order by id), array_agg(place order by id), count(*), (select count(*) from head), exists (select from paused_batch)
       into taken, places, seen, heads, holds from placed;
     end if;
-    o_more := seen = p_max;
+    -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
+    o_more := seen = p_max and exists (
+      select from unnest(p_queues) q(queue) cross join lateral (select from ready r where r.queue = q.queue limit 1) r);
     if taken is null then
       -- Others hold the heads: what is behind them may be free.
       exit when heads < depth or depth > 64 * p_max;

@@ -44,13 +44,15 @@ interface Entry<Item, Result> {
 
 /**
  * CallGroups merges what is asked for while a call is in flight into the next one; of writes, that is group commit (DeWitt et al., "Implementation Techniques
- * for Main Memory Database Systems", 1984). There is no timer: a group is whatever came meanwhile. Each caller is answered on its own.
+ * for Main Memory Database Systems", 1984). There is no timer: a group is whatever came meanwhile, or in the same turn of the event loop. Each caller is
+ * answered on its own.
  */
 export class CallGroups<Item, Result> {
   readonly #options: CallGroupsOptions<Item, Result>;
   #waiting: Entry<Item, Result>[] = [];
   #inFlight = 0;
   #slow = 0;
+  #isScheduled = false;
 
   constructor(options: CallGroupsOptions<Item, Result>) {
     this.#options = options;
@@ -66,7 +68,12 @@ export class CallGroups<Item, Result> {
     if (this.#waiting.length >= this.#options.waitingMax) return Promise.reject(this.#options.overflow());
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      this.#runNext();
+      if (this.#isScheduled || this.#inFlight >= this.#options.inFlightMax) return;
+      this.#isScheduled = true;
+      setImmediate(() => {
+        this.#isScheduled = false;
+        this.#runNext();
+      });
     });
   }
 

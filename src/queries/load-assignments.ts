@@ -15,6 +15,8 @@ export interface ClaimedTask {
 }
 
 const answerBytesMax = 3 * 1024 * 1024;
+/** Of so few tasks the parents are read at the same time, whether or not they have any: that is quicker than to know. */
+const fewTasks = 4;
 
 /**
  * Reads what was claimed, with what the parents left, the most urgent first: as many as fit in an answer that every gRPC client accepts, at least one.
@@ -25,10 +27,20 @@ export async function loadAssignments(
   namespaceId: number,
   claimed: readonly ClaimedTask[],
 ): Promise<{ loaded: readonly LoadedAssignment[]; left: readonly ClaimedTask[] }> {
-  const tasks = await getAssignedTasks(db, namespaceId, claimed);
+  const reading = getAssignedTasks(db, namespaceId, claimed);
+  const isFew = claimed.length <= fewTasks;
+  const [tasks, early] = await Promise.all([
+    reading,
+    isFew
+      ? getParents(
+          db,
+          claimed.map(({ id }) => id),
+        )
+      : [],
+  ]);
   const children = tasks.flatMap((task) => (task.parents === null ? [] : [task.id]));
   const byChild = new Map<bigint, { parents: Parent[]; total: bigint }>();
-  for (const parent of children.length === 0 ? [] : await getParents(db, children)) {
+  for (const parent of isFew || children.length === 0 ? early : await getParents(db, children)) {
     const known = byChild.get(parent.child) ?? { parents: [], total: 0n };
     known.parents.push(parent);
     known.total = parent.total;

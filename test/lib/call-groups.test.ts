@@ -26,8 +26,12 @@ function lane(options: { groupMax?: number; inFlightMax?: number; waitingMax?: n
 
 test("what comes while a write is in flight is written together, each answered on its own", async () => {
   const { group, writes, settled } = lane();
-  const answers = [1, 2, 3].map((item) => group.submit(item));
+  const first = group.submit(1);
+  await settled();
   expect(writes.map(({ items }) => items)).toEqual([[1]]);
+  const answers = [first, group.submit(2), group.submit(3)];
+  await settled();
+  expect(writes).toHaveLength(1);
   writes[0]?.end();
   await settled();
   expect(writes.map(({ items }) => items)).toEqual([[1], [2, 3]]);
@@ -35,21 +39,44 @@ test("what comes while a write is in flight is written together, each answered o
   expect(await Promise.all(answers)).toEqual(["1 of 1", "2 of 2", "3 of 2"]);
 });
 
+test("what comes in the same turn is one group", async () => {
+  const { group, writes, settled } = lane();
+  const answers = [1, 2].map((item) => group.submit(item));
+  expect(writes).toHaveLength(0);
+  await settled();
+  writes[0]?.end();
+  expect(await Promise.all(answers)).toEqual(["1 of 2", "2 of 2"]);
+});
+
 test("groups and writes in flight are bounded, and so is what waits", async () => {
   const { group, writes, settled } = lane({ groupMax: 2, inFlightMax: 2, waitingMax: 3 });
   const answers = [1, 2, 3, 4, 5].map((item) => group.submit(item));
-  await expect(group.submit(6)).rejects.toThrow("full");
-  expect(writes.map(({ items }) => items)).toEqual([[1], [2]]);
+  await expect(answers[3]).rejects.toThrow("full");
+  await expect(answers[4]).rejects.toThrow("full");
+  await settled();
+  expect(writes.map(({ items }) => items)).toEqual([[1, 2], [3]]);
+  const later = [6, 7, 8].map((item) => group.submit(item));
+  await settled();
+  expect(writes).toHaveLength(2);
   for (const { end } of writes.splice(0)) end();
   await settled();
-  expect(writes.map(({ items }) => items)).toEqual([[3, 4], [5]]);
+  expect(writes.map(({ items }) => items)).toEqual([[6, 7], [8]]);
   for (const { end } of writes.splice(0)) end();
-  expect(await Promise.all(answers)).toEqual(["1 of 1", "2 of 1", "3 of 2", "4 of 2", "5 of 1"]);
+  expect(await Promise.all([...answers.slice(0, 3), ...later])).toEqual([
+    "1 of 2",
+    "2 of 2",
+    "3 of 1",
+    "6 of 2",
+    "7 of 2",
+    "8 of 1",
+  ]);
 });
 
 test("others go on without a call that takes long, but not without a second one", async () => {
-  const { group, writes } = lane({ patienceMs: 1 });
-  const answers = [1, 2].map((item) => group.submit(item));
+  const { group, writes, settled } = lane({ patienceMs: 1 });
+  const first = group.submit(1);
+  await settled();
+  const answers = [first, group.submit(2)];
   await expect.poll(() => writes.map(({ items }) => items)).toEqual([[1], [2]]);
   const third = group.submit(3);
   writes[1]?.end();
@@ -61,7 +88,10 @@ test("others go on without a call that takes long, but not without a second one"
 
 test("of a group that fails halves are written apart, and only the one to blame fails", async () => {
   const { group, writes, settled } = lane();
-  const answers = [1, 2, 3, 4, 5].map((item) => group.submit(item).catch((error: Error) => error.message));
+  const submit = (item: number) => group.submit(item).catch((error: Error) => error.message);
+  const first = submit(1);
+  await settled();
+  const answers = [first, ...[2, 3, 4, 5].map(submit)];
   writes[0]?.end();
   const end = async (n: number) => {
     await settled();
@@ -74,7 +104,10 @@ test("of a group that fails halves are written apart, and only the one to blame 
 
 test("nothing is written twice where it is not known whether it has been written", async () => {
   const { group, writes, settled } = lane();
-  const answers = [1, 2, 3].map((item) => group.submit(item).catch((error: Error) => error.message));
+  const submit = (item: number) => group.submit(item).catch((error: Error) => error.message);
+  const first = submit(1);
+  await settled();
+  const answers = [first, ...[2, 3].map(submit)];
   writes[0]?.end();
   await settled();
   writes[1]?.end(new Error("away"));

@@ -182,8 +182,9 @@ class ClaimingWorker implements TaskWorker {
     this.#executing -= 1;
     if (attempt.disowned) this.#ended(attempt);
     else {
-      this.#reports.add({ attempt, report });
+      // The claim goes first: then it is there when the report is committed.
       this.#claims.slotsChanged();
+      this.#reports.add({ attempt, report });
     }
   };
 
