@@ -87,6 +87,23 @@ test("the same request_id in calls at the same time creates once; with another b
   expect(await server.claim(kind, { max: 1000 })).toHaveLength(21);
 });
 
+test("calls that are repeated among others do not take their groups apart", async () => {
+  const kind = newKind();
+  const create = (n: number) =>
+    server.client.tasks.createTasks({ requestId: `${kind}-${n}`, tasks: [{ name: `${n}`, kind }] });
+  const first = await Promise.all(Array.from({ length: 20 }, (_, n) => create(n)));
+  const before = await commits();
+  // Every fifteenth is one of those that have been answered.
+  const numbers = Array.from({ length: 300 }, (_, n) => (n % 15 === 0 ? n / 15 : 100 + n));
+  const answers = await Promise.all(numbers.map(create));
+  expect((await commits()) - before).toBeLessThan(100);
+  for (const [n, { batch, tasks }] of answers.entries()) {
+    if (n % 15 === 0) expect(batch).toEqual(first[n / 15]?.batch);
+    expect((await server.task(tasks[0]?.taskId ?? "")).name).toBe(`${numbers[n]}`);
+  }
+  expect(await server.claim(kind, { max: 1000 })).toHaveLength(300);
+});
+
 test("a brief report answers the id, status and attempt of what was taken, and says why of the rest", async () => {
   const kind = newKind();
   await server.graph([1, 2, 3].map((n) => ({ key: `${n}`, name: "t", kind, retry: { maxAttempts: 2 } })));
