@@ -233,6 +233,8 @@ test("a mark that comes during a look keeps the queue from counting as empty", a
   const look = theLook(line);
   line.workers.mark([1]);
   look.settle(started(0), false);
+  // Nobody is left to look for the mark: it is forgotten.
+  expect(line.workers.nextLook()).toBeUndefined();
   line.claim(8, ["a"]);
   expect(theLook(line).places.map(({ worker }) => worker)).toEqual([8]);
 });
