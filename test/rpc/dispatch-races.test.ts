@@ -61,15 +61,17 @@ test("a worker that waits for another kind is handed its task while a report wai
   await report;
 });
 
-test("reports of other tasks are taken while one waits for a lock", async () => {
-  const [slow, ...others] = (await running(5)) as [Assignment, ...Assignment[]];
-  await using foreign = await holding(slow);
-  const report = server.succeed(slow);
+test("reports of other tasks are taken while two wait for locks", async () => {
+  const [slow, slower, ...others] = (await running(6)) as [Assignment, Assignment, ...Assignment[]];
+  await using foreign = await holding(slow, slower);
+  const first = server.succeed(slow);
   await foreign.waitForBlocked(1);
+  const second = server.succeed(slower);
+  await foreign.waitForBlocked(2);
   for (const other of others) await server.succeed(other);
   expect(await server.status(idOf(slow))).toBe("RUNNING");
   await foreign.query("rollback");
-  await report;
+  await Promise.all([first, second]);
   expect(await server.status(idOf(slow))).toBe("SUCCESS");
 });
 
