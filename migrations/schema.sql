@@ -1214,6 +1214,8 @@ begin
   if not found then
     raise exception using errcode = 'MP001', message = 'no such batch';
   end if;
+  -- First the gate of transactions that hand over what they make ready: these may wait for others. Then that of claims, which wait for nobody.
+  perform pg_advisory_xact_lock(7710, 3);
   perform pg_advisory_xact_lock(7710, 1);
   if not p_hold then
     -- Before the batch's row, as who cancels or edits a task takes them.
@@ -1585,8 +1587,8 @@ begin
     into changes from unnest(moved.counted) x(id) join task_state h on h.id = any (array[x.id]);
   end if;
   if moved.ended is not null then
-    -- The gate of claims: a batch is held before this, and mp_settle sees it, or after this has committed. Not waited for: who holds tasks must not.
-    if (p_slots).queues is not null and not pg_try_advisory_xact_lock_shared(7710, 1) then
+    -- PauseBatch closes this gate: a batch is held before this, and mp_settle sees it, or after this has committed. Not waited for: who holds tasks must not.
+    if (p_slots).queues is not null and not pg_try_advisory_xact_lock_shared(7710, 3) then
       p_slots := null;
     end if;
     settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes, p_slots);

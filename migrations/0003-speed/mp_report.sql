@@ -99,8 +99,8 @@ begin
     into changes from unnest(moved.counted) x(id) join task_state h on h.id = any (array[x.id]);
   end if;
   if moved.ended is not null then
-    -- The gate of claims: a batch is held before this, and mp_settle sees it, or after this has committed. Not waited for: who holds tasks must not.
-    if (p_slots).queues is not null and not pg_try_advisory_xact_lock_shared(7710, 1) then
+    -- PauseBatch closes this gate: a batch is held before this, and mp_settle sees it, or after this has committed. Not waited for: who holds tasks must not.
+    if (p_slots).queues is not null and not pg_try_advisory_xact_lock_shared(7710, 3) then
       p_slots := null;
     end if;
     settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes, p_slots);

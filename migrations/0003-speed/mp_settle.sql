@@ -6,7 +6,7 @@
 -- been settled: so the result is the same whatever the order in which two transactions commit.
 -- A parent that was retried settles its edges again: a child that has started meanwhile, or is held with nothing left to wait for, is left alone.
 -- p_slots: what becomes ready takes these places and is RUNNING at once, the most urgent first; the rest is queued. Places go by how the children stand before
--- they are locked: where another transaction decides otherwise, one stays free. Who gives places shares the gate of claims. While any batch is held none is used:
+-- they are locked: where another transaction decides otherwise, one stays free. Who gives places shares a gate that PauseBatch closes. While any batch is held none is used:
 -- claims find out what of it is; looked at in each level, for a parent that was waited for may have got a child in a batch that was created held.
 -- Locks: where more than one level may end, all that can be is locked first, in the order of ids.
 create function mp_settle(p_ids bigint[], p_statuses smallint[], p_parents bigint[], p_parent_statuses smallint[],

@@ -130,6 +130,31 @@ test("a claim is not held up by PauseBatch of another batch while a report waits
   expect((await answer).map(({ task }) => task?.key)).toEqual(["z"]);
 });
 
+test("a claim is not held up by PauseBatch of another batch while a report waits for the lock of a child", async () => {
+  const [kind, pausedKind, patientKind, childKind] = [newKind(), newKind(), newKind(), newKind()];
+  const [parent] = (await running(1)) as [Assignment];
+  const { tasks } = await server.client.tasks.createTasks({
+    tasks: [{ name: "child", kind: childKind, dependencies: [{ parent: { case: "taskId", value: idOf(parent) } }] }],
+  });
+  const { batchId } = await server.graph([{ key: "p", name: "p", kind: pausedKind }]);
+  await server.graph([{ key: "y", name: "y", kind }]);
+  const { answer } = await waitingClaim(patientKind);
+  await using foreign = await openTransaction(server.setup.database.url);
+  await foreign.query(`select from task_state where id = ${codec.decode(tasks[0]?.taskId ?? "")} for update`);
+  const report = server.succeed(parent);
+  await foreign.waitForBlocked(1);
+  const pause = server.client.batches.pauseBatch({ batchId });
+  // It may wait for the report, which may start tasks; claims may not wait for it.
+  await Promise.race([pause, foreign.waitForBlocked(2)]);
+  expect((await server.claim(kind)).map(({ task }) => task?.key)).toEqual(["y"]);
+  await foreign.query("rollback");
+  await Promise.all([report, pause]);
+  expect(await server.claim(pausedKind)).toEqual([]);
+  await server.client.batches.resumeBatch({ batchId });
+  await server.graph([{ key: "z", name: "z", kind: patientKind }]);
+  expect((await answer).map(({ task }) => task?.key)).toEqual(["z"]);
+});
+
 test("a worker that leaves while a report that would start its task waits costs the task no attempt", async () => {
   const [kind, parentKind] = [newKind(), newKind()];
   await server.graph([{ key: "known", name: "known", kind }]);
