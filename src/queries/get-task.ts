@@ -19,7 +19,10 @@ export function createTaskReads(db: Database, namespaceId: number): TaskReads {
     ...{ waitingMax: callsWaitingMax, isOneToBlame: () => false },
     overflow: () => {
       const message = `${callsWaitingMax} calls wait for a task already; try again later`;
-      return new MillpondError("LIMIT_EXCEEDED", message, { metadata: { limit: String(callsWaitingMax) } });
+      return new MillpondError("LIMIT_EXCEEDED", message, {
+        metadata: { limit: String(callsWaitingMax) },
+        retryDelayMs: 1_000,
+      });
     },
     begin: () => {
       let count = 0;
