@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { releaseClaims } from "../commands/claim-tasks.ts";
 import { extendLeases } from "../commands/extend-leases.ts";
 import { invalidField } from "../domain/errors.ts";
@@ -44,6 +44,8 @@ async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: Handler
   let answered: readonly ClaimedTask[] = [];
   try {
     const { loaded, left } = await loadAssignments(engine.db, engine.namespaceId, claimed);
+    // Who has turned away meanwhile has not been told: all of it is given back below.
+    if (isGone(context.signal)) throw context.signal.reason;
     const tasks = loaded.map((assignment) => assignment.task);
     const names = await namesOf(deps, tasks);
     const response = encode(loaded, names, context);
@@ -59,6 +61,11 @@ async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: Handler
     ).catch(() => {});
     throw error;
   }
+}
+
+/** Whether the caller has turned away, or its deadline has passed. A server that is stopping still answers. */
+function isGone({ aborted, reason }: AbortSignal): boolean {
+  return aborted && !(reason instanceof ConnectError && reason.code === Code.Unavailable);
 }
 
 /** Writes the answer: as its bytes, for callers that take those; they are the one field of the message, unknown to the library. */

@@ -176,6 +176,7 @@ test("a worker that leaves while a report that would start its task waits costs 
   await foreign.waitForBlocked(1);
   gone.abort();
   await leaving;
+  await eventually(async () => (await claimsWaiting()) === before || undefined, "the server to know that it has left");
   await foreign.query("rollback");
   await report;
   const assignment = await eventually(async () => (await server.claim(kind))[0], "the child to be given back");
