@@ -61,7 +61,7 @@ export interface Look {
 /** How many places one look or one transaction fills. */
 const placesMax = 1_000;
 /** How long workers are lent to a transaction. */
-const lentMsMax = 100;
+const lentMsMax = 250;
 /** How many queues one transaction is told of. */
 const reservedQueuesMax = 64;
 
