@@ -1506,7 +1506,7 @@ declare
 begin
   if p_outputs is null and p_causes is null and p_progress is null and p_success_counts is null and p_failure_counts is null and p_cancel_webhooks is null
     and 3 = all (p_actions) then
-    -- Nothing but successes without outputs: most reports are such, and this is a third of the work.
+    -- Nothing but successes without outputs: most reports are such, and nothing of retry policies and attempts has to be looked at.
     with u as (
       update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
       from unnest(p_ids, p_attempts) x(id, attempt)

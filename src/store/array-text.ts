@@ -1,6 +1,6 @@
 /**
  * Writes an array as PostgreSQL reads it (`{1,2,NULL}`, `{"a","b"}`). Statements have thirty arrays of a thousand elements: the driver's own way, which asks of
- * each element what it is and copies the text so far, takes five times as long.
+ * each element what it is and copies the text so far, takes longer.
  */
 export function arrayText(items: readonly unknown[]): string {
   if (items.length === 0) return "{}";
