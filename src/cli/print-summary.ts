@@ -37,7 +37,7 @@ function criticalPathText({ tasks, seconds: length, first, last }: RunSummary["c
 function overheadText({ tasks, p50, p99, max }: RunSummary["overhead_ms"]): string {
   if (tasks === 0) return "not measured: no task has parents";
   const [typical, slow, slowest] = [p50, p99, max].map((ms) => `${ms.toFixed(1)} ms`);
-  return `p50 ${typical}, p99 ${slow}, max ${slowest} from the last parent's success to the start (${counted(tasks)})`;
+  return `p50 ${typical}, p99 ${slow}, max ${slowest} from the last parent's success to the start, by the times of the server, not of workers (${counted(tasks)})`;
 }
 
 function dependenciesText({ checked, violations }: RunSummary["dependencies"]): string {
