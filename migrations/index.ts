@@ -12,4 +12,5 @@ export const migrations: readonly NamedMigration[] = [
   { name: "0001-core", load: async () => (await import("./0001-core.ts")).Core },
   { name: "0002-engine", load: async () => (await import("./0002-engine.ts")).EngineMigration },
   { name: "0003-speed", load: async () => (await import("./0003-speed.ts")).SpeedMigration },
+  { name: "0004-lean", load: async () => (await import("./0004-lean.ts")).LeanMigration },
 ];

@@ -109,7 +109,7 @@ create table event_tx (
   commit_time timestamp with time zone not null,
   types smallint[] not null,
   batch_ids bigint[] not null,
-  task_ids bigint[] not null,
+  task_ids bigint[] storage external not null,
   from_statuses smallint[] not null,
   to_statuses smallint[] not null,
   attempts integer[] not null,
@@ -297,7 +297,7 @@ create table task_state (
 create table timer (
   due timestamp with time zone not null,
   id bigint not null generated always as identity,
-  task_ids bigint[] not null,
+  task_ids bigint[] storage external not null,
   attempts integer[] not null,
   constraint timer_pkey PRIMARY KEY (due, id)
 );
@@ -311,6 +311,32 @@ create table worker (
   constraint worker_name_key UNIQUE (namespace_id, name),
   constraint worker_namespace_fkey FOREIGN KEY (namespace_id) REFERENCES namespace(id)
 );
+
+create view event_change as
+ SELECT e.seq,
+    x.n::integer AS index,
+    e.commit_time,
+    e.types[LEAST(x.n, cardinality(e.types)::bigint)] AS type,
+    e.batch_ids[LEAST(x.n, cardinality(e.batch_ids)::bigint)] AS batch_id,
+    x.task_id,
+    e.from_statuses[LEAST(x.n, cardinality(e.from_statuses)::bigint)] AS from_status,
+    e.to_statuses[LEAST(x.n, cardinality(e.to_statuses)::bigint)] AS to_status,
+        CASE
+            WHEN x.task_id = 0 THEN 0
+            ELSE e.attempts[LEAST(x.n, cardinality(e.attempts)::bigint)]
+        END AS attempt,
+        CASE
+            WHEN x.task_id = 0 THEN 0
+            ELSE e.queues[LEAST(x.n, cardinality(e.queues)::bigint)]
+        END AS queue,
+        CASE
+            WHEN x.task_id = 0 THEN 0
+            ELSE e.workers[LEAST(x.n, cardinality(e.workers)::bigint)]
+        END AS worker,
+    e.success_counts[x.n] AS success_count,
+    e.failure_counts[x.n] AS failure_count
+   FROM event_tx e
+     CROSS JOIN LATERAL unnest(e.task_ids) WITH ORDINALITY x(task_id, n);
 
 CREATE OR REPLACE FUNCTION public.mp_add_dedupe_shapes(p_namespace integer, p_kinds text[], p_fields text[])
  RETURNS void
@@ -329,13 +355,29 @@ AS $function$
 declare
   touched record;
   told integer;
+  size integer := coalesce(cardinality(p.task_ids), 0);
+  is_same boolean;
 begin
   o_follow_ups := '{}';
   o_wake := false;
+  p.types := mp_trim(p.types);
+  p.batch_ids := mp_trim(p.batch_ids);
+  p.from_statuses := mp_trim(p.from_statuses);
+  p.to_statuses := mp_trim(p.to_statuses);
+  -- Most transactions make one change, of one task or of many of a batch.
+  is_same := size > 0 and cardinality(p.types) = 1 and cardinality(p.batch_ids) = 1 and cardinality(p.from_statuses) = 1 and cardinality(p.to_statuses) = 1;
+  if not is_same then
+    p.types := mp_fill(p.types, size);
+    p.batch_ids := mp_fill(p.batch_ids, size);
+    p.from_statuses := mp_fill(p.from_statuses, size);
+    p.to_statuses := mp_fill(p.to_statuses, size);
+  end if;
   with change as (
+    select p.batch_ids[1] as batch_id, p.types[1] as type, p.from_statuses[1] as f, p.to_statuses[1] as t, size as n where is_same and p.types[1] in (1, 2, 3, 7)
+    union all
     -- Few kinds of changes, of many tasks: counted before they are told apart.
-    select x.batch_id, x.type, x.f, x.t, count(*)::integer n from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
-    where x.type in (1, 2, 3, 7) group by x.batch_id, x.type, x.f, x.t
+    select x.batch_id, x.type, x.f, x.t, count(*)::integer from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
+    where not is_same and x.type in (1, 2, 3, 7) group by x.batch_id, x.type, x.f, x.t
     union all
     select b, 0::smallint, 0::smallint, 0::smallint, 0 from unnest(p_batches) b
   ), delta as (
@@ -374,7 +416,8 @@ begin
   into touched from applied;
 
   if touched.attentive is not null then
-    select * into o_follow_ups, o_wake from mp_attend(p, touched.attentive);
+    select * into o_follow_ups, o_wake from mp_attend(row(mp_fill(p.types, size), mp_fill(p.batch_ids, size), p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size),
+      mp_fill(p.attempts, size), null, null, null, null)::mp_changes, touched.attentive);
   end if;
 
   if touched.ids is not null then
@@ -386,22 +429,23 @@ begin
       delete from paused_batch where batch_id in (select batch_id from e where prior_status = 2)
     ), notified as (
       insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time)
-      select e.batch_id, 0, b.namespace_id, 4, n, 0, clock_timestamp(), clock_timestamp()
-      from e join batch b on b.id = any (array[e.batch_id]) cross join lateral generate_series(0, e.on_complete - 1) n
+      select e.batch_id, 0, b.namespace_id, 4, x, 0, clock_timestamp(), clock_timestamp()
+      from e join batch b on b.id = any (array[e.batch_id]) cross join lateral generate_series(0, e.on_complete - 1) x
       returning 1
     )
-    select p.types || array_agg(5::smallint), p.batch_ids || array_agg(e.batch_id), p.task_ids || array_agg(0::bigint),
-      p.from_statuses || array_agg(e.prior_status), p.to_statuses || array_agg(e.status), p.attempts || array_agg(0),
-      p.queues || array_agg(0), p.workers || array_agg(0), p.success_counts, p.failure_counts, (select count(*) from notified)
-    into p.types, p.batch_ids, p.task_ids, p.from_statuses, p.to_statuses, p.attempts, p.queues, p.workers, p.success_counts, p.failure_counts, told from e;
+    -- Of a batch, there is neither attempt nor queue nor worker: those of the last task stand there.
+    select mp_fill(p.types, size) || array_agg(5::smallint), mp_fill(p.batch_ids, size) || array_agg(e.batch_id), p.task_ids || array_agg(0::bigint),
+      mp_fill(p.from_statuses, size) || array_agg(e.prior_status), mp_fill(p.to_statuses, size) || array_agg(e.status), (select count(*) from notified)
+    into p.types, p.batch_ids, p.task_ids, p.from_statuses, p.to_statuses, told from e;
     o_wake := o_wake or told > 0;
+    p.batch_ids := mp_trim(p.batch_ids);
   end if;
 
   if cardinality(p.task_ids) > 0 then
     insert into event_tx (seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers,
       success_counts, failure_counts)
-    values (nextval('event_seq'), clock_timestamp(), p.types, p.batch_ids, p.task_ids, p.from_statuses, p.to_statuses, p.attempts,
-      p.queues, p.workers, p.success_counts, p.failure_counts);
+    values (nextval('event_seq'), clock_timestamp(), p.types, p.batch_ids, p.task_ids, p.from_statuses, p.to_statuses,
+      coalesce(mp_trim(p.attempts), '{0}'), coalesce(mp_trim(p.queues), '{0}'), coalesce(mp_trim(p.workers), '{0}'), p.success_counts, p.failure_counts);
   end if;
 end $function$;
 
@@ -596,8 +640,8 @@ CREATE OR REPLACE FUNCTION public.mp_claim(p_queues integer[], p_max integer, p_
 AS $function$
 declare
   now_time timestamptz;
+  -- In the order of their places.
   taken bigint[];
-  places integer[];
   held bigint[];
   seen integer;
   -- How many rows of each of several queues are looked at.
@@ -605,6 +649,9 @@ declare
   heads integer;
   holds boolean;
   moved record;
+  to_status smallint := case when p_workers is null then 3 else 4 end;
+  n_workers integer := cardinality(p_workers);
+  n_leases integer := cardinality(p_leases);
 begin
   o_ids := '{}';
   o_attempts := '{}';
@@ -616,11 +663,9 @@ begin
         select r.ctid, r.id from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
         order by r.rank, r.id limit p_max for update of h skip locked
       ), gone as (
-        delete from ready where ctid = any (array(select ctid from free)) returning rank, id
-      ), placed as (
-        select id, row_number() over (order by rank, id) as place from gone
+        delete from ready where ctid = any (array(select ctid from free))
       )
-      select array_agg(id order by id), array_agg(place order by id), count(*), 0, exists (select from paused_batch) into taken, places, seen, heads, holds from placed;
+      select array_agg(id), count(*), 0, exists (select from paused_batch) into taken, seen, heads, holds from free;
     else
       -- Only what is taken is locked: the heads of all queues are more.
       with head as materialized (
@@ -632,12 +677,9 @@ begin
       ), gone as (
         delete from ready where ctid = any (array(
           select r.place from free cross join lateral (
-            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r)) returning rank, id
-      ), placed as (
-        select id, row_number() over (order by rank, id) as place from gone
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r))
       )
-      select array_agg(id order by id), array_agg(place order by id), count(*), (select count(*) from head), exists (select from paused_batch)
-      into taken, places, seen, heads, holds from placed;
+      select array_agg(id), count(*), (select count(*) from head), exists (select from paused_batch) into taken, seen, heads, holds from free;
     end if;
     -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
     o_more := seen = p_max and exists (
@@ -650,13 +692,12 @@ begin
     end if;
     exit when not holds;
     with parted as materialized (
-      select h.id, x.place, h.batch_id, h.queue, h.priority, p.batch_id is not null as is_held from unnest(taken, places) x(id, place) join task_state h on h.id = any (array[x.id])
-        left join paused_batch p on p.batch_id = any (array[h.batch_id])
+      select h.id, x.place, h.batch_id, h.queue, h.priority, p.batch_id is not null as is_held from unnest(taken) with ordinality x(id, place)
+        join task_state h on h.id = any (array[x.id]) left join paused_batch p on p.batch_id = any (array[h.batch_id])
     ), kept as (
       insert into parked (batch_id, id, queue, rank) select batch_id, id, queue, -priority from parted where is_held on conflict do nothing
     )
-    select array_agg(id order by id) filter (where not is_held), array_agg(place order by id) filter (where not is_held), array_agg(id) filter (where is_held)
-    into taken, places, held from parted;
+    select array_agg(id order by place) filter (where not is_held), array_agg(id) filter (where is_held) into taken, held from parted;
     exit when held is null;
     -- There is more of that batch where this was.
     perform mp_park(p_queues, p_max);
@@ -668,24 +709,23 @@ begin
   -- Later than the commit of whatever made them ready: the times of parents and children are in order.
   now_time := clock_timestamp();
   with u as (
-    update task_state h set status = case when p_workers is null then 3 else 4 end, prior_status = h.status, attempt = h.attempt + 1, worker = p_workers[least(x.place, cardinality(p_workers))],
-      claim_time = now_time, run_time = case when p_workers is not null then now_time end, activity_time = now_time,
-      lease_until = now_time + case when p_workers is null then h.start_timeout_ms else p_leases[least(x.place, cardinality(p_leases))] end * interval '1 millisecond'
-    from unnest(taken, places) x(id, place) where h.id = any (array[x.id]) and h.status = 2
-    returning h.id, h.batch_id, h.status, h.attempt, h.queue, coalesce(h.worker, 0) as worker, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
-  ), watched as (
-    insert into timer (due, task_ids, attempts)
-    select min(case when p_workers is null then lease_until
-        else least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond') end),
-      array_agg(id), array_agg(attempt) from u having count(*) > 0
+    update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1, worker = p_workers[least(x.place, n_workers)],
+      claim_time = now_time, run_time = case when to_status = 4 then now_time end, activity_time = now_time,
+      lease_until = now_time + case when to_status = 4 then p_leases[least(x.place, n_leases)] else h.start_timeout_ms end * interval '1 millisecond'
+    from unnest(taken) with ordinality x(id, place) where h.id = any (array[x.id]) and h.status = 2
+    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
   )
-  select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(2::smallint) from_statuses, array_agg(status) to_statuses,
-    array_agg(attempt) attempts, array_agg(queue) queues, array_agg(worker) workers, array_agg(place) places into moved from u;
+  select array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(queue) as queues, array_agg(worker) as workers,
+    array_agg(place::integer) as places, min(case when to_status = 4 then least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')
+      else lease_until end) as due
+  into moved from u;
   if moved.ids is null then return; end if;
+  insert into timer (due, task_ids, attempts) values (moved.due, moved.ids, moved.attempts);
   o_ids := moved.ids;
   o_attempts := moved.attempts;
   o_places := moved.places;
-  perform mp_append_event(row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null)::mp_changes);
+  perform mp_append_event(row(array[2::smallint], moved.batch_ids, moved.ids, array[2::smallint], array[to_status], moved.attempts, moved.queues,
+    case when to_status = 4 then moved.workers else array[0] end, null, null)::mp_changes);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_concat(a mp_changes, b mp_changes)
@@ -936,6 +976,14 @@ begin
   returning h.id, h.lease_until;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_fill(a anyarray, n integer)
+ RETURNS anyarray
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case when cardinality(a) < n then a || array_fill(a[cardinality(a)], array[n - cardinality(a)]) else a end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.mp_fill_dedupe_shape(p_shape integer, p_step integer)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -1022,6 +1070,7 @@ declare
   started record;
   n_batches integer := cardinality(p_batches);
   n_tasks integer := cardinality(p_ids);
+  batch_statuses smallint[] := array(select (case when x then 2 else 1 end)::smallint from unnest(p_paused) x);
 begin
   insert into batch (id, namespace_id, create_time, name, metadata, on_complete)
   select x.id, p_namespace, p_time, x.name, x.metadata::jsonb, x.on_complete from unnest(p_batches, p_batch_names, p_batch_metadatas, p_on_completes) x(id, name, metadata, on_complete);
@@ -1041,15 +1090,18 @@ begin
     select null::bigint[] as ids, null::bigint[] as batch_ids, null::integer[] as queues, null::integer[] as workers, 0 as n into started;
   end if;
   -- The last act, as mp_append_event does it: the batches, the tasks, and what started.
-  insert into event_tx (seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers)
-  values (nextval('event_seq'), clock_timestamp(),
-    array_fill(5::smallint, array[n_batches]) || array_fill(1::smallint, array[n_tasks]) || array_fill(2::smallint, array[started.n]),
-    p_batches || p_batch_ids || started.batch_ids, array_fill(0::bigint, array[n_batches]) || p_ids || started.ids,
-    array_fill(0::smallint, array[n_batches + n_tasks]) || array_fill(2::smallint, array[started.n]),
-    (select array_agg(case when x then 2 else 1 end)::smallint[] from unnest(p_paused) x)
-      || case when started.n = 0 then p_statuses else array_replace(p_statuses, 4::smallint, 2::smallint) end || array_fill(4::smallint, array[started.n]),
-    array_fill(0, array[n_batches + n_tasks]) || array_fill(1, array[started.n]), array_fill(0, array[n_batches]) || p_queues || started.queues,
-    array_fill(0, array[n_batches + n_tasks]) || started.workers);
+  if started.n = 0 then
+    insert into event_tx (seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers)
+    values (nextval('event_seq'), clock_timestamp(), array_fill(5::smallint, array[n_batches]) || 1::smallint, mp_trim(p_batches || p_batch_ids),
+      array_fill(0::bigint, array[n_batches]) || p_ids, '{0}', batch_statuses || mp_trim(p_statuses), '{0}', mp_trim(array_fill(coalesce(p_queues[1], 0), array[n_batches]) || p_queues), '{0}');
+  else
+    insert into event_tx (seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers)
+    values (nextval('event_seq'), clock_timestamp(), array_fill(5::smallint, array[n_batches]) || array_fill(1::smallint, array[n_tasks]) || 2::smallint,
+      mp_trim(p_batches || p_batch_ids || started.batch_ids), array_fill(0::bigint, array[n_batches]) || p_ids || started.ids,
+      array_fill(0::smallint, array[n_batches + n_tasks]) || 2::smallint,
+      batch_statuses || array_replace(p_statuses, 4::smallint, 2::smallint) || 4::smallint, array_fill(0, array[n_batches + n_tasks]) || 1,
+      mp_trim(array_fill(coalesce(p_queues[1], 0), array[n_batches]) || p_queues || started.queues), array_fill(0, array[n_batches + n_tasks]) || mp_trim(started.workers));
+  end if;
   if p_request_ids is not null then
     insert into request (namespace_id, request_id, create_time, body_hash, result)
     select p_namespace, x.request_id, now(), x.hash, jsonb_build_object('batch', mp_batch_json(x.batch_id), 'answer', x.answer, 'moved', m.ids, 'moved_to', m.statuses)
@@ -1296,7 +1348,7 @@ begin
       select x.queue, -x.priority, x.id from unnest(p_ids, p_queues, p_priorities, p_start_times, p_statuses) x(id, queue, priority, start_time, status)
       where x.status = 2 and coalesce(x.start_time <= p_time, true) returning queue
     )
-    select coalesce(array_agg(distinct queue), '{}') into o_ready from queued;
+    select coalesce(array_agg(queue), '{}') into o_ready from (select queue from queued group by queue) q;
   end if;
   if p_workers is not null then
     insert into timer (due, task_ids, attempts)
@@ -1514,8 +1566,8 @@ begin
       returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents
     )
     select array_agg(id) as ids, array_fill(6::smallint, array[count(*)::integer]) as statuses, array_agg(attempt) as attempts,
-      array_fill(2::smallint, array[count(*)::integer]) as types, array_agg(batch_id) as batch_ids, array_agg(id) as task_ids,
-      array_agg(prior_status) as from_statuses, array_fill(6::smallint, array[count(*)::integer]) as to_statuses, array_agg(attempt) as event_attempts, array_agg(queue) as queues,
+      array[2::smallint] as types, array_agg(batch_id) as batch_ids, array_agg(id) as task_ids,
+      array_agg(prior_status) as from_statuses, array[6::smallint] as to_statuses, array_agg(attempt) as event_attempts, array_agg(queue) as queues,
       array_agg(coalesce(worker, 0)) as workers, null::bigint[] as again,
       array_agg(id) filter (where dependents > 0) as ended, array_fill(6::smallint, array[(count(*) filter (where dependents > 0))::integer]) as ended_statuses,
       null::bigint[] as counted, null::bigint[] as success_counts, null::bigint[] as failure_counts
@@ -1581,6 +1633,7 @@ begin
     o_ready := mp_enqueue(moved.again, now_time);
   end if;
   if moved.counted is not null then
+    -- Of the other kind of reports: its arrays are whole.
     select array_agg(4::smallint) || changes.types, array_agg(h.batch_id) || changes.batch_ids, array_agg(h.id) || changes.task_ids,
       array_agg(h.status) || changes.from_statuses, array_agg(h.status) || changes.to_statuses, array_agg(h.attempt) || changes.attempts,
       array_agg(h.queue) || changes.queues, array_agg(coalesce(h.worker, 0)) || changes.workers, array_agg(h.success_count), array_agg(h.failure_count)
@@ -1591,6 +1644,8 @@ begin
     if (p_slots).queues is not null and not pg_try_advisory_xact_lock_shared(7710, 3) then
       p_slots := null;
     end if;
+    changes.types := mp_fill(changes.types, cardinality(changes.task_ids));
+    changes.to_statuses := mp_fill(changes.to_statuses, cardinality(changes.task_ids));
     settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes, p_slots);
     changes := settled.p_changes;
     o_started := settled.o_started;
@@ -2077,6 +2132,14 @@ begin
   o_already_ended := (o_batch ->> 'total')::bigint - cardinality(o_from);
   perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object('from', o_from, 'already_ended', o_already_ended, 'batch', o_batch));
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_trim(a anyarray)
+ RETURNS anyarray
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case when cardinality(a) > 1 then case when a = array_fill(a[1], array[cardinality(a)]) then a[1:1] else a end else a end
+$function$;
 
 CREATE OR REPLACE FUNCTION public.mp_update_task(p_namespace integer, p_request_id text, p_hash bytea, p_id bigint, p_fields integer, p_priority smallint, p_metadata text, p_expected bigint, p_start_timeout integer, p_inactivity_timeout bigint, p_execution_timeout bigint, p_total_timeout bigint, p_spec text, OUT o_ready integer[])
  RETURNS integer[]

@@ -49,7 +49,7 @@ export async function loadAssignments(
   let outputs = 0n;
   const end = tasks.findIndex((task, n) => {
     outputs = byChild.get(task.id)?.total ?? outputs;
-    return n > 0 && Number(task.total) + Number(outputs) > answerBytesMax;
+    return n > 0 && task.total + Number(outputs) > answerBytesMax;
   });
   const fitting = end === -1 ? tasks : tasks.slice(0, end);
   const kept = new Set(fitting.map((task) => task.id));

@@ -2,7 +2,7 @@ import type { AttemptResult, CreatedTask } from "../domain/feed-event.ts";
 import type { Micros } from "../domain/task.ts";
 import type { Database, Statement } from "./database.ts";
 
-/** The changes of one transaction, as arrays of equal length; counts cover the leading entries only. */
+/** The changes of one transaction, as arrays as long as `task_ids`; counts cover the leading entries only. Of a change of a batch, attempt, queue and worker are 0. */
 export interface CommitRow {
   readonly seq: bigint;
   readonly commit_time: Micros;
@@ -27,8 +27,23 @@ const tailStatement: Statement = {
 };
 
 /** Reads commits after a number in order. */
-export function tailEvents(db: Pick<Database, "readByKey">, after: bigint, limit: number): Promise<CommitRow[]> {
-  return db.readByKey<CommitRow>(tailStatement, [after, limit]);
+export async function tailEvents(db: Pick<Database, "readByKey">, after: bigint, limit: number): Promise<CommitRow[]> {
+  return (await db.readByKey<CommitRow>(tailStatement, [after, limit])).map(whole);
+}
+
+/** In the table, an array ends where all that follows would repeat its last element. */
+function whole(row: CommitRow): CommitRow {
+  const { task_ids } = row;
+  const fill = <Item>(items: readonly Item[]): readonly Item[] =>
+    items.length === task_ids.length ? items : task_ids.map((_, n) => items[Math.min(n, items.length - 1)] as Item);
+  const fillOfTasks = (items: readonly number[]): readonly number[] =>
+    fill(items).map((item, n) => (task_ids[n] === 0n ? 0 : item));
+  return {
+    ...row,
+    ...{ types: fill(row.types), batch_ids: fill(row.batch_ids) },
+    ...{ from_statuses: fill(row.from_statuses), to_statuses: fill(row.to_statuses) },
+    ...{ attempts: fillOfTasks(row.attempts), queues: fillOfTasks(row.queues), workers: fillOfTasks(row.workers) },
+  };
 }
 
 /** A transaction that draws a number holds this lock on the sequence until it is over. */

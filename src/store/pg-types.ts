@@ -31,10 +31,21 @@ function parseInt8Array(text: string): (bigint | null)[] {
 /** The minute of the last time that was parsed, and when it began: most times of an answer are of the same. */
 let lastMinute = "";
 let lastMinuteMicros = 0;
+/** The last time that was parsed: what happens in one statement has the same time. */
+let lastText = "";
+let lastMicros = 0;
 const minuteLength = "2026-11-21 05:09".length;
 
 /** Parses PostgreSQL's ISO output in UTC (`2026-11-21 05:09:07.123456+00`). */
 export function parseMicros(text: string): Micros {
+  if (text !== lastText) {
+    lastMicros = parseNextMicros(text);
+    lastText = text;
+  }
+  return lastMicros;
+}
+
+function parseNextMicros(text: string): Micros {
   const minute = text.slice(0, minuteLength);
   if (minute !== lastMinute) {
     const micros = parseAnyMicros(text);

@@ -144,39 +144,67 @@ export function listTasks(db: Pick<Database, "read">, filter: TaskFilter, page: 
 /** How large what is handed out in one claim may be together; a single task may be larger. */
 const assignmentsBytesMax = 3 * 1024 * 1024;
 
-const assignedStatement = (name: string, { columns, joins }: { columns: string; joins: string }): Statement => ({
-  name,
+const givenBytes =
+  "coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.spec), 0) + coalesce(pg_column_size(t.metadata), 0)";
+const assigned = `from unnest($1::bigint[], $2::integer[]) x(id, attempt) join task t on t.id = any (array[x.id]) join task_state h on h.id = any (array[x.id])`;
+const isAssigned = "t.namespace_id = $3 and h.attempt = x.attempt and h.status in (3, 4)";
+
+const getAssignedStatement: Statement = {
+  name: "get_assigned_tasks",
   text: `select * from (
       select task.*, sum(bytes) over w total, row_number() over w n from (
-        select ${columns}, coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.spec), 0) + coalesce(pg_column_size(t.metadata), 0) bytes
-        from unnest($1::bigint[], $2::integer[]) x(id, attempt) join task t on t.id = any (array[x.id]) join task_state h on h.id = any (array[x.id]) ${joins}
-        where t.namespace_id = $3 and h.attempt = x.attempt and h.status in (3, 4)
+        select ${taskColumns}, ${givenBytes} bytes ${assigned} ${attempts} where ${isAssigned}
       ) task window w as (rows unbounded preceding)
     ) task where n = 1 or total <= ${assignmentsBytesMax}`,
-});
-const getAssignedStatement = assignedStatement("get_assigned_tasks", { columns: taskColumns, joins: attempts });
-/** The first attempt of a task has no attempt before it, and has left nothing yet. */
-const getFirstAssignedStatement = assignedStatement("get_first_assigned_tasks", {
-  columns: taskColumns.replaceAll(
-    /\b[acf]\.(\w+)( "?\w+"?)?/g,
-    (_, column: string, alias: string | undefined) => `null::text${alias ?? ` ${column}`}`,
-  ),
-  joins: "",
-});
+};
+
+/** What the first attempt of a task has: no attempt before it, nothing that it has left. */
+const firstAttempt = {
+  ...{ endTime: null, cause: null, culprit: null, message: null, code: null, details: null, cancelReason: null },
+  ...{ output: null, progress: null, depsLeft: 0, attempt: 1 },
+} as const;
+type FirstAttempt = Omit<Task, keyof typeof firstAttempt> & { readonly bytes: number };
+
+/** Half the columns, and nothing is summed up: whoever is larger than its share is left out. */
+const getFirstAssignedStatement: Statement = {
+  name: "get_first_assigned_tasks",
+  text: `select h.id, h.batch_id "batchId", h.queue, h.status, h.priority, h.worker, h.success_count "successCount", h.failure_count "failureCount",
+      h.start_time "startTime", h.lease_until "leaseUntil", h.claim_time "claimTime", h.run_time "runTime", h.activity_time "activityTime", h.execution,
+      t.create_time "createTime", t.expected_count "expectedCount", t.xmin::text "givenVersion", h.edits, t.key, t.name, t.parents,
+      t.parent_conditions "parentConditions", t.metadata, t.input, t.spec, h.start_timeout_ms "startTimeoutMs",
+      h.inactivity_timeout_ms "inactivityTimeoutMs", h.execution_timeout_ms "executionTimeoutMs", h.total_timeout_ms "totalTimeoutMs",
+      h.unmet_policy "unmetPolicy", ${givenBytes} bytes
+    ${assigned} where ${isAssigned} and ${givenBytes} <= $4`,
+};
+
+/** A task that has been claimed, and how large it and those before it are together. */
+export type AssignedTask = Task & { readonly total: number };
 
 /**
  * Reads tasks that have been claimed, in the order given (the most urgent first), as many as fit in one answer. Left out, too, is what is not in that attempt
  * any more. Rows come in the order of the array that leads to them: nothing is sorted.
  */
-export function getAssignedTasks(
+export async function getAssignedTasks(
   db: Pick<Database, "readByKey">,
   namespaceId: number,
   claimed: readonly { readonly id: bigint; readonly attempt: number }[],
-): Promise<(Task & { readonly total: bigint })[]> {
-  const ids = claimed.map((task) => task.id);
-  const numbers = claimed.map((task) => task.attempt);
-  const statement = numbers.every((attempt) => attempt === 1) ? getFirstAssignedStatement : getAssignedStatement;
-  return db.readByKey<Task & { readonly total: bigint }>(statement, [ids, numbers, namespaceId]);
+): Promise<AssignedTask[]> {
+  const values = [claimed.map((task) => task.id), claimed.map((task) => task.attempt), namespaceId];
+  if (claimed.every(({ attempt }) => attempt === 1)) {
+    const share = Math.floor(assignmentsBytesMax / claimed.length);
+    const rows = await db.readByKey<FirstAttempt>(getFirstAssignedStatement, [...values, share]);
+    if (rows.length === claimed.length) return rows.map(withTotal());
+  }
+  const rows = await db.readByKey<Task & { readonly total: bigint }>(getAssignedStatement, values);
+  return rows.map((row) => ({ ...row, total: Number(row.total) }));
+}
+
+function withTotal(): (row: FirstAttempt) => AssignedTask {
+  let total = 0;
+  return (row) => {
+    total += row.bytes;
+    return { ...row, ...firstAttempt, total };
+  };
 }
 
 /** A little more than {@link assignmentsBytesMax}: what is cut here belongs to a single task, or to tasks that do not fit either. */

@@ -79,10 +79,8 @@ async function changesOfTables(databaseUrl: string): Promise<string[]> {
   const { codec, rows } = await withClient(databaseUrl, async (client) => ({
     codec: await codecOf(client),
     ...(await client.query<Row>(
-      `select e.seq, x.n - 1 n, x.batch_id, x.task_id, format('%s>%s attempt %s', x.f, x.t, x.attempt) change
-       from event_tx e, unnest(e.batch_ids, e.task_ids, e.from_statuses, e.to_statuses, e.attempts)
-         with ordinality x(batch_id, task_id, f, t, attempt, n)
-       order by e.seq, x.n`,
+      `select seq, index - 1 n, batch_id, task_id, format('%s>%s attempt %s', from_status, to_status, attempt) change
+       from event_change order by seq, index`,
     )),
   }));
   return rows.map(({ seq, n, batch_id, task_id, change }) => {

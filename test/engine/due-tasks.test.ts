@@ -68,10 +68,9 @@ async function measured(
   }>(
     s.database.url,
     `with change as (
-       select e.seq, x.id, extract(epoch from e.commit_time - (${deadline})) * 1000 late
-       from event_tx e cross join lateral unnest(e.task_ids, e.to_statuses, e.types) x(id, status, type)
-         join task_state h on h.id = x.id join task t on t.id = x.id
-       where x.type in (2, 3, 7) and x.status = $1
+       select e.seq, extract(epoch from e.commit_time - (${deadline})) * 1000 late
+       from event_change e join task_state h on h.id = e.task_id join task t on t.id = e.task_id
+       where e.type in (2, 3, 7) and e.to_status = $1
      )
      select count(*)::integer detected, count(distinct seq)::integer steps,
        (select max(n)::integer from (select count(*) n from change group by seq) s) step_max,

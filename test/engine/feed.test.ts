@@ -29,8 +29,7 @@ async function readHistory(s: TwoServers): Promise<string[]> {
 async function readTable(s: TwoServers): Promise<string[]> {
   const { rows } = await withClient(s.databaseUrl, (client) =>
     client.query<{ id: string }>(
-      `select lpad(seq::text, 15, '0') || '-' || lpad((n - 1)::text, 6, '0') id
-       from event_tx e, unnest(e.types) with ordinality x(type, n) order by seq, n`,
+      `select lpad(seq::text, 15, '0') || '-' || lpad((index - 1)::text, 6, '0') id from event_change order by seq, index`,
     ),
   );
   return rows.map(({ id }) => id);

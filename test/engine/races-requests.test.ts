@@ -30,8 +30,8 @@ async function changesOf(s: Race, graph: CreatedGraph): Promise<number> {
   const { tasks } = await s.a.tasks.listTasks({ batchId: graph.batchId, pageSize: 1 });
   expect(tasks.length).toBe(1);
   const [row] = await s.query<{ n: string }>(
-    `select count(*) n from event_tx e, unnest(e.types, e.batch_ids) x(type, batch_id)
-     where x.type in (1, 2, 3, 5, 6, 7) and x.batch_id = (select t.batch_id from task t where t.id = (select max(id) from task))`,
+    `select count(*) n from event_change e
+     where e.type in (1, 2, 3, 5, 6, 7) and e.batch_id = (select t.batch_id from task t where t.id = (select max(id) from task))`,
   );
   return Number(row?.n);
 }

@@ -215,8 +215,8 @@ async function created({ client }: Setup, graph: TaskGraph) {
 async function changesOf({ database }: Setup): Promise<{ tasks: string[]; batches: string[] }> {
   const { rows: found } = await withClient(database.url, (client) =>
     client.query<{ batch: boolean; from: number; to: number }>(
-      `select distinct x.type = 5 batch, x."from", x."to" from event_tx e,
-        unnest(e.types, e.from_statuses, e.to_statuses) x(type, "from", "to") where x.type in (1, 2, 3, 7) or (x.type = 5 and x."from" <> x."to")`,
+      `select distinct type = 5 batch, from_status "from", to_status "to" from event_change
+        where type in (1, 2, 3, 7) or (type = 5 and from_status <> to_status)`,
     ),
   );
   const named = (names: Record<number, string>, wanted: boolean) =>

@@ -23,10 +23,8 @@ const edge = `edge as (
 
 /** Every change of a status, creations included, with its place in the feed. */
 const change = `change as (
-  select x.task_id, x.f, x.t, x.type, x.attempt, row_number() over (order by e.seq, x.n) place, x.batch_id
-  from event_tx e, unnest(e.task_ids, e.batch_ids, e.types, e.from_statuses, e.to_statuses, e.attempts)
-    with ordinality x(task_id, batch_id, type, f, t, attempt, n)
-  where x.type in (1, 2, 3, 7))`;
+  select task_id, from_status f, to_status t, type, attempt, row_number() over (order by seq, index) place, batch_id
+  from event_change where type in (1, 2, 3, 7))`;
 
 const laws: readonly Law[] = [
   {
@@ -108,8 +106,8 @@ const laws: readonly Law[] = [
       from ends e join task_state h on h.id = e.task_id left join told d on d.task_id = e.task_id and d.trigger = e.t - 5
       where e.t <> 8 and coalesce(d.n, 0) <> e.n * ((h.notifies >> ((e.t - 6) * 5)) & 31)
       union all select format('batch %s ended %s times, with %s of %s webhooks', b.batch_id, x.n, coalesce(d.n, 0), x.n * b.on_complete) from batch_state b
-      cross join lateral (select count(*) n from event_tx e, unnest(e.batch_ids, e.types, e.to_statuses) y(batch_id, type, t)
-        where b.on_complete > 0 and y.batch_id = b.batch_id and y.type = 5 and y.t > 2) x
+      cross join lateral (select count(*) n from event_change e
+        where b.on_complete > 0 and e.batch_id = b.batch_id and e.type = 5 and e.to_status > 2) x
       left join (select batch_id, count(*) n from delivery where trigger = 4 group by batch_id) d on d.batch_id = b.batch_id
       where b.on_complete > 0 and coalesce(d.n, 0) <> x.n * b.on_complete`,
   },
@@ -132,8 +130,7 @@ const laws: readonly Law[] = [
   {
     name: "the changes of a batch are a chain to its present status",
     offenders: `with changed as (
-        select x.batch_id, x.f, x.t, row_number() over (order by e.seq, x.n) place
-        from event_tx e, unnest(e.batch_ids, e.types, e.from_statuses, e.to_statuses) with ordinality x(batch_id, type, f, t, n) where x.type = 5),
+        select batch_id, from_status f, to_status t, row_number() over (order by seq, index) place from event_change where type = 5),
       link as (select *, lag(t) over w came_to, lead(place) over w is null last from changed window w as (partition by batch_id order by place))
       select format('batch %s: %s -> %s after %s', batch_id, f, t, came_to) from link where f <> coalesce(came_to, case when f = 0 then 0 else 1 end)
       union all select format('batch %s ended its history as %s and is %s', b.batch_id, l.t, b.status)
@@ -151,11 +148,9 @@ const laws: readonly Law[] = [
         select from edge e join ended p on p.task_id = e.parent
         where e.child = d.task_id and p.place < d.place and ((e.condition = 1 and p.t in (7, 8)) or (e.condition = 3 and p.t = 6)))
       union all select format('batch %s ended before its task %s', b.batch_id, c.task_id)
-      from (select x.batch_id, e.seq, x.n k, lead(e.seq) over w next_seq, lead(x.n) over w next_k, x.t from event_tx e,
-          unnest(e.batch_ids, e.types, e.to_statuses) with ordinality x(batch_id, type, t, n) where x.type = 5
-          window w as (partition by x.batch_id order by e.seq, x.n)) b
-        join (select x.batch_id, x.task_id, e.seq, x.n k from event_tx e,
-          unnest(e.batch_ids, e.task_ids, e.types) with ordinality x(batch_id, task_id, type, n) where x.type in (1, 2, 3, 7)) c
+      from (select batch_id, seq, index k, lead(seq) over w next_seq, lead(index) over w next_k, to_status t from event_change where type = 5
+          window w as (partition by batch_id order by seq, index)) b
+        join (select batch_id, task_id, seq, index k from event_change where type in (1, 2, 3, 7)) c
         on c.batch_id = b.batch_id and b.t >= 3 and (c.seq, c.k) > (b.seq, b.k) and (b.next_seq is null or (c.seq, c.k) < (b.next_seq, b.next_k))`,
   },
   {

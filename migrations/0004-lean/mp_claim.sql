@@ -1,0 +1,98 @@
+-- Takes up to p_max tasks from the queues, highest priority first, then in order of creation. For workers (p_workers) they are RUNNING under leases of p_leases
+-- milliseconds: the first that is taken has the first of these places, and so on; the last elements count for all that follow. Without workers they are CLAIMED, for the time in which
+-- their start webhook is called.
+-- Who changes a row of ready holds its task: a claim locks tasks, waits for none, and passes over those that somebody else holds. o_more says that there
+-- may be something left: look again.
+-- Claims share a gate that PauseBatch and ResumeBatch close: a batch is held before a claim begins or after it has committed.
+create function mp_claim(p_queues integer[], p_max integer, p_workers integer[], p_leases integer[],
+  out o_ids bigint[], out o_attempts integer[], out o_places integer[], out o_more boolean)
+language plpgsql as $$
+declare
+  now_time timestamptz;
+  -- In the order of their places.
+  taken bigint[];
+  held bigint[];
+  seen integer;
+  -- How many rows of each of several queues are looked at.
+  depth integer := p_max;
+  heads integer;
+  holds boolean;
+  moved record;
+  to_status smallint := case when p_workers is null then 3 else 4 end;
+  n_workers integer := cardinality(p_workers);
+  n_leases integer := cardinality(p_leases);
+begin
+  o_ids := '{}';
+  o_attempts := '{}';
+  o_places := '{}';
+  if pg_advisory_xact_lock_shared(7710, 1) is null then return; end if;
+  loop
+    if cardinality(p_queues) = 1 then
+      with free as materialized (
+        select r.ctid, r.id from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
+        order by r.rank, r.id limit p_max for update of h skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(select ctid from free))
+      )
+      select array_agg(id), count(*), 0, exists (select from paused_batch) into taken, seen, heads, holds from free;
+    else
+      -- Only what is taken is locked: the heads of all queues are more.
+      with head as materialized (
+        select r.queue, r.rank, r.id from unnest(p_queues) q(queue) cross join lateral (
+          select r.queue, r.rank, r.id from ready r where r.queue = q.queue order by r.rank, r.id limit depth
+        ) r order by r.rank, r.id
+      ), free as materialized (
+        select head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit p_max for update of h skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(
+          select r.place from free cross join lateral (
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r))
+      )
+      select array_agg(id), count(*), (select count(*) from head), exists (select from paused_batch) into taken, seen, heads, holds from free;
+    end if;
+    -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
+    o_more := seen = p_max and exists (
+      select from unnest(p_queues) q(queue) cross join lateral (select from ready r where r.queue = q.queue limit 1) r);
+    if taken is null then
+      -- Others hold the heads: what is behind them may be free.
+      exit when heads < depth or depth > 64 * p_max;
+      depth := depth * 8;
+      continue;
+    end if;
+    exit when not holds;
+    with parted as materialized (
+      select h.id, x.place, h.batch_id, h.queue, h.priority, p.batch_id is not null as is_held from unnest(taken) with ordinality x(id, place)
+        join task_state h on h.id = any (array[x.id]) left join paused_batch p on p.batch_id = any (array[h.batch_id])
+    ), kept as (
+      insert into parked (batch_id, id, queue, rank) select batch_id, id, queue, -priority from parted where is_held on conflict do nothing
+    )
+    select array_agg(id order by place) filter (where not is_held), array_agg(id) filter (where is_held) into taken, held from parted;
+    exit when held is null;
+    -- There is more of that batch where this was.
+    perform mp_park(p_queues, p_max);
+    o_more := true;
+    exit when taken is not null;
+  end loop;
+  if taken is null then return; end if;
+
+  -- Later than the commit of whatever made them ready: the times of parents and children are in order.
+  now_time := clock_timestamp();
+  with u as (
+    update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1, worker = p_workers[least(x.place, n_workers)],
+      claim_time = now_time, run_time = case when to_status = 4 then now_time end, activity_time = now_time,
+      lease_until = now_time + case when to_status = 4 then p_leases[least(x.place, n_leases)] else h.start_timeout_ms end * interval '1 millisecond'
+    from unnest(taken) with ordinality x(id, place) where h.id = any (array[x.id]) and h.status = 2
+    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
+  )
+  select array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(queue) as queues, array_agg(worker) as workers,
+    array_agg(place::integer) as places, min(case when to_status = 4 then least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')
+      else lease_until end) as due
+  into moved from u;
+  if moved.ids is null then return; end if;
+  insert into timer (due, task_ids, attempts) values (moved.due, moved.ids, moved.attempts);
+  o_ids := moved.ids;
+  o_attempts := moved.attempts;
+  o_places := moved.places;
+  perform mp_append_event(row(array[2::smallint], moved.batch_ids, moved.ids, array[2::smallint], array[to_status], moved.attempts, moved.queues,
+    case when to_status = 4 then moved.workers else array[0] end, null, null)::mp_changes);
+end $$;

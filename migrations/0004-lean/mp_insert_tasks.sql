@@ -1,0 +1,57 @@
+-- Writes tasks of new batches: all that mp_create_graphs says of its arrays by task. A large graph comes in parts. Answers the queues that have something to start.
+create function mp_insert_tasks(
+  p_namespace integer, p_time timestamptz,
+  p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[],
+  p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamptz[], p_start_timeouts integer[],
+  p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[],
+  p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[],
+  p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[],
+  p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[],
+  out o_ready integer[]
+) language plpgsql as $$
+begin
+  o_ready := '{}';
+  insert into task (id, batch_id, open_batch_id, create_time, expected_count, namespace_id, queue, key, name, parents, parent_conditions,
+    children, child_conditions, metadata, input, spec)
+  select x.id, x.batch_id, x.open_batch_id, p_time, x.expected, p_namespace, x.queue, x.key, x.name, x.parents::bigint[],
+    x.parent_conditions::smallint[], x.children::bigint[], x.child_conditions::smallint[], x.metadata::jsonb, x.input, x.spec
+  from unnest(p_ids, p_batch_ids, p_open_batch_ids, p_queues, p_keys, p_names, p_metadatas, p_inputs, p_specs, p_expected, p_parents, p_parent_conditions, p_children, p_child_conditions)
+    x(id, batch_id, open_batch_id, queue, key, name, metadata, input, spec, expected, parents, parent_conditions, children, child_conditions);
+  insert into task_state (id, batch_id, start_time, lease_until, claim_time, run_time, activity_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms,
+    status, prior_status, attempt, worker, priority, execution, unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical,
+    only_for_dependents, serves)
+  select x.id, x.batch_id, x.start_time, p_time + x.lease * interval '1 millisecond', case when x.status = 4 then p_time end, case when x.status = 4 then p_time end,
+    case when x.status = 4 then p_time end, x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
+    x.status, case when x.status = 4 then 2 else 0 end, case when x.status = 4 then 1 else 0 end, x.worker, x.priority, x.execution,
+    x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
+    p_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
+    coalesce(x.serves, false)
+  from unnest(p_ids, p_batch_ids, p_start_times, p_leases, p_deps_left, p_dependents, p_queues, p_start_timeouts, p_inactivity_timeouts, p_statuses, p_workers, p_priorities,
+      p_executions, p_unmet_policies, p_cascades, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical, p_only_for_dependents, p_serves)
+    x(id, batch_id, start_time, lease, deps_left, dependents, queue, start_timeout, inactivity_timeout, status, worker, priority, execution,
+      unmet_policy, cascades, policy, execution_timeout, total_timeout, notifies, critical, only_for_dependents, serves);
+  if p_total_timeouts is not null then
+    insert into timer (due, task_ids, attempts)
+    select p_time + t * interval '1 millisecond', array_agg(id), array_agg(-1) from unnest(p_ids, p_total_timeouts) x(id, t) where t is not null group by t;
+  end if;
+  if exists (select from dedupe_shape) then
+    perform mp_index_for_dedupe(p_ids);
+  end if;
+  if p_start_times is not null then
+    insert into timer (due, task_ids, attempts)
+    select x.start_time, array_agg(x.id), array_agg(0) from unnest(p_ids, p_start_times, p_statuses) x(id, start_time, status) where x.status = 2 and x.start_time > p_time group by x.start_time;
+  end if;
+  if 2 = any (p_statuses) then
+    with queued as (
+      insert into ready (queue, rank, id)
+      select x.queue, -x.priority, x.id from unnest(p_ids, p_queues, p_priorities, p_start_times, p_statuses) x(id, queue, priority, start_time, status)
+      where x.status = 2 and coalesce(x.start_time <= p_time, true) returning queue
+    )
+    select coalesce(array_agg(queue), '{}') into o_ready from (select queue from queued group by queue) q;
+  end if;
+  if p_workers is not null then
+    insert into timer (due, task_ids, attempts)
+    select p_time + min(least(x.lease, x.inactivity_timeout, x.execution_timeout)) * interval '1 millisecond', array_agg(x.id), array_fill(1, array[count(*)::integer])
+    from unnest(p_ids, p_workers, p_leases, p_inactivity_timeouts, p_execution_timeouts) x(id, worker, lease, inactivity_timeout, execution_timeout) where x.worker is not null;
+  end if;
+end $$;
