@@ -1311,13 +1311,17 @@ CREATE OR REPLACE FUNCTION public.mp_insert_tasks(p_namespace integer, p_time ti
  LANGUAGE plpgsql
 AS $function$
 begin
+  -- Each array by itself in a list of columns, not all of them in FROM: there, each is written to a store of its own first (a fifth of the time of an insert).
   o_ready := '{}';
   insert into task (id, batch_id, open_batch_id, create_time, expected_count, namespace_id, queue, key, name, parents, parent_conditions,
     children, child_conditions, metadata, input, spec)
   select x.id, x.batch_id, x.open_batch_id, p_time, x.expected, p_namespace, x.queue, x.key, x.name, x.parents::bigint[],
     x.parent_conditions::smallint[], x.children::bigint[], x.child_conditions::smallint[], x.metadata::jsonb, x.input, x.spec
-  from unnest(p_ids, p_batch_ids, p_open_batch_ids, p_queues, p_keys, p_names, p_metadatas, p_inputs, p_specs, p_expected, p_parents, p_parent_conditions, p_children, p_child_conditions)
-    x(id, batch_id, open_batch_id, queue, key, name, metadata, input, spec, expected, parents, parent_conditions, children, child_conditions);
+  from (
+    select unnest(p_ids) as id, unnest(p_batch_ids) as batch_id, unnest(p_open_batch_ids) as open_batch_id, unnest(p_queues) as queue, unnest(p_keys) as key,
+      unnest(p_names) as name, unnest(p_metadatas) as metadata, unnest(p_inputs) as input, unnest(p_specs) as spec, unnest(p_expected) as expected,
+      unnest(p_parents) as parents, unnest(p_parent_conditions) as parent_conditions, unnest(p_children) as children, unnest(p_child_conditions) as child_conditions
+  ) x;
   insert into task_state (id, batch_id, start_time, lease_until, claim_time, run_time, activity_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms,
     status, prior_status, attempt, worker, priority, execution, unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical,
     only_for_dependents, serves)
@@ -1327,10 +1331,13 @@ begin
     x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
     p_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
     coalesce(x.serves, false)
-  from unnest(p_ids, p_batch_ids, p_start_times, p_leases, p_deps_left, p_dependents, p_queues, p_start_timeouts, p_inactivity_timeouts, p_statuses, p_workers, p_priorities,
-      p_executions, p_unmet_policies, p_cascades, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical, p_only_for_dependents, p_serves)
-    x(id, batch_id, start_time, lease, deps_left, dependents, queue, start_timeout, inactivity_timeout, status, worker, priority, execution,
-      unmet_policy, cascades, policy, execution_timeout, total_timeout, notifies, critical, only_for_dependents, serves);
+  from (
+    select unnest(p_ids) as id, unnest(p_batch_ids) as batch_id, unnest(p_start_times) as start_time, unnest(p_leases) as lease, unnest(p_deps_left) as deps_left,
+      unnest(p_dependents) as dependents, unnest(p_queues) as queue, unnest(p_start_timeouts) as start_timeout, unnest(p_inactivity_timeouts) as inactivity_timeout,
+      unnest(p_statuses) as status, unnest(p_workers) as worker, unnest(p_priorities) as priority, unnest(p_executions) as execution, unnest(p_unmet_policies) as unmet_policy,
+      unnest(p_cascades) as cascades, unnest(p_policies) as policy, unnest(p_execution_timeouts) as execution_timeout, unnest(p_total_timeouts) as total_timeout,
+      unnest(p_notifies) as notifies, unnest(p_critical) as critical, unnest(p_only_for_dependents) as only_for_dependents, unnest(p_serves) as serves
+  ) x;
   if p_total_timeouts is not null then
     insert into timer (due, task_ids, attempts)
     select p_time + t * interval '1 millisecond', array_agg(id), array_agg(-1) from unnest(p_ids, p_total_timeouts) x(id, t) where t is not null group by t;
@@ -1345,7 +1352,9 @@ begin
   if 2 = any (p_statuses) then
     with queued as (
       insert into ready (queue, rank, id)
-      select x.queue, -x.priority, x.id from unnest(p_ids, p_queues, p_priorities, p_start_times, p_statuses) x(id, queue, priority, start_time, status)
+      select x.queue, -x.priority, x.id from (
+        select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_priorities) as priority, unnest(p_start_times) as start_time, unnest(p_statuses) as status
+      ) x
       where x.status = 2 and coalesce(x.start_time <= p_time, true) returning queue
     )
     select coalesce(array_agg(queue), '{}') into o_ready from (select queue from queued group by queue) q;
@@ -1563,14 +1572,14 @@ begin
       update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
       from unnest(p_ids, p_attempts) x(id, attempt)
       where h.id = any (array[x.id]) and h.status in (3, 4) and (x.attempt = 0 or x.attempt = h.attempt)
-      returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents
+      returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents, h.grown or h.cascades as is_special
     )
     select array_agg(id) as ids, array_fill(6::smallint, array[count(*)::integer]) as statuses, array_agg(attempt) as attempts,
       array[2::smallint] as types, array_agg(batch_id) as batch_ids, array_agg(id) as task_ids,
       array_agg(prior_status) as from_statuses, array[6::smallint] as to_statuses, array_agg(attempt) as event_attempts, array_agg(queue) as queues,
       array_agg(coalesce(worker, 0)) as workers, null::bigint[] as again,
       array_agg(id) filter (where dependents > 0) as ended, array_fill(6::smallint, array[(count(*) filter (where dependents > 0))::integer]) as ended_statuses,
-      null::bigint[] as counted, null::bigint[] as success_counts, null::bigint[] as failure_counts
+      null::bigint[] as counted, null::bigint[] as success_counts, null::bigint[] as failure_counts, not bool_or(is_special) as plain
     into moved from u;
   else
     with u as (
@@ -1618,7 +1627,7 @@ begin
       array_agg(id) filter (where status > 5 and dependents > 0) as ended, array_agg(status) filter (where status > 5 and dependents > 0) as ended_statuses,
       array_agg(id) filter (where success_count > 0 or failure_count > 0) as counted,
       array_agg(success_count) filter (where success_count > 0 or failure_count > 0) as success_counts,
-      array_agg(failure_count) filter (where success_count > 0 or failure_count > 0) as failure_counts
+      array_agg(failure_count) filter (where success_count > 0 or failure_count > 0) as failure_counts, false as plain
     into moved from u;
   end if;
 
@@ -1646,7 +1655,7 @@ begin
     end if;
     changes.types := mp_fill(changes.types, cardinality(changes.task_ids));
     changes.to_statuses := mp_fill(changes.to_statuses, cardinality(changes.task_ids));
-    settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes, p_slots);
+    settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes, p_slots, moved.plain);
     changes := settled.p_changes;
     o_started := settled.o_started;
     o_started_attempts := settled.o_started_attempts;
@@ -1936,7 +1945,7 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_batch);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_settle(p_ids bigint[], p_statuses smallint[], p_parents bigint[], p_parent_statuses smallint[], p_children bigint[], p_conditions smallint[], p_late_only boolean, p_time timestamp with time zone, INOUT p_changes mp_changes, p_slots mp_slots DEFAULT NULL::mp_slots, OUT o_ready integer[], OUT o_started bigint[], OUT o_started_attempts integer[], OUT o_places integer[])
+CREATE OR REPLACE FUNCTION public.mp_settle(p_ids bigint[], p_statuses smallint[], p_parents bigint[], p_parent_statuses smallint[], p_children bigint[], p_conditions smallint[], p_late_only boolean, p_time timestamp with time zone, INOUT p_changes mp_changes, p_slots mp_slots DEFAULT NULL::mp_slots, p_plain boolean DEFAULT false, OUT o_ready integer[], OUT o_started bigint[], OUT o_started_attempts integer[], OUT o_places integer[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -1948,14 +1957,15 @@ declare
   children bigint[] := p_children;
   conditions smallint[] := p_conditions;
   late_only boolean := p_late_only;
+  plain boolean := p_plain;
   places_given boolean := (p_slots).queues is not null;
   level record;
   -- What the last levels changed: appended to p_changes now and then only, for that copies all of it.
   recent mp_changes;
 begin
   o_ready := '{}';
-  if exists (select from unnest(p_statuses) s where s <> 6) or exists (select from unnest(p_parent_statuses) s where s <> 6)
-    or exists (select from task_state h where h.id = any (p_ids) and (h.cascades or h.grown)) then
+  if not plain and (6 <> any (p_statuses) or 6 <> any (p_parent_statuses)
+    or exists (select from task_state h where h.id = any (p_ids) and (h.cascades or h.grown))) then
     perform mp_lock_downstream(p_ids, p_children, p_late_only, p_statuses);
   end if;
   loop
@@ -1967,6 +1977,7 @@ begin
       union all
       select x.id, x.status, l.child, l.condition from unnest(ids, statuses) x(id, status)
         cross join lateral (select e.child, e.condition from edge_late e where e.parent = any (array[x.id]) offset 0) l
+      where not plain
       union all
       select x.parent, x.status, x.child, x.condition from unnest(parents, parent_statuses, children, conditions) x(parent, status, child, condition)
     ), settled as materialized (
@@ -2064,6 +2075,7 @@ begin
     children := '{}';
     conditions := '{}';
     late_only := false;
+    plain := false;
   end loop;
   p_changes := mp_concat(p_changes, recent);
 end $function$;

@@ -23,14 +23,14 @@ begin
       update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
       from unnest(p_ids, p_attempts) x(id, attempt)
       where h.id = any (array[x.id]) and h.status in (3, 4) and (x.attempt = 0 or x.attempt = h.attempt)
-      returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents
+      returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents, h.grown or h.cascades as is_special
     )
     select array_agg(id) as ids, array_fill(6::smallint, array[count(*)::integer]) as statuses, array_agg(attempt) as attempts,
       array[2::smallint] as types, array_agg(batch_id) as batch_ids, array_agg(id) as task_ids,
       array_agg(prior_status) as from_statuses, array[6::smallint] as to_statuses, array_agg(attempt) as event_attempts, array_agg(queue) as queues,
       array_agg(coalesce(worker, 0)) as workers, null::bigint[] as again,
       array_agg(id) filter (where dependents > 0) as ended, array_fill(6::smallint, array[(count(*) filter (where dependents > 0))::integer]) as ended_statuses,
-      null::bigint[] as counted, null::bigint[] as success_counts, null::bigint[] as failure_counts
+      null::bigint[] as counted, null::bigint[] as success_counts, null::bigint[] as failure_counts, not bool_or(is_special) as plain
     into moved from u;
   else
     with u as (
@@ -78,7 +78,7 @@ begin
       array_agg(id) filter (where status > 5 and dependents > 0) as ended, array_agg(status) filter (where status > 5 and dependents > 0) as ended_statuses,
       array_agg(id) filter (where success_count > 0 or failure_count > 0) as counted,
       array_agg(success_count) filter (where success_count > 0 or failure_count > 0) as success_counts,
-      array_agg(failure_count) filter (where success_count > 0 or failure_count > 0) as failure_counts
+      array_agg(failure_count) filter (where success_count > 0 or failure_count > 0) as failure_counts, false as plain
     into moved from u;
   end if;
 
@@ -106,7 +106,7 @@ begin
     end if;
     changes.types := mp_fill(changes.types, cardinality(changes.task_ids));
     changes.to_statuses := mp_fill(changes.to_statuses, cardinality(changes.task_ids));
-    settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes, p_slots);
+    settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes, p_slots, moved.plain);
     changes := settled.p_changes;
     o_started := settled.o_started;
     o_started_attempts := settled.o_started_attempts;
