@@ -1,7 +1,11 @@
+import { rawInsertRate } from "../limits/raw-insert.ts";
 import type { EngineLoadJob } from "../programs/engine-load.ts";
-import type { BenchCase, Part } from "../support/bench-case.ts";
+import type { BenchCase, Figure, Part } from "../support/bench-case.ts";
 import type { BenchContext } from "../support/bench-context.ts";
 import { checkAllSucceeded } from "../support/check-all-succeeded.ts";
+import { published } from "./published-figures.ts";
+
+type Shape = EngineLoadJob["shape"];
 
 /** Create, claim and complete without the wire. */
 export const engine: BenchCase = {
@@ -10,27 +14,40 @@ export const engine: BenchCase = {
   about:
     "The engine's commands called in one process, with the feed that a server has: batches of 1,000, four at the same time; every task is created, claimed and succeeds. " +
     "Layered: graphs of 1,000 tasks in 10 layers, two parents each.",
-  figures: [
-    {
-      ...{ id: "independent", title: "independent tasks", unit: "tasks/s", better: "more" },
-      bar: { kind: "value", value: 80_000 },
-    },
-    { id: "layered", title: "layered graphs", unit: "tasks/s", better: "more", bar: { kind: "value", value: 45_000 } },
-  ],
-  async open(context) {
-    return (["independent", "layered"] as const).map(
-      (shape): Part => ({
-        name: `engine, ${shape}`,
-        measure: () =>
-          context.withDatabase(shape, async (databaseUrl) => {
-            const rate = await engineRate(context, { databaseUrl, shape, tasks: context.size(200_000, 10_000) });
-            await checkAllSucceeded(databaseUrl);
-            return { [shape]: rate };
-          }),
-      }),
-    );
-  },
+  figures: figures(),
+  open,
 };
+
+function figures(): Figure[] {
+  const shape = (id: Shape, title: string, value: number): Figure => ({
+    ...{ id, title, unit: "tasks/s", better: "more", against: ["raw4"] },
+    bar: { kind: "value", value, beside: [{ of: "raw4", value: published.unnestRows }] },
+  });
+  return [
+    shape("independent", "independent tasks", 80_000),
+    shape("layered", "layered graphs", 45_000),
+    { id: "raw4", title: "limit: INSERT from unnest, 1,000 rows, 4 connections", unit: "rows/s", better: "more" },
+  ];
+}
+
+async function open(context: BenchContext): Promise<Part[]> {
+  const engines = (["independent", "layered"] as const).map(
+    (shape): Part => ({
+      name: `engine, ${shape}`,
+      measure: () =>
+        context.withDatabase(shape, async (databaseUrl) => {
+          const rate = await engineRate(context, { databaseUrl, shape, tasks: context.size(200_000, 10_000) });
+          await checkAllSucceeded(databaseUrl);
+          return { [shape]: rate };
+        }),
+    }),
+  );
+  const limit = () =>
+    context.withDatabase("raw", async (url) => ({
+      raw4: await rawInsertRate(context, { url, connections: 4, rowsPerStatement: 1_000 }),
+    }));
+  return [...engines, { name: "INSERT from unnest, 4 connections", measure: limit }];
+}
 
 /** engineRate is how many tasks per second the engine creates and executes. */
 export async function engineRate(

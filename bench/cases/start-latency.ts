@@ -1,8 +1,10 @@
 import { allPeers } from "../peers/all-peers.ts";
 import type { Peer } from "../peers/peer.ts";
+import { river } from "../peers/river.ts";
 import type { SdkStartLatencyJob } from "../programs/sdk-start-latency.ts";
-import { type BenchCase, type Figure, type Measured, NotRun } from "../support/bench-case.ts";
+import { type Bar, type BenchCase, type Figure, type Measured, NotRun } from "../support/bench-case.ts";
 import type { BenchContext } from "../support/bench-context.ts";
+import { published } from "./published-figures.ts";
 
 const pauseMs = { min: 10, max: 40 };
 
@@ -32,10 +34,13 @@ export const startLatency: BenchCase = {
 
 function figures(): Figure[] {
   const unit = { unit: "ms", better: "less" } as const;
+  const bar = (which: "p50" | "p99", value: number): Bar => ({
+    ...{ kind: "value", value, beside: [{ of: `${river.id}-${which}`, value: published.riverStart[which] }] },
+  });
   const peers = (which: string) => allPeers.map(({ id }) => `${id}-${which}`);
   return [
-    { id: "p50", title: "Millpond, p50", ...unit, bar: { kind: "value", value: 2.5 }, against: peers("p50") },
-    { id: "p99", title: "Millpond, p99", ...unit, bar: { kind: "value", value: 5 }, against: peers("p99") },
+    { id: "p50", title: "Millpond, p50", ...unit, bar: bar("p50", 2.5), against: peers("p50") },
+    { id: "p99", title: "Millpond, p99", ...unit, bar: bar("p99", 5), against: peers("p99") },
     ...allPeers.flatMap(({ id, title }) =>
       ["p50", "p99"].map((which): Figure => ({ id: `${id}-${which}`, title: `${title}, ${which}`, ...unit })),
     ),

@@ -1,18 +1,20 @@
 import type { BenchContext } from "./bench-context.ts";
 
-/** Published is a figure of another system that this run does not measure. */
-export interface Published {
-  readonly name: string;
+/** Reference is a figure of the case, a limit or a peer, with what it came to on the machine that a bar's number comes from. */
+export interface Reference {
+  readonly of: string;
   readonly value: number;
 }
 
 /** What a figure should reach. It is printed beside the figure, never asserted. */
 export type Bar =
-  | { readonly kind: "value"; readonly value: number }
+  /**
+   * A number, whatever the machine. `beside` is what it was set beside: the same ratio to what this run measures of that is
+   * told too, for who reads it on a slower or a faster machine.
+   */
+  | { readonly kind: "value"; readonly value: number; readonly beside?: readonly Reference[] }
   /** A multiple of another figure of the case, measured in the same run. */
-  | { readonly kind: "share"; readonly of: string; readonly times: number }
-  /** A multiple of a figure that somebody published. */
-  | { readonly kind: "published"; readonly of: Published; readonly times: number };
+  | { readonly kind: "share"; readonly of: string; readonly times: number };
 
 /** Figure is one row of a case's table. */
 export interface Figure {
@@ -23,8 +25,6 @@ export interface Figure {
   readonly bar?: Bar;
   /** Ids of figures of the case (limits, peers) that its ratio is told to. */
   readonly against?: readonly string[];
-  /** A figure that somebody published, which its ratio is told to as well. */
-  readonly published?: Published;
 }
 
 /** NotRun stands for a sample that could not be taken, with the reason. */

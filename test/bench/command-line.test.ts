@@ -26,7 +26,11 @@ test("every figure is compared with figures that its case has", () => {
   for (const { name, figures } of allCases) {
     const ids = figures.map(({ id }) => id);
     expect(new Set(ids).size, name).toBe(ids.length);
-    const others = figures.flatMap(({ against = [], bar }) => [...against, ...(bar?.kind === "share" ? [bar.of] : [])]);
+    const others = figures.flatMap(({ against = [], bar }) => [
+      ...against,
+      ...(bar?.kind === "share" ? [bar.of] : []),
+      ...(bar?.kind === "value" ? (bar.beside ?? []).map(({ of }) => of) : []),
+    ]);
     expect(ids, name).toEqual(expect.arrayContaining(others));
   }
 });

@@ -43,20 +43,49 @@ describe("the table of a case", () => {
     expect(rows[2]).toContain("≤ 3: missed, 10 of it");
   });
 
-  test("takes bars from limits of the run and from what was published, which it marks", () => {
+  test("takes bars from limits of the run", () => {
     const share = { kind: "share", of: "limit", times: 0.5 } as const;
-    const published = { kind: "published", of: { name: "Other", value: 100 }, times: 5 } as const;
-    const [first, second] = tableOf(
+    const rows = tableOf(
       [
         { ...ours, against: [], bar: share },
-        { ...peer, bar: published },
         { ...limit, title: "limit" },
       ],
-      [{ ours: 60, peer: 250, limit: 100 }],
+      [{ ours: 60, limit: 100 }],
     );
-    expect(first).toBe("| ours | **60** tasks/s |  | ≥ 50: met, 1.2 of it |");
-    expect(second).toBe(
-      "| peer | **250** jobs/s | 2.5 × Other's 100 (published earlier, not from this run) | ≥ 500: missed, 0.5 of it |",
+    expect(rows[0]).toBe("| ours | **60** tasks/s |  | ≥ 50: met, 1.2 of it |");
+  });
+
+  test("shows a bar also as the ratio that it has to what it was set beside, and never in its place", () => {
+    const bar = { kind: "value", value: 30_000, beside: [{ of: "peer", value: 60_000 }] } as const;
+    const latency = { kind: "value", value: 5, beside: [{ of: "slower", value: 4 }] } as const;
+    const rows = tableOf(
+      [
+        { ...ours, against: ["peer"], bar },
+        peer,
+        { id: "p99", title: "p99", unit: "ms", better: "less", bar: latency },
+        { id: "slower", title: "slower", unit: "ms", better: "less" },
+      ],
+      [{ ours: 12_000, peer: 20_000, p99: 9, slower: 6 }],
+    );
+    expect(rows[0]).toBe(
+      "| ours | **12,000** tasks/s | 0.6 × peer | ≥ 30,000: missed, 0.4 of it | ≥ 0.5 × peer, here 10,000: met, 1.2 of it |",
+    );
+    expect(rows[1]).toBe("| peer | **20,000** jobs/s |  |  |  |");
+    expect(rows[2]).toContain("| ≤ 5: missed, 1.8 of it | ≤ 1.25 × slower, here 7.5: missed, 1.2 of it |");
+  });
+
+  test("quotes what was published of a reference that was not run, and says so", () => {
+    const beside = [
+      { of: "peer", value: 100 },
+      { of: "limit", value: 1_000 },
+    ];
+    const rows = tableOf(
+      [{ ...ours, bar: { kind: "value", value: 500, beside } }, { ...limit, title: "limit" }, peer],
+      [{ ours: 250, peer: new NotRun("it is not here"), limit: 200 }],
+    );
+    expect(rows[0]).toBe(
+      "| ours | **250** tasks/s | 1.25 × limit; 2.5 × peer: 100, published earlier, not from this run " +
+        "| ≥ 500: missed, 0.5 of it | ≥ 5 × peer, which was not run; ≥ 0.5 × limit, here 100: met, 2.5 of it |",
     );
   });
 
@@ -82,6 +111,7 @@ test("a report says where, with which command and from which commit it comes", (
   expect(text).toContain("commit: abc123");
   expect(text).toContain("`npm run bench -- --runs 5`");
   expect(text).toContain("2026-01-02; 5 runs of small sizes (`--quick`), not to quote");
+  expect(text).toContain("The numbers of the bars come from another machine");
 });
 
 test("a case that ended early says so", () => {
