@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { accessSync, constants, writeFileSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import path from "node:path";
@@ -50,12 +50,14 @@ function benchCommand(): Command {
       `
 The PostgreSQL is an embedded one, started as the server starts it, with durable commits, in a temporary folder; or the
 server that BENCH_DATABASE_URL names, whose role must be allowed to create databases. River is measured when \`go\` is on
-PATH. Progress goes to standard error.
+PATH; ArcRun when BENCH_ARCRUN is the path of its \`server\` program, built in release mode. Progress goes to standard
+error.
 
 Examples:
   npm run bench
   npm run --silent bench -- --list
   npm run bench -- --only chain,fan --runs 5
+  BENCH_ARCRUN=../ArcRun/target/release/server npm run bench -- --only create,create-graph,read
   npm run bench -- --quick --runs 1 --only work --profile profiles`,
     )
     .action(bench);
@@ -83,6 +85,7 @@ async function bench(options: Options): Promise<void> {
 
 async function measure(options: Options, signal: AbortSignal): Promise<BenchReport> {
   const { runs, quick = false, profile } = options;
+  const arcRun = arcRunProgram();
   const date = new Date().toISOString().slice(0, 10);
   const [loadBefore = 0] = loadavg();
   const folder = await mkdtemp(path.join(tmpdir(), "millpond-bench-files-"));
@@ -96,7 +99,7 @@ async function measure(options: Options, signal: AbortSignal): Promise<BenchRepo
         progress("pg_stat_statements is not loaded in this PostgreSQL: there will be CPU profiles only");
       }
       const cases = await runCases(options.only ?? allCases, {
-        ...{ postgres, folder, quick, runs, signal, progress },
+        ...{ postgres, folder, quick, runs, signal, progress, arcRun },
         ended: options.ended ?? (quick ? ended.quick : ended.full),
         profileDir: profile === undefined ? undefined : path.resolve(profile),
       });
@@ -108,6 +111,18 @@ async function measure(options: Options, signal: AbortSignal): Promise<BenchRepo
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Refuses a path at which there is no program before anything is measured. */
+function arcRunProgram(): string | undefined {
+  const { BENCH_ARCRUN: file } = process.env;
+  if (!file) return undefined;
+  try {
+    accessSync(file, constants.X_OK);
+  } catch (error) {
+    throw new Error(`BENCH_ARCRUN=${file} is no program: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+  }
+  return path.resolve(file);
 }
 
 /** Part of the cases, or small sizes, must not overwrite the results of a whole run unless a file is named. */

@@ -1,5 +1,6 @@
 import { CreateTasksRequestSchema } from "@millpond/sdk";
 import { rawInsertRate } from "../limits/raw-insert.ts";
+import { createWithArcRun, startArcRun } from "../peers/arcrun.ts";
 import type { SdkUploadJob } from "../programs/sdk-upload.ts";
 import { type Bar, type BenchCase, type Figure, NotRun, type Part } from "../support/bench-case.ts";
 import type { BenchContext } from "../support/bench-context.ts";
@@ -56,6 +57,7 @@ async function open(context: BenchContext): Promise<Part[]> {
   const databaseUrl = await context.createDatabase("server");
   const { url } = await context.startServer(databaseUrl);
   const rawUrl = await context.createDatabase("raw");
+  const arcRun = await startArcRun(context);
   const graph = layeredGraph({ tasks: graphTasks, layers, kind: "bench.create" });
   const request = encodeRequest(CreateTasksRequestSchema, graph.toRequest());
   // The server's first calls are slow: nobody asks how slow.
@@ -87,6 +89,12 @@ async function open(context: BenchContext): Promise<Part[]> {
     {
       name: "Millpond, UploadTasks",
       measure: () => context.withDatabase("upload", (databaseUrl) => upload(context, databaseUrl)),
+    },
+    {
+      name: "ArcRun, graphs, 16 connections",
+      measure: async () => ({
+        arcrun16: await createWithArcRun(context, arcRun, { tasks: graphTasks, layers, connections: 16 }),
+      }),
     },
     ...limits,
   ];

@@ -1,6 +1,7 @@
 import { create, toJsonString } from "@bufbuild/protobuf";
 import { CreateTasksRequestSchema } from "@millpond/sdk";
 import { rawInsertRate } from "../limits/raw-insert.ts";
+import { createWithArcRun, startArcRun } from "../peers/arcrun.ts";
 import type { JsonLoadJob } from "../programs/json-load.ts";
 import type { Bar, BenchCase, Figure, Measured, Part } from "../support/bench-case.ts";
 import type { BenchContext } from "../support/bench-context.ts";
@@ -10,6 +11,7 @@ import { published } from "./published-figures.ts";
 
 const path = "/millpond.v1.TaskService/CreateTasks";
 const inFlightOf = [1, 16, 64] as const;
+const arcRunLoad = { tasks: 1, layers: 1, connections: 64 };
 const placeholder = "00000000-0000-4000-8000-000000000000";
 
 /** One task per CreateTasks call. */
@@ -50,6 +52,7 @@ function figures(): Figure[] {
 async function open(context: BenchContext): Promise<Part[]> {
   const { url } = await context.startServer(await context.createDatabase("server"));
   const rawUrl = await context.createDatabase("raw");
+  const arcRun = await startArcRun(context);
   const request = plainGraph({ tasks: 1, kind: "bench.create", payload: "usual" }).toRequest();
   const plain = encodeRequest(CreateTasksRequestSchema, request);
   const withId = encodeRequest(
@@ -79,13 +82,20 @@ async function open(context: BenchContext): Promise<Part[]> {
   };
   const json = async () => {
     const body = toJsonString(CreateTasksRequestSchema, request);
-    const job: JsonLoadJob = { url, path, body, connections: 64, ...loadTimes(context) };
+    const job: JsonLoadJob = {
+      ...{ url, path, method: "POST", body, status: 200, connections: 64 },
+      ...loadTimes(context),
+    };
     return figuresOf("json64", await context.run<LoadResult>("json-load", job));
   };
   return [
     ...grpc,
     { name: "Millpond, gRPC, 64 in flight, request_id", measure: grpcWithId },
     { name: "Millpond, JSON, 64 connections", measure: json },
+    {
+      name: "ArcRun, 64 connections",
+      measure: async () => ({ arcrun64: await createWithArcRun(context, arcRun, arcRunLoad) }),
+    },
     ...limits,
   ];
 }

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { createClient, GetTaskRequestSchema } from "@millpond/sdk";
+import { readWithArcRun, startArcRun } from "../peers/arcrun.ts";
 import type { Bar, BenchCase, Part } from "../support/bench-case.ts";
 import type { BenchContext } from "../support/bench-context.ts";
 import { plainGraph } from "../support/bench-graphs.ts";
@@ -41,6 +42,7 @@ export const read: BenchCase = {
 
 async function open(context: BenchContext): Promise<Part[]> {
   const { url } = await context.startServer(await context.createDatabase("server"));
+  const arcRun = await startArcRun(context);
   const grpcJs = await context.start({ module: "grpc-js-server" }, {});
   const { url: grpcJsUrl } = await grpcJs.next<{ url: string }>();
   const getTask = encodeRequest(GetTaskRequestSchema, create(GetTaskRequestSchema, { taskId: await createTask(url) }));
@@ -56,6 +58,10 @@ async function open(context: BenchContext): Promise<Part[]> {
         const { calls, seconds, p99 } = await load({ url, path: "/millpond.v1.TaskService/GetTask", request: getTask });
         return { getTask: calls / seconds, getTaskP99: p99 };
       },
+    },
+    {
+      name: "ArcRun, GET of a task",
+      measure: async () => ({ arcrun: await readWithArcRun(context, arcRun, { connections: 64 }) }),
     },
     {
       name: "Millpond, health check",

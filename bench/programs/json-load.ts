@@ -1,4 +1,4 @@
-// Calls one unary method as a POST of JSON over HTTP/1.1, with one call in flight on each of some keep-alive connections.
+// Sends one request, a POST of JSON or a GET, over HTTP/1.1 again and again: one in flight on each of some keep-alive connections.
 import { Pool } from "undici";
 import { percentile } from "../support/statistics.ts";
 import { readJob, sayLine } from "./program-job.ts";
@@ -7,8 +7,11 @@ import { readJob, sayLine } from "./program-job.ts";
 export interface JsonLoadJob {
   readonly url: string;
   readonly path: string;
-  /** The body of each request. */
-  readonly body: string;
+  readonly method: "POST" | "GET";
+  /** The body of each POST. */
+  readonly body?: string;
+  /** What each request must be answered with. */
+  readonly status: number;
   readonly connections: number;
   readonly warmUpMs: number;
   readonly measureMs: number;
@@ -18,9 +21,8 @@ const job = await readJob<JsonLoadJob>();
 const pool = new Pool(job.url, { connections: job.connections, pipelining: 1 });
 const request = {
   path: job.path,
-  method: "POST" as const,
-  headers: { "content-type": "application/json" },
-  body: job.body,
+  method: job.method,
+  ...(job.body !== undefined && { headers: { "content-type": "application/json" }, body: job.body }),
 };
 await load(job.warmUpMs);
 const startMs = performance.now();
@@ -36,7 +38,7 @@ async function load(forMs: number): Promise<number[]> {
     while (performance.now() < endMs) {
       const sentMs = performance.now();
       const { statusCode, body } = await pool.request(request);
-      if (statusCode !== 200) throw new Error(`${job.path} answered ${statusCode}: ${await body.text()}`);
+      if (statusCode !== job.status) throw new Error(`${job.path} answered ${statusCode}: ${await body.text()}`);
       await body.dump();
       taken.push(performance.now() - sentMs);
     }

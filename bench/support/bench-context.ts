@@ -14,6 +14,8 @@ export interface BenchContextOptions {
   readonly quick: boolean;
   /** How many ended tasks the case of old rows prepares. */
   readonly ended: number;
+  /** The program of ArcRun's server; undefined: it is not measured. */
+  readonly arcRun: string | undefined;
   /** Where CPU profiles of the server go; undefined: it is not profiled. */
   readonly profileDir: string | undefined;
   /** Aborted when the run is to stop. */

@@ -1,7 +1,7 @@
 import { createGraph, type TaskGraph } from "@millpond/sdk";
 
-/** About as much as tasks of recorded workflows carry. */
-const payload = {
+/** payload is about as much as tasks of recorded workflows carry. */
+export const payload = {
   metadata: { project: "genomes", sample: "s-123456", step: "align", owner: "x".repeat(90) },
   input: { file: "y".repeat(110), n: 7 },
 };

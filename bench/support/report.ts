@@ -64,8 +64,8 @@ function head({ machine, commit, command, date, runs, quick }: BenchReport): str
       "with durable commits, each a database of its own. A ratio is Millpond's median over the other's of the same run.",
     "The numbers of the bars come from another machine (two shared cores, Debian 12, PostgreSQL 15), where they were set beside what limits and peers " +
       "reached. Where this run measures the same limit or peer, `bar as a ratio` says what part of that the bar was there, and whether Millpond reaches the same " +
-      "part of it here: to judge by on a slower or a faster machine, not in place of the bar. The figures of ArcRun are those published earlier, of that other machine " +
-      "and not from this run.",
+      "part of it here: to judge by on a slower or a faster machine, not in place of the bar. ArcRun is measured when `BENCH_ARCRUN` names its program; " +
+      "otherwise its figures are those published earlier, of that other machine and not from this run.",
     lines.join("\n"),
   ].join("\n\n");
 }

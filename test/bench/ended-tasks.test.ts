@@ -9,7 +9,7 @@ import { createTestDatabase } from "../support/database.ts";
 test("the ended tasks that a benchmark prepares are like those that the engine leaves", async () => {
   const database = await createTestDatabase();
   const context = new BenchContext({
-    ...{ caseName: "ended", folder: "", quick: true, ended: 6_000, profileDir: undefined },
+    ...{ caseName: "ended", folder: "", quick: true, ended: 6_000, arcRun: undefined, profileDir: undefined },
     // What the preparation asks of it: there is no data folder whose disk could be looked at.
     postgres: { dataDir: undefined } as BenchmarkPostgres,
     signal: new AbortController().signal,
