@@ -19,7 +19,8 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../sdk/typescript/src/gen/google/rpc/error_details_pb.js";
-import { outcomesOnly } from "../../sdk/typescript/src/outcomes-only.ts";
+import { answerReader } from "../../sdk/typescript/src/grpc/answer-reader.ts";
+import { readOutcomes } from "../../sdk/typescript/src/worker/read-outcomes.ts";
 import { startFakeServer } from "./support/fake-server.ts";
 
 const away = () => new ConnectError("the server is away", Code.Unavailable);
@@ -246,7 +247,7 @@ test("a call for outcomes only answers refusals and requests to stop, without ta
   const { server, client } = await setup();
   const { tasks } = await client.tasks.createTasks(oneTask());
   const taskId = tasks[0]?.taskId ?? "";
-  const contextValues = createContextValues().set(outcomesOnly, true);
+  const contextValues = createContextValues().set(answerReader, readOutcomes);
   const report = async () => {
     const reports = [{ taskId, report: { case: "heartbeat" as const, value: {} } }];
     return (await client.tasks.reportTasks({ reports, brief: true }, { contextValues })).results;

@@ -14,7 +14,7 @@ import { DeliveryService } from "./gen/millpond/v1/delivery_service_pb.js";
 import { EventService } from "./gen/millpond/v1/event_service_pb.js";
 import { TaskService } from "./gen/millpond/v1/task_service_pb.js";
 import { WorkerService } from "./gen/millpond/v1/worker_service_pb.js";
-import { withOutcomesOnly } from "./outcomes-only.ts";
+import { withUnaryCalls } from "./grpc/unary-transport.ts";
 import { requestId } from "./request-id.ts";
 import { type RetryPolicyOptions, retryPolicy } from "./retry-policy.ts";
 import { retrySafeCalls } from "./retry-safe-calls.ts";
@@ -106,10 +106,11 @@ function openTransport(baseUrl: string, options: ClientOptions): { transport: Tr
     };
   }
   const sessionManager = new WideSessionManager(baseUrl, { pingIntervalMs: 30_000 });
-  const grpc = { baseUrl, sessionManager, interceptors, acceptCompression };
-  const skipping = createGrpcTransport({ ...grpc, binaryOptions: { readUnknownFields: false } });
+  const transport = createGrpcTransport({ baseUrl, sessionManager, interceptors, acceptCompression });
   return {
-    transport: withOutcomesOnly(createGrpcTransport(grpc), skipping),
+    transport: options.acceptCompression
+      ? transport
+      : withUnaryCalls(transport, { baseUrl, sessions: sessionManager, interceptors }),
     close: () => sessionManager.abort(),
   };
 }

@@ -4,9 +4,10 @@ import { createContextValues } from "@connectrpc/connect";
 import type { MillpondClient } from "../client.ts";
 import { isTransient } from "../errors.ts";
 import { type ReportResult, type TaskReport, TaskReportSchema } from "../gen/millpond/v1/report_pb.js";
-import { outcomesOnly } from "../outcomes-only.ts";
+import { answerReader } from "../grpc/answer-reader.ts";
 import { backoffMs } from "../retry-policy.ts";
 import type { Attempt } from "./attempt.ts";
+import { readOutcomes } from "./read-outcomes.ts";
 
 /** ReportEntry is a report that waits to be sent, and whom it concerns. */
 export interface ReportEntry {
@@ -150,7 +151,7 @@ export class ReportQueue {
     const { client, signal, onError } = this.#options;
     for (let failures = 1; ; failures++) {
       try {
-        const contextValues = createContextValues().set(outcomesOnly, true);
+        const contextValues = createContextValues().set(answerReader, readOutcomes);
         const answer = await client.tasks.reportTasks({ reports, brief: true }, { signal, contextValues });
         return answer.results;
       } catch (error) {

@@ -1,0 +1,97 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  createContextValues,
+  type Interceptor,
+  type Transport,
+  type UnaryRequest,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import { createMethodUrl } from "@connectrpc/connect/protocol";
+import { requestHeader } from "@connectrpc/connect/protocol-grpc";
+import type { Http2SessionManager } from "@connectrpc/connect-node";
+import { answerReader } from "./answer-reader.ts";
+import { CallScope } from "./call-scope.ts";
+import { http2Call } from "./http2-call.ts";
+import { UnaryAnswer } from "./unary-answer.ts";
+
+/** UnaryTransportOptions says where calls go. */
+export interface UnaryTransportOptions {
+  readonly baseUrl: string;
+  readonly sessions: Http2SessionManager;
+  /** The first is the outermost. */
+  readonly interceptors: readonly Interceptor[];
+}
+
+type AnyCall = ReturnType<Interceptor>;
+
+/**
+ * withUnaryCalls makes the unary calls of a gRPC transport itself: uncompressed, each message in one piece, without the
+ * chain of async iterables through which connect passes every message. That chain is most of what a call costs a client,
+ * and a worker of few slots makes a call or two for each task. Streams go through `streams`.
+ */
+export function withUnaryCalls(streams: Transport, options: UnaryTransportOptions): Transport {
+  const { baseUrl, sessions, interceptors } = options;
+  const prefix = new URL(baseUrl).pathname.replace(/\/$/, "");
+  const call = interceptors.reduceRight<AnyCall>(
+    (next, interceptor) => interceptor(next),
+    // Streams never come here.
+    (request) => callOnce(sessions, request as UnaryRequest, prefix),
+  );
+  return {
+    async unary(method, signal, timeoutMs, header, input, contextValues) {
+      using scope = new CallScope(signal, timeoutMs);
+      const request: UnaryRequest = {
+        ...{ stream: false, service: method.parent, method, requestMethod: "POST" },
+        ...{ url: createMethodUrl(baseUrl, method), header: requestHeader(true, timeoutMs, header) },
+        ...{ signal: scope.signal, contextValues: contextValues ?? createContextValues() },
+        message: create(method.input, input),
+      };
+      try {
+        // No interceptor answers with another type than the method's.
+        return (await call(request)) as UnaryResponse<typeof method.input, typeof method.output>;
+      } catch (error) {
+        throw scope.errorOf(error);
+      }
+    },
+    stream: streams.stream.bind(streams),
+  };
+}
+
+async function callOnce(sessions: Http2SessionManager, request: UnaryRequest, prefix: string): Promise<UnaryResponse> {
+  const { method, signal, contextValues } = request;
+  signal.throwIfAborted();
+  const path = `${prefix}/${method.parent.typeName}/${method.name}`;
+  const answer = await http2Call(sessions, {
+    ...{ path, headers: Object.fromEntries(request.header), signal },
+    body: envelope(request),
+  });
+  const read = contextValues.get(answerReader);
+  return new UnaryAnswer(request, answer, (bytes) => {
+    try {
+      return read?.(bytes) ?? fromBinary(method.output, bytes);
+    } catch (cause) {
+      throw new ConnectError(`parse binary: ${textOf(cause)}`, Code.Internal, undefined, undefined, cause);
+    }
+  });
+}
+
+/** The message of a request on the wire: no flags, its length, itself. */
+function envelope({ method, message }: UnaryRequest): Uint8Array {
+  let bytes: Uint8Array;
+  try {
+    bytes = toBinary(method.input, message);
+  } catch (cause) {
+    throw new ConnectError(`serialize binary: ${textOf(cause)}`, Code.Internal, undefined, undefined, cause);
+  }
+  const body = Buffer.allocUnsafe(5 + bytes.length);
+  body.writeUInt8(0, 0);
+  body.writeUInt32BE(bytes.length, 1);
+  body.set(bytes, 5);
+  return body;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

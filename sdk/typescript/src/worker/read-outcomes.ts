@@ -1,0 +1,37 @@
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { type ReportResult, ReportResultSchema } from "../gen/millpond/v1/report_pb.js";
+import { type ReportTasksResponse, ReportTasksResponseSchema } from "../gen/millpond/v1/task_service_pb.js";
+
+const resultsField = ReportTasksResponseSchema.field.results.number;
+const taskField = ReportResultSchema.field.task.number;
+
+/** Of every report that was taken and whose attempt goes on. Nobody changes what is answered to a worker's reports. */
+const taken: ReportResult = create(ReportResultSchema);
+
+/**
+ * readOutcomes reads the answer to reports for a caller that looks at what was refused only: where nothing was, the result
+ * is left unset instead of a task that nobody reads. To decode it costs about as much as all else that a worker does with an answer.
+ */
+export function readOutcomes(bytes: Uint8Array): ReportTasksResponse {
+  const response = create(ReportTasksResponseSchema);
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === resultsField && wireType === WireType.LengthDelimited) {
+      const result = reader.bytes();
+      response.results.push(isTaken(result) ? taken : fromBinary(ReportResultSchema, result));
+    } else reader.skip(wireType, field);
+  }
+  return response;
+}
+
+/** Whether the task is all that a result tells. */
+function isTaken(result: Uint8Array): boolean {
+  const reader = new BinaryReader(result);
+  if (reader.len === 0) return false;
+  const [field, wireType] = reader.tag();
+  if (field !== taskField) return false;
+  reader.skip(wireType, field);
+  return reader.pos === reader.len;
+}
