@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /** CallScope is how long a call goes on: until it ends, its caller turns away or its deadline passes. */
-export class CallScope implements Disposable {
+export class CallScope {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;
   readonly #deadline: NodeJS.Timeout | undefined;
@@ -24,7 +24,8 @@ export class CallScope implements Disposable {
     return aborted ? ConnectError.from(reason, Code.Canceled) : ConnectError.from(error);
   }
 
-  [Symbol.dispose](): void {
+  /** Says that the call has ended. */
+  end(): void {
     clearTimeout(this.#deadline);
     this.#caller?.removeEventListener("abort", this.#onCallerAbort);
   }

@@ -41,10 +41,12 @@ export function withUnaryCalls(streams: Transport, options: UnaryTransportOption
   );
   return {
     async unary(method, signal, timeoutMs, header, input, contextValues) {
-      using scope = new CallScope(signal, timeoutMs);
+      // As in connect: a deadline that is not positive is none.
+      const deadlineMs = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
+      const scope = new CallScope(signal, deadlineMs);
       const request: UnaryRequest = {
         ...{ stream: false, service: method.parent, method, requestMethod: "POST" },
-        ...{ url: createMethodUrl(baseUrl, method), header: requestHeader(true, timeoutMs, header) },
+        ...{ url: createMethodUrl(baseUrl, method), header: requestHeader(true, deadlineMs, header) },
         ...{ signal: scope.signal, contextValues: contextValues ?? createContextValues() },
         message: create(method.input, input),
       };
@@ -53,6 +55,8 @@ export function withUnaryCalls(streams: Transport, options: UnaryTransportOption
         return (await call(request)) as UnaryResponse<typeof method.input, typeof method.output>;
       } catch (error) {
         throw scope.errorOf(error);
+      } finally {
+        scope.end();
       }
     },
     stream: streams.stream.bind(streams),

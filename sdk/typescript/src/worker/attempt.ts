@@ -9,6 +9,7 @@ import {
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
 import { AttemptAborted, type AttemptAbortReason } from "./attempt-aborted.ts";
 import { failureOf } from "./failure-of.ts";
+import { headOf, LazyAssignment } from "./lazy-assignment.ts";
 import { NonRetryable } from "./task-error.ts";
 import type { Parents, TaskContext, TaskHandler } from "./task-handler.ts";
 
@@ -22,6 +23,7 @@ type SendHeartbeat = (attempt: Attempt, report: TaskReport) => Promise<void>;
 export class Attempt {
   readonly assignment: Assignment;
   readonly taskId: string;
+  readonly kind: string;
   readonly attempt: number;
   /** By this process's monotonic clock. */
   leaseExpiresAtMs: number;
@@ -30,8 +32,10 @@ export class Attempt {
 
   constructor(assignment: Assignment, leaseExpiresAtMs: number) {
     this.assignment = assignment;
-    this.taskId = assignment.task?.taskId ?? "";
-    this.attempt = assignment.attempt;
+    const { taskId, kind, attempt } = headOf(assignment);
+    this.taskId = taskId;
+    this.kind = kind;
+    this.attempt = attempt;
     this.leaseExpiresAtMs = leaseExpiresAtMs;
   }
 
@@ -64,6 +68,7 @@ export class Attempt {
     try {
       result = handler(this.assignment, new AttemptContext(this, sendHeartbeat));
       if (isThenable(result)) {
+        if (this.assignment instanceof LazyAssignment) this.assignment.detach();
         Promise.resolve(result).then(
           (value) => onEnd(this, this.#success(value)),
           (error) => onEnd(this, this.failure(failureOf(error))),

@@ -19,19 +19,22 @@ export function readOutcomes(bytes: Uint8Array): ReportTasksResponse {
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     if (field === resultsField && wireType === WireType.LengthDelimited) {
-      const result = reader.bytes();
-      response.results.push(isTaken(result) ? taken : fromBinary(ReportResultSchema, result));
+      const length = reader.uint32();
+      const start = reader.pos;
+      const end = start + length;
+      response.results.push(isTaken(reader, end) ? taken : fromBinary(ReportResultSchema, bytes.subarray(start, end)));
+      reader.pos = end;
     } else reader.skip(wireType, field);
   }
+  if (reader.pos > reader.len) throw new RangeError("the last result ends after the answer that it is in");
   return response;
 }
 
-/** Whether the task is all that a result tells. */
-function isTaken(result: Uint8Array): boolean {
-  const reader = new BinaryReader(result);
-  if (reader.len === 0) return false;
+/** Whether a task is all that the result tells which the reader is at. */
+function isTaken(reader: BinaryReader, end: number): boolean {
+  if (reader.pos === end) return false;
   const [field, wireType] = reader.tag();
-  if (field !== taskField) return false;
-  reader.skip(wireType, field);
-  return reader.pos === reader.len;
+  if (field !== taskField || wireType !== WireType.LengthDelimited) return false;
+  const length = reader.uint32();
+  return reader.pos + length === end;
 }

@@ -2,15 +2,18 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { createContextValues } from "@connectrpc/connect";
 import type { MillpondClient } from "../client.ts";
 import { ErrorReason } from "../gen/millpond/v1/error_reason_pb.js";
 import type { ItemError, ReportResult, TaskReport } from "../gen/millpond/v1/report_pb.js";
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
+import { answerReader } from "../grpc/answer-reader.ts";
 import { Attempt } from "./attempt.ts";
 import { ClaimLoop } from "./claim-loop.ts";
 import { errorListener } from "./error-listener.ts";
 import { failureInsteadOf, textOf } from "./failure-of.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { readAssignments } from "./read-assignments.ts";
 import { type ReportEntry, ReportQueue } from "./report-queue.ts";
 import type { TaskHandler } from "./task-handler.ts";
 
@@ -160,7 +163,9 @@ class ClaimingWorker implements TaskWorker {
       waitTimeout: durationFromMs(claimWaitMs),
       lease: durationFromMs(this.#leaseMs),
     };
-    const { assignments } = await client.workers.claimTasks(request, { signal: this.#claiming.signal });
+    const contextValues = createContextValues().set(answerReader, readAssignments);
+    const { signal } = this.#claiming;
+    const { assignments } = await client.workers.claimTasks(request, { signal, contextValues });
     // The leases began before the answer came: the server's clock cannot be compared, so a third is kept in reserve.
     const leaseExpiresAtMs = performance.now() + (this.#leaseMs * 2) / 3;
     for (const assignment of assignments) this.#begin(assignment, leaseExpiresAtMs);
@@ -171,7 +176,7 @@ class ClaimingWorker implements TaskWorker {
     const attempt = new Attempt(assignment, leaseExpiresAtMs);
     this.#running.add(attempt);
     this.#executing += 1;
-    attempt.run(this.#handlers.get(assignment.task?.kind ?? "") ?? noHandler, this.#sendHeartbeat, this.#onHandlerEnd);
+    attempt.run(this.#handlers.get(attempt.kind) ?? noHandler, this.#sendHeartbeat, this.#onHandlerEnd);
   }
 
   readonly #sendHeartbeat = (attempt: Attempt, report: TaskReport): Promise<void> =>
