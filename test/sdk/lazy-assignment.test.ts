@@ -10,7 +10,7 @@ import {
   TaskStatus,
 } from "@millpond/sdk";
 import { expect, test } from "vitest";
-import { headOf, LazyAssignment } from "../../sdk/typescript/src/worker/lazy-assignment.ts";
+import { headOf, inputOf, LazyAssignment } from "../../sdk/typescript/src/worker/lazy-assignment.ts";
 import { readAssignments } from "../../sdk/typescript/src/worker/read-assignments.ts";
 import { startWorker, waitFor } from "./support/start-worker.ts";
 
@@ -75,6 +75,17 @@ test("it is a message to the library, and prints as one", () => {
   expect(inspect(assignment)).toBe(inspect({ ...assignment }));
 });
 
+test("its input is there before and after it was decoded, detached and changed", () => {
+  const { assignment } = setup();
+  expect(inputOf(assignment)).toEqual(message.task?.input);
+  (assignment as LazyAssignment).detach();
+  expect(inputOf(assignment)).toEqual(message.task?.input);
+  expect(assignment.task?.input).toEqual(message.task?.input);
+  if (assignment.task) delete assignment.task.input;
+  expect(inputOf(assignment)).toBeUndefined();
+  expect(inputOf(message)).toBe(message.task?.input);
+});
+
 test("it can be changed", () => {
   const { assignment } = setup();
   assignment.attempt = 4;
@@ -106,11 +117,18 @@ test("fields that this version does not know are skipped in the answer, and kept
 });
 
 test("a task in two parts is put together", () => {
-  const part = toBinary(AssignmentSchema, create(AssignmentSchema, { task: { name: "later" } }));
-  const bytes = Buffer.concat([toBinary(AssignmentSchema, message), part]);
-  const answer = Buffer.concat([Buffer.from([0x0a, ...varint(bytes.length)]), bytes]);
-  const [assignment] = readAssignments(answer).assignments;
-  expect(assignment?.task).toMatchObject({ taskId: "t1", name: "later" });
+  const later = create(AssignmentSchema, { task: { name: "later" } });
+  const assignment = readOne(Buffer.concat([toBinary(AssignmentSchema, message), toBinary(AssignmentSchema, later)]));
+  expect(assignment.task).toMatchObject({ taskId: "t1", name: "later" });
+  expect(inputOf(assignment)).toEqual(message.task?.input);
+});
+
+test("of an input that comes twice, the last counts, as it does to the library", () => {
+  const again = create(TaskSchema, { input: { kind: { case: "boolValue", value: true } } });
+  const task = Buffer.concat([toBinary(TaskSchema, create(TaskSchema, message.task)), toBinary(TaskSchema, again)]);
+  const assignment = readOne(Buffer.from([0x0a, ...varint(task.length), ...task]));
+  expect(inputOf(assignment)).toEqual(again.input);
+  expect(assignment.task?.input).toEqual(again.input);
 });
 
 test("an answer that breaks off is refused", () => {
@@ -148,6 +166,13 @@ test.each([false, true])(
     ]);
   },
 );
+
+/** Reads the answer that holds one assignment, of these bytes. */
+function readOne(bytes: Uint8Array): Assignment {
+  const [assignment] = readAssignments(Buffer.from([0x0a, ...varint(bytes.length), ...bytes])).assignments;
+  if (!assignment) throw new Error("nothing was read");
+  return assignment;
+}
 
 /** Up to 2^14. */
 function varint(value: number): number[] {

@@ -9,7 +9,7 @@ import {
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
 import { AttemptAborted, type AttemptAbortReason } from "./attempt-aborted.ts";
 import { failureOf } from "./failure-of.ts";
-import { headOf, LazyAssignment } from "./lazy-assignment.ts";
+import { headOf, inputOf, LazyAssignment } from "./lazy-assignment.ts";
 import { NonRetryable } from "./task-error.ts";
 import type { Parents, TaskContext, TaskHandler } from "./task-handler.ts";
 
@@ -127,7 +127,7 @@ class AttemptContext implements TaskContext {
   }
 
   get input(): JsonValue | undefined {
-    return jsonOf(this.#attempt.assignment.task?.input);
+    return jsonOf(inputOf(this.#attempt.assignment));
   }
 
   get parents(): Parents {

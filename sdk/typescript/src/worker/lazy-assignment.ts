@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { fromBinary } from "@bufbuild/protobuf";
+import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Assignment, AssignmentSchema } from "../gen/millpond/v1/worker_pb.js";
 
 /** AssignmentHead is what a worker goes by, whatever its handler looks at. */
@@ -19,6 +20,17 @@ export function headOf(assignment: Assignment): AssignmentHead {
   };
 }
 
+/** inputOf is the input of an assignment's task, of a lazy one without decoding the rest: most handlers look at nothing else. */
+export function inputOf(assignment: Assignment): Value | undefined {
+  return assignment instanceof LazyAssignment ? assignment.input : assignment.task?.input;
+}
+
+/** Where the input stands in the bytes of an assignment. */
+export interface InputPlace {
+  readonly start: number;
+  readonly end: number;
+}
+
 type LazyField = Exclude<keyof Assignment, "$typeName" | "$unknown" | "attempt">;
 
 /**
@@ -34,19 +46,28 @@ export class LazyAssignment implements Assignment {
   declare parents: Assignment["parents"];
   declare traceContext: Assignment["traceContext"];
   readonly #head: AssignmentHead;
+  readonly #inputPlace: InputPlace | undefined;
   /** Until it is decoded. */
   #bytes: Uint8Array | undefined;
   #message: Assignment | undefined;
 
-  constructor(bytes: Uint8Array, head: AssignmentHead) {
+  constructor(bytes: Uint8Array, head: AssignmentHead, inputPlace: InputPlace | undefined) {
     this.#bytes = bytes;
     this.#head = head;
+    this.#inputPlace = inputPlace;
     this.attempt = head.attempt;
     for (const [name, accessor] of accessors) Object.defineProperty(this, name, accessor);
   }
 
   get head(): AssignmentHead {
     return this.#head;
+  }
+
+  get input(): Value | undefined {
+    // Once the message is there, it counts: a handler may have changed it.
+    if (this.#bytes === undefined) return this.#decoded().task?.input;
+    const place = this.#inputPlace;
+    return place && fromBinary(ValueSchema, this.#bytes.subarray(place.start, place.end));
   }
 
   get $unknown(): Assignment["$unknown"] {

@@ -3,12 +3,13 @@ import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { TaskSchema } from "../gen/millpond/v1/task_pb.js";
 import { type Assignment, AssignmentSchema } from "../gen/millpond/v1/worker_pb.js";
 import { type ClaimTasksResponse, ClaimTasksResponseSchema } from "../gen/millpond/v1/worker_service_pb.js";
-import { type AssignmentHead, LazyAssignment } from "./lazy-assignment.ts";
+import { LazyAssignment } from "./lazy-assignment.ts";
 
 const assignmentsField = ClaimTasksResponseSchema.field.assignments.number;
 const taskField = AssignmentSchema.field.task.number;
 const attemptField = AssignmentSchema.field.attempt.number;
 const taskIdField = TaskSchema.field.taskId.number;
+const inputField = TaskSchema.field.input.number;
 const kindField = TaskSchema.field.kind.number;
 
 /**
@@ -28,35 +29,54 @@ export function readAssignments(bytes: Uint8Array): ClaimTasksResponse {
   return response;
 }
 
+/** What is found on the way through an assignment. */
+interface Found {
+  taskId: string;
+  kind: string;
+  attempt: number;
+  inputStart: number;
+  inputEnd: number;
+  /** The task or its input comes in parts, which are for the library to put together. */
+  inParts: boolean;
+}
+
 function readAssignment(reader: BinaryReader, answer: Uint8Array, end: number): Assignment {
-  const bytes = answer.subarray(reader.pos, end);
-  const head = { taskId: "", kind: "", attempt: 0 };
-  let tasks = 0;
+  const start = reader.pos;
+  const bytes = answer.subarray(start, end);
+  const found: Found = { taskId: "", kind: "", attempt: 0, inputStart: 0, inputEnd: 0, inParts: false };
+  let hasTask = false;
   while (reader.pos < end) {
     const [field, wireType] = reader.tag();
-    if (field === attemptField && wireType === WireType.Varint) head.attempt = reader.int32();
+    if (field === attemptField && wireType === WireType.Varint) found.attempt = reader.int32();
     else if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
     else if (field === taskField) {
-      readTask(reader, head, endOf(reader, end));
-      tasks += 1;
+      found.inParts ||= hasTask;
+      hasTask = true;
+      readTask(reader, found, endOf(reader, end));
     } else reader.pos = endOf(reader, end);
   }
-  // A message in several parts is for the library to put together.
-  return tasks > 1 ? fromBinary(AssignmentSchema, bytes) : new LazyAssignment(bytes, head);
+  if (found.inParts) return fromBinary(AssignmentSchema, bytes);
+  const { taskId, kind, attempt, inputStart, inputEnd } = found;
+  const input = inputStart === 0 ? undefined : { start: inputStart - start, end: inputEnd - start };
+  return new LazyAssignment(bytes, { taskId, kind, attempt }, input);
 }
 
 /** Goes through all fields: of one that comes twice, the last counts. */
-function readTask(
-  reader: BinaryReader,
-  head: { -readonly [Name in keyof AssignmentHead]: AssignmentHead[Name] },
-  end: number,
-): void {
+function readTask(reader: BinaryReader, found: Found, end: number): void {
   while (reader.pos < end) {
     const [field, wireType] = reader.tag();
     if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
-    else if (field === taskIdField) head.taskId = reader.string();
-    else if (field === kindField) head.kind = reader.string();
-    else reader.pos = endOf(reader, end);
+    else if (field === taskIdField) found.taskId = reader.string();
+    else if (field === kindField) found.kind = reader.string();
+    else {
+      const fieldEnd = endOf(reader, end);
+      if (field === inputField) {
+        found.inParts ||= found.inputStart !== 0;
+        found.inputStart = reader.pos;
+        found.inputEnd = fieldEnd;
+      }
+      reader.pos = fieldEnd;
+    }
   }
 }
 
