@@ -43,12 +43,12 @@ export function withUnaryCalls(streams: Transport, options: UnaryTransportOption
     async unary(method, signal, timeoutMs, header, input, contextValues) {
       // As in connect: a deadline that is not positive is none.
       const deadlineMs = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
+      const [message, headers] = [create(method.input, input), requestHeader(true, deadlineMs, header)];
       const scope = new CallScope(signal, deadlineMs);
       const request: UnaryRequest = {
-        ...{ stream: false, service: method.parent, method, requestMethod: "POST" },
-        ...{ url: createMethodUrl(baseUrl, method), header: requestHeader(true, deadlineMs, header) },
-        ...{ signal: scope.signal, contextValues: contextValues ?? createContextValues() },
-        message: create(method.input, input),
+        ...{ stream: false, service: method.parent, method, requestMethod: "POST", message },
+        ...{ url: createMethodUrl(baseUrl, method), header: headers, signal: scope.signal },
+        contextValues: contextValues ?? createContextValues(),
       };
       try {
         // No interceptor answers with another type than the method's.

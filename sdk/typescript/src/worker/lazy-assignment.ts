@@ -36,7 +36,7 @@ type LazyField = Exclude<keyof Assignment, "$typeName" | "$unknown" | "attempt">
 /**
  * LazyAssignment is an Assignment that is decoded when somebody looks into it, which not every handler does: decoding costs a worker more than
  * all else about a task. Whoever looks finds the message: its fields are enumerable properties of its own, so that it can be copied, compared,
- * cloned and encoded.
+ * cloned and encoded. Its bytes must hold no field that this version does not know: those would have to be found to be copied.
  */
 export class LazyAssignment implements Assignment {
   readonly $typeName = "millpond.v1.Assignment";
@@ -68,14 +68,6 @@ export class LazyAssignment implements Assignment {
     if (this.#bytes === undefined) return this.#decoded().task?.input;
     const place = this.#inputPlace;
     return place && fromBinary(ValueSchema, this.#bytes.subarray(place.start, place.end));
-  }
-
-  get $unknown(): Assignment["$unknown"] {
-    return this.#decoded().$unknown;
-  }
-
-  set $unknown(value: Assignment["$unknown"]) {
-    Object.assign(this.#decoded(), { $unknown: value });
   }
 
   /** Lets go of the answer that it came in, which may be thousands of times as large. */

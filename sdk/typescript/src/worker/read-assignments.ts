@@ -6,6 +6,7 @@ import { type ClaimTasksResponse, ClaimTasksResponseSchema } from "../gen/millpo
 import { LazyAssignment } from "./lazy-assignment.ts";
 
 const assignmentsField = ClaimTasksResponseSchema.field.assignments.number;
+const knownFields: ReadonlySet<number> = new Set(AssignmentSchema.fields.map((field) => field.number));
 const taskField = AssignmentSchema.field.task.number;
 const attemptField = AssignmentSchema.field.attempt.number;
 const taskIdField = TaskSchema.field.taskId.number;
@@ -36,26 +37,27 @@ interface Found {
   attempt: number;
   inputStart: number;
   inputEnd: number;
-  /** The task or its input comes in parts, which are for the library to put together. */
-  inParts: boolean;
+  /** The task or its input comes in parts, or a field is not known: for the library to put together, and to keep. */
+  unusual: boolean;
 }
 
 function readAssignment(reader: BinaryReader, answer: Uint8Array, end: number): Assignment {
   const start = reader.pos;
   const bytes = answer.subarray(start, end);
-  const found: Found = { taskId: "", kind: "", attempt: 0, inputStart: 0, inputEnd: 0, inParts: false };
+  const found: Found = { taskId: "", kind: "", attempt: 0, inputStart: 0, inputEnd: 0, unusual: false };
   let hasTask = false;
   while (reader.pos < end) {
     const [field, wireType] = reader.tag();
+    found.unusual ||= !knownFields.has(field);
     if (field === attemptField && wireType === WireType.Varint) found.attempt = reader.int32();
     else if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
     else if (field === taskField) {
-      found.inParts ||= hasTask;
+      found.unusual ||= hasTask;
       hasTask = true;
       readTask(reader, found, endOf(reader, end));
     } else reader.pos = endOf(reader, end);
   }
-  if (found.inParts) return fromBinary(AssignmentSchema, bytes);
+  if (found.unusual) return fromBinary(AssignmentSchema, bytes);
   const { taskId, kind, attempt, inputStart, inputEnd } = found;
   const input = inputStart === 0 ? undefined : { start: inputStart - start, end: inputEnd - start };
   return new LazyAssignment(bytes, { taskId, kind, attempt }, input);
@@ -71,7 +73,7 @@ function readTask(reader: BinaryReader, found: Found, end: number): void {
     else {
       const fieldEnd = endOf(reader, end);
       if (field === inputField) {
-        found.inParts ||= found.inputStart !== 0;
+        found.unusual ||= found.inputStart !== 0;
         found.inputStart = reader.pos;
         found.inputEnd = fieldEnd;
       }
