@@ -312,18 +312,22 @@ test("a watcher sees the failure of an attempt at once, and the history agrees w
   const { kind, taskId } = await history.single({ retry: { maxAttempts: 4, initialBackoff: ms(0) } });
   const seen: string[] = [];
   const stop = new AbortController();
+  const open = Promise.withResolvers<void>();
   const watching = (async () => {
     const stream = server.client.events.watchEvents(
       { filter: { taskIds: [taskId] }, snapshot: true },
       { signal: stop.signal },
     );
     for await (const { message } of stream) {
+      // What fails before the snapshot is not told as an event.
+      open.resolve();
       if (message.case !== "events") continue;
       for (const { payload } of message.value.events)
         if (payload.case === "taskStatusChanged" && payload.value.failure !== undefined)
           seen.push(`${payload.value.attempt} ${payload.value.failure.message}`);
     }
-  })().catch(() => {});
+  })().catch(open.reject);
+  await open.promise;
   for (const n of [1, 2, 3, 4]) await history.fail(await history.claim(kind), { message: `try ${n}` });
   await eventually(async () => (seen.length >= 4 ? true : undefined), "all failures");
   stop.abort();
