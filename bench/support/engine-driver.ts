@@ -47,7 +47,7 @@ export async function openEngine(databaseUrl: string): Promise<EngineDriver> {
   return {
     async create(shape, tasks) {
       await createTasks(engine, {
-        ...{ requestId: undefined, bodyHash: Buffer.alloc(32), validateOnly: false },
+        ...{ requestId: undefined, bodyHash: Buffer.alloc(32), validateOnly: false, answers: "tasks" },
         target: {
           ...{ case: "newBatch", open: false, name: "bench", metadata: "{}", paused: false },
           ...{ onComplete: null, onCompleteCount: 0 },

@@ -2,27 +2,28 @@ import { type Duplicate, findDuplicates, type LookUp, lookUps, withoutDuplicates
 import type { DedupeMatcher } from "../domain/dedupe-matcher.ts";
 import { MillpondError } from "../domain/errors.ts";
 import type { NewTask } from "../domain/new-task.ts";
+import { PackedTasks } from "../domain/packed-tasks.ts";
 import type { Batch } from "../domain/task.ts";
 import { checkGraph, foreignKeys, type TaskGraph } from "../domain/task-graph.ts";
-import { DependencyCondition, Execution, TaskStatus } from "../domain/task-status.ts";
 import { getBatches } from "../store/batches.ts";
-import { createLargeGraph, type LargeGraph } from "../store/create-graphs.ts";
 import {
+  type AnsweredCounts,
   type AnsweredTask,
+  type CreatedGraph,
   createGraph,
   type NewBatchRow,
   type NewGraph,
-  type NewTaskRow,
 } from "../store/create-tasks.ts";
 import type { Writer } from "../store/database.ts";
 import { type DuplicateLookUp, findExisting } from "../store/duplicates.ts";
-import { formatMicros } from "../store/pg-types.ts";
 import { isAnswered, retryTaken } from "../store/requests.ts";
 import { getOpenBatchKeys, getTaskStates } from "../store/tasks.ts";
 import { distinctIds } from "./change-tasks.ts";
+import { createInParts, mayBeWrittenInParts, smallGraphTasksMax } from "./create-large-graph.ts";
 import type { Engine } from "./engine.ts";
 import { finish } from "./follow-ups.ts";
 import { isPlain } from "./group-creates.ts";
+import { taskRow } from "./task-row.ts";
 
 /** CreateTasks: a graph, in a new batch or into an open one. */
 export interface CreateTasks {
@@ -34,12 +35,16 @@ export interface CreateTasks {
     | { readonly case: "batch"; readonly batchId: bigint };
   readonly tasks: readonly NewTask[];
   readonly validateOnly: boolean;
+  /** What a repetition with the same request_id is told: what became of each task, or of how many. */
+  readonly answers: "tasks" | "counts";
 }
 
 /** What was created or found, tasks in the order of the request. */
 export interface CreatedTasks {
   readonly batch: Batch;
   readonly tasks: readonly AnsweredTask[];
+  /** There where it may be all that is known of them: of large graphs, and of earlier calls. */
+  readonly counts?: AnsweredCounts | undefined;
 }
 
 /**
@@ -59,6 +64,20 @@ export async function createTasks(engine: Engine, command: CreateTasks): Promise
 }
 
 async function tryCreateTasks(engine: Engine, command: CreateTasks): Promise<CreatedTasks> {
+  const { target, tasks } = command;
+  if (target.case === "newBatch" && tasks.length > smallGraphTasksMax && !command.validateOnly) {
+    const packed = mayBeWrittenInParts(tasks) ? PackedTasks.of(tasks) : undefined;
+    const created = packed && (await createInParts(engine, { ...command, target, tasks: packed }));
+    if (created !== undefined) return created;
+  }
+  const written = await writeWhole(engine, command);
+  if (command.validateOnly) return written;
+  if (!written.finished) await finish(engine, written);
+  return written.followUps.length === 0 ? written : asItStands(engine, written);
+}
+
+/** Writes a graph by one statement. */
+async function writeWhole(engine: Engine, command: CreateTasks): Promise<CreatedGraph> {
   const known = await knownKeys(engine, command);
   // A key that the batch has is no fault of a task that may turn out to be a duplicate: it is looked at again when that is known.
   const doubtful = new Set(command.tasks.filter((task) => task.dedupe.length > 0).map((task) => task.key));
@@ -71,19 +90,9 @@ async function tryCreateTasks(engine: Engine, command: CreateTasks): Promise<Cre
     wanted.map(({ place, matcher }) => command.tasks[place]?.dedupe[matcher] as DedupeMatcher),
   );
   const numbers = { queues, policies };
-  const written = await retryTaken(async () => {
+  return retryTaken(async () => {
     const ids = await engine.ids.take(command.tasks.length + 1);
     const whole = { engine, command, numbers, ids, duplicates: new Map(), places: command.tasks.map((_, n) => n) };
-    if (
-      wanted.length === 0 &&
-      !command.validateOnly &&
-      command.tasks.length > largeGraphTasks &&
-      isPlainGraph(command, graph)
-    ) {
-      const large = largeGraph({ ...whole, graph, tasks: command.tasks });
-      const created = await createLargeGraph(engine.db, large);
-      if (created !== undefined) return created;
-    }
     if (wanted.length === 0 && !command.validateOnly) {
       const rows = graphRow({ ...whole, graph, tasks: command.tasks });
       return isPlain(rows) ? engine.creates.submit(rows) : createGraph(engine.db, rows);
@@ -100,9 +109,6 @@ async function tryCreateTasks(engine: Engine, command: CreateTasks): Promise<Cre
   }).catch((error: unknown) => {
     throw nameParent(error, command);
   });
-  if (command.validateOnly) return written;
-  if (!written.finished) await finish(engine, written);
-  return written.followUps.length === 0 ? written : asItStands(engine, written);
 }
 
 /** What was created, as it stands after what followed from it. */
@@ -165,40 +171,19 @@ interface GraphRowInput {
   readonly graph: TaskGraph;
 }
 
-/** From so many tasks on, a graph is written in parts. */
-const largeGraphTasks = 5_000;
-
-/** As {@link isPlain}, of a graph whose rows have not been made. */
-function isPlainGraph({ target, tasks }: CreateTasks, graph: TaskGraph): boolean {
-  return (
-    target.case === "newBatch" &&
-    graph.late.every((edges) => edges.length === 0) &&
-    !tasks.some((task, n) => task.execution === Execution.JOIN && graph.inner[n]?.length === 0)
-  );
-}
-
-function largeGraph(input: GraphRowInput): LargeGraph {
-  const { engine, command, ids, graph } = input;
-  const target = command.target as Extract<CreateTasks["target"], { case: "newBatch" }>;
-  const idOf = new Array<bigint>(command.tasks.length);
-  for (const [n, index] of graph.order.entries()) idOf[index] = ids[n + 1] as bigint;
-  return {
-    request: { namespaceId: engine.namespaceId, requestId: command.requestId, bodyHash: command.bodyHash },
-    ...{ batchId: ids[0] as bigint, newBatch: target, open: target.open, size: command.tasks.length },
-    answer: command.tasks.map((_, place): AnsweredTask => {
-      const status = graph.inner[place]?.length === 0 ? TaskStatus.PENDING : TaskStatus.WAITING;
-      return { id: idOf[place] as bigint, status, deduplicated: false };
-    }),
-    rows: (from, to) => graph.order.slice(from, to).map((index) => taskRow(input, index, idOf)),
-  };
-}
-
-function graphRow(input: GraphRowInput): NewGraph {
-  const { engine, command, ids, graph, tasks, places, duplicates } = input;
+function graphRow({ engine, command, ids, graph, tasks, places, duplicates, numbers }: GraphRowInput): NewGraph {
   const { target } = command;
   const idOf = new Array<bigint>(tasks.length);
   for (const [n, index] of graph.order.entries()) idOf[index] = ids[n + 1] as bigint;
-  const rows = graph.order.map((index) => taskRow(input, index, idOf));
+  const source = {
+    graph,
+    taskAt: (index: number) => tasks[index] as NewTask,
+    traitsAt: (index: number) => tasks[index] as NewTask,
+    idAt: (index: number) => idOf[index] as bigint,
+    queueAt: (index: number) => numbers.queues[places[index] as number] as number,
+    policyAt: (index: number) => numbers.policies[places[index] as number] ?? null,
+  };
+  const rows = Array.from(graph.order, (index) => taskRow(source, index));
   const statusOf = new Map(rows.map((row) => [row.id, row.status]));
   const indexOf = new Map(places.map((place, index) => [place, index]));
   const answer = command.tasks.map((_, place): AnsweredTask => {
@@ -212,52 +197,11 @@ function graphRow(input: GraphRowInput): NewGraph {
     batchId: target.case === "newBatch" ? (ids[0] as bigint) : target.batchId,
     newBatch: target.case === "newBatch" ? target : undefined,
     open: target.case === "newBatch" ? target.open : true,
-    ...{ tasks: rows, answer },
+    ...{ tasks: rows, answer, answers: command.answers },
     lateEdges: graph.late.flatMap((edges, index) =>
       edges.map((edge) => ({ child: idOf[index] as bigint, parent: edge.parent, condition: edge.condition })),
     ),
   };
-}
-
-function taskRow({ numbers, places, tasks, graph }: GraphRowInput, index: number, idOf: readonly bigint[]): NewTaskRow {
-  const task = tasks[index] as NewTask;
-  const place = places[index] as number;
-  const inner = graph.inner[index] ?? [];
-  const late = graph.late[index] ?? [];
-  const children = graph.children[index] ?? [];
-  const parents = [...inner.map((edge) => idOf[edge.parent]), ...late.map((edge) => edge.parent)];
-  const { name, metadata, input, spec, execution, priority, expectedCount, unmetPolicy } = task;
-  return {
-    ...{ id: idOf[index] as bigint, queue: numbers.queues[place] as number, execution, priority },
-    status: parents.length === 0 ? TaskStatus.PENDING : TaskStatus.WAITING,
-    ...{ key: task.key === "" ? null : task.key, name, metadata, input, spec, expectedCount, unmetPolicy },
-    startTime: task.startTime === null ? null : formatMicros(task.startTime),
-    ...{ startTimeoutMs: task.startTimeoutMs, inactivityTimeoutMs: task.inactivityTimeoutMs },
-    ...{ executionTimeoutMs: task.executionTimeoutMs, totalTimeoutMs: task.totalTimeoutMs },
-    policy: numbers.policies[place] ?? null,
-    notifies: task.onSuccess | (task.onFailure << 5) | (task.onCancel << 10),
-    ...{ critical: task.critical, onlyForDependents: task.onlyForDependents },
-    serves: inner.some((edge) => tasks[edge.parent]?.onlyForDependents),
-    ...{ depsLeft: parents.length, dependents: children.length },
-    cascades: children.some(
-      ({ child, condition }) => condition === DependencyCondition.FAILURE || tasks[child]?.execution === Execution.JOIN,
-    ),
-    parents: arrayText(parents),
-    parentConditions: conditionsText([...inner, ...late]),
-    children: arrayText(children.map((edge) => idOf[edge.child])),
-    childConditions: conditionsText(children),
-  };
-}
-
-function arrayText(items: readonly unknown[]): string | null {
-  return items.length === 0 ? null : `{${items.join(",")}}`;
-}
-
-/** Conditions of edges; nothing where all of them are SUCCESS, as most are. */
-function conditionsText(edges: readonly { readonly condition: number }[]): string | null {
-  return edges.every((edge) => edge.condition === DependencyCondition.SUCCESS)
-    ? null
-    : arrayText(edges.map((edge) => edge.condition));
 }
 
 /** Says which dependency of the request named the task that does not exist. */

@@ -20,6 +20,7 @@ export interface LookUp {
 /** The look-ups that the matchers of some tasks ask for. A matcher of which a task lacks a field is none. */
 export function lookUps(tasks: readonly NewTask[]): LookUp[] {
   return tasks.flatMap((task, place) => {
+    if (task.dedupe.length === 0) return [];
     const metadata = parse(task.metadata);
     return task.dedupe.flatMap(({ fields }, matcher) => {
       const values = valuesOf(metadata, fields);

@@ -55,7 +55,7 @@ async function create_(deps: RpcDeps, request: CreateTasksRequest): Promise<Crea
         ? { case: "batch", batchId: decodeId(deps.ids, target.value, "BATCH_NOT_FOUND") }
         : { case: "newBatch", ...decodeNewBatch(target.value) },
     tasks: request.tasks.map((task, n) => decodeNewTask(task, `tasks[${n}]`, deps.ids)),
-    validateOnly: request.validateOnly,
+    ...{ validateOnly: request.validateOnly, answers: "tasks" },
   });
   const created = await nameMissing(target.case === "batchId" ? target.value : "", creating).catch((error: unknown) => {
     throw namingParent(deps.ids, error);

@@ -10,13 +10,15 @@ export interface UploadLimits {
 
 /** One upload, counted until it is disposed of. */
 export interface CountedUpload extends Disposable {
-  /** Counts one more part, before it is kept. Fails with LIMIT_EXCEEDED when it is more than the server takes. */
-  add(part: { readonly tasks: number; readonly dependencies: number; readonly bytes: number }): void;
+  /** Counts one more part, before its tasks are looked at. Fails with LIMIT_EXCEEDED when it is more than the server takes. */
+  add(part: { readonly tasks: number; readonly dependencies: number }): void;
+  /** Counts the bytes that the tasks of a part take, when they are known. Fails as `add` does. */
+  addBytes(bytes: number): void;
 }
 
 /** What a part counts for itself: a stream of empty ones comes to its end, too. */
 const bytesPerPart = 256;
-/** What a task and a dependency take in memory beside the bytes of their message. */
+/** What a task and a dependency take in memory beside their bytes, at most. */
 const bytesPerTask = 512;
 const bytesPerDependency = 96;
 const retryDelayMs = 5_000;
@@ -34,15 +36,18 @@ export class UploadBudget {
   open(): CountedUpload {
     let tasks = 0;
     let own = 0;
+    const addBytes = (bytes: number): void => {
+      if (own + bytes > this.#limits.bytesMax) throw tooLarge(this.#limits.bytesMax);
+      if (this.#held + bytes > this.#limits.bytesMax) throw busy(this.#limits.bytesMax);
+      own += bytes;
+      this.#held += bytes;
+    };
     return {
+      addBytes,
       add: (part) => {
         tasks += part.tasks;
         if (tasks > this.#limits.tasksMax) throw tooManyTasks(this.#limits.tasksMax);
-        const bytes = bytesPerPart + part.bytes + part.tasks * bytesPerTask + part.dependencies * bytesPerDependency;
-        if (own + bytes > this.#limits.bytesMax) throw tooLarge(this.#limits.bytesMax);
-        if (this.#held + bytes > this.#limits.bytesMax) throw busy(this.#limits.bytesMax);
-        own += bytes;
-        this.#held += bytes;
+        addBytes(bytesPerPart + part.tasks * bytesPerTask + part.dependencies * bytesPerDependency);
       },
       [Symbol.dispose]: () => {
         this.#held -= own;

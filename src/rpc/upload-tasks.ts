@@ -1,9 +1,9 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { type CreateTasks, createTasks } from "../commands/create-tasks.ts";
+import { type UploadTasks, uploadTasks as uploadTasksCommand } from "../commands/upload-tasks.ts";
 import { invalidField, MillpondError } from "../domain/errors.ts";
-import type { NewTask } from "../domain/new-task.ts";
+import { PackedTasks } from "../domain/packed-tasks.ts";
 import {
   type UploadTasksRequest,
   UploadTasksRequestSchema,
@@ -29,13 +29,13 @@ export async function uploadTasks(
 ): Promise<UploadTasksResponse> {
   using counted = deps.uploads.open();
   const { command, batchId } = await receive(deps, { requests, counted, signal: context.signal });
-  const created = await nameMissing(batchId, createTasks(deps.engine, command)).catch((error: unknown) => {
+  const uploading = nameMissing(batchId, uploadTasksCommand(deps.engine, command));
+  const { batch, created, deduplicated } = await uploading.catch((error: unknown) => {
     throw namingParent(deps.ids, error);
   });
   return create(UploadTasksResponseSchema, {
-    batch: encodeBatch(created.batch, deps.ids),
-    createdCount: BigInt(created.tasks.filter((task) => !task.deduplicated).length),
-    deduplicatedCount: BigInt(created.tasks.filter((task) => task.deduplicated).length),
+    batch: encodeBatch(batch, deps.ids),
+    ...{ createdCount: BigInt(created), deduplicatedCount: BigInt(deduplicated) },
   });
 }
 
@@ -49,13 +49,17 @@ interface Receiving {
 async function receive(
   deps: RpcDeps,
   { requests, counted, signal }: Receiving,
-): Promise<{ command: CreateTasks; batchId: string }> {
+): Promise<{ command: UploadTasks; batchId: string }> {
   const parts = requests[Symbol.asyncIterator]();
   const waiting = { idleMs: deps.uploadIdleMs, signal };
   const hash = createHash("sha256").update(UploadTasksRequestSchema.typeName);
-  const tasks: NewTask[] = [];
+  let bytes = 0;
+  const tasks = new PackedTasks((packed) => {
+    hash.update(packed);
+    bytes += packed.length;
+  });
   let first:
-    | { readonly requestId: string; readonly batchId: string; readonly target: CreateTasks["target"] }
+    | { readonly requestId: string; readonly batchId: string; readonly target: UploadTasks["target"] }
     | undefined;
   try {
     for (let n = 1; ; n += 1) {
@@ -64,10 +68,15 @@ async function receive(
       if (first === undefined) first = decodeFirst(deps, part);
       else refuseRepeated(part, n);
       const dependencies = part.tasks.reduce((sum, task) => sum + task.dependencies.length, 0);
-      counted.add({ tasks: part.tasks.length, dependencies, bytes: addToHash(hash, part) });
+      counted.add({ tasks: part.tasks.length, dependencies });
       const newBatch = part.target.case === "newBatch" ? part.target.value : undefined;
       checkWebhooks(deps.urlGuard, part.tasks, newBatch, tasks.length);
+      // The same tasks in other parts are another body.
+      const head = headBytes(part);
+      hash.update(head);
+      bytes = head.byteLength;
       for (const message of part.tasks) tasks.push(decodeNewTask(message, `tasks[${tasks.length}]`, deps.ids));
+      counted.addBytes(bytes);
     }
   } finally {
     // Not awaited: a part that has not come yet may never come.
@@ -79,14 +88,14 @@ async function receive(
     throw invalidField("request_id", "the stream has no message; the first says where the tasks go");
   const { requestId, batchId, target } = first;
   const request = { requestId: requestId === "" ? undefined : requestId, bodyHash: hash.digest() };
-  return { command: { ...request, target, tasks, validateOnly: false }, batchId };
+  return { command: { ...request, target, tasks }, batchId };
 }
 
 /** Reads what only the first message may say. */
 function decodeFirst(
   deps: RpcDeps,
   { requestId, target }: UploadTasksRequest,
-): { requestId: string; batchId: string; target: CreateTasks["target"] } {
+): { requestId: string; batchId: string; target: UploadTasks["target"] } {
   if (target.case === "batchId") {
     const batchId = decodeId(deps.ids, target.value, "BATCH_NOT_FOUND");
     return { requestId, batchId: target.value, target: { case: "batch", batchId } };
@@ -95,13 +104,14 @@ function decodeFirst(
   return { requestId, batchId: "", target: { case: "newBatch", ...decodeNewBatch(newBatch) } };
 }
 
-/** Adds a part with its length, so that the same tasks in other parts are another body. Answers the length. */
-function addToHash(hash: Hash, part: UploadTasksRequest): number {
-  const bytes = toBinary(UploadTasksRequestSchema, part);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.byteLength);
-  hash.update(length).update(bytes);
-  return bytes.byteLength;
+/** What a part says beside its tasks, and how many they are. */
+function headBytes({ requestId, target, tasks }: UploadTasksRequest): Buffer {
+  const bytes = toBinary(UploadTasksRequestSchema, create(UploadTasksRequestSchema, { requestId, target }));
+  const head = Buffer.alloc(8 + bytes.byteLength);
+  head.writeUInt32BE(bytes.byteLength, 0);
+  head.set(bytes, 4);
+  head.writeUInt32BE(tasks.length, 4 + bytes.byteLength);
+  return head;
 }
 
 function refuseRepeated({ requestId, target }: UploadTasksRequest, n: number): void {

@@ -4,9 +4,21 @@
  */
 export function arrayText(items: readonly unknown[]): string {
   if (items.length === 0) return "{}";
-  const parts = new Array<string>(items.length);
-  for (let n = 0; n < items.length; n += 1) parts[n] = elementText(items[n]);
-  return `{${parts.join(",")}}`;
+  const pieces: string[] = [];
+  for (let from = 0; from < items.length; from += itemsPerPiece) pieces.push(joinedTexts(items, from));
+  return pieces.length === 1 ? (pieces[0] as string) : pieces.join(",");
+}
+
+/** Of so many elements the texts are in memory at once, beside the whole. */
+const itemsPerPiece = 1_000;
+
+/** The texts of some elements; the brackets of the array are part of its first and last one, because a text that is put around another is copied with it. */
+function joinedTexts(items: readonly unknown[], from: number): string {
+  const texts = new Array<string>(Math.min(itemsPerPiece, items.length - from));
+  for (let n = 0; n < texts.length; n += 1) texts[n] = elementText(items[from + n]);
+  if (from === 0) texts[0] = `{${texts[0]}`;
+  if (from + texts.length === items.length) texts.push(`${texts.pop()}}`);
+  return texts.join(",");
 }
 
 function elementText(item: unknown): string {

@@ -2,8 +2,10 @@ import type { Place } from "../domain/places.ts";
 import type { Batch, Micros } from "../domain/task.ts";
 import { TaskStatus } from "../domain/task-status.ts";
 import {
+  type AnsweredTask,
   answerText,
   type CreatedGraph,
+  countsText,
   type NewBatchRow,
   type NewGraph,
   type NewTaskRow,
@@ -57,8 +59,11 @@ export async function createGraphs(
 }
 
 /** A large graph, whose rows are made as they are written. */
-export interface LargeGraph extends Omit<NewGraph, "tasks" | "lateEdges"> {
-  readonly size: number;
+export interface LargeGraph extends Omit<NewGraph, "tasks" | "lateEdges" | "answer" | "answers"> {
+  /** The ids of its tasks, in the order of the rows. */
+  readonly ids: readonly bigint[];
+  /** What the call, and a repetition, is told of each task; undefined: only how many were created. */
+  readonly answer: readonly AnsweredTask[] | undefined;
   /** The rows from a place in the order of ids to another one. */
   readonly rows: (from: number, to: number) => readonly NewTaskRow[];
 }
@@ -73,8 +78,8 @@ const finishStatement: Statement = {
   text: `select mp_finish_graphs(${Array.from({ length: 22 }, (_, n) => `$${n + 1}`).join(", ")})`,
 };
 
-/** Tasks of one statement. While it runs, the next ones are made ready. */
-const tasksPerPart = 5_000;
+/** Tasks of one statement. While it runs, the next ones are made ready: of so few, the texts are forgotten before the collector has moved them to where they would stay for long. */
+const tasksPerPart = 500;
 
 /**
  * Writes a large graph in parts, in one transaction: neither all of its rows nor one statement with all of them is ever in memory. Undefined: its request_id
@@ -82,6 +87,7 @@ const tasksPerPart = 5_000;
  */
 export function createLargeGraph(db: Database, graph: LargeGraph): Promise<CreatedGraph | undefined> {
   const { namespaceId, requestId } = graph.request;
+  const size = graph.ids.length;
   return db.transaction("commit", async (writer) => {
     const [begun] = await writer.write<{ o_answered: string[] | null; o_time: Micros }>(beginStatement, [
       namespaceId,
@@ -89,24 +95,12 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
     ]);
     if (begun === undefined || begun.o_answered !== null) return undefined;
     const time = formatMicros(begun.o_time);
-    const all = {
-      ids: [] as bigint[],
-      queues: [] as number[],
-      statuses: [] as number[],
-      expected: null as bigint | null,
-      attended: false,
-    };
+    const totals: Totals = { queues: [], statuses: [], waiting: 0, expected: null, attended: false };
     const readyQueues = new Set<number>();
     let writing: Promise<unknown> = Promise.resolve();
-    for (let from = 0; from < graph.size; from += tasksPerPart) {
-      const tasks = graph.rows(from, Math.min(from + tasksPerPart, graph.size));
-      for (const task of tasks) {
-        all.ids.push(task.id);
-        all.queues.push(task.queue);
-        all.statuses.push(task.status);
-        if (task.expectedCount !== null) all.expected = (all.expected ?? 0n) + task.expectedCount;
-        all.attended ||= isAttended(task);
-      }
+    for (let from = 0; from < size; from += tasksPerPart) {
+      const tasks = graph.rows(from, Math.min(from + tasksPerPart, size));
+      for (const task of tasks) addToTotals(totals, task);
       const columns = taskColumns({
         ...{ tasks, batchIds: Array<bigint>(tasks.length).fill(graph.batchId), places: [] },
         openBatchIds: Array<bigint | null>(tasks.length).fill(graph.open ? graph.batchId : null),
@@ -119,22 +113,52 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
       writing.catch(() => {});
     }
     await writing;
+    const { queues, statuses, waiting, expected, attended } = totals;
     const row: GraphRow = {
-      ...{ graph, batch: graph.newBatch as NewBatchRow, size: graph.size, running: 0, started: undefined },
-      waiting: all.statuses.filter((status) => status === TaskStatus.WAITING).length,
-      ...{ expected: all.expected, attended: all.attended },
+      ...{ graph, batch: graph.newBatch as NewBatchRow, size, waiting, running: 0, started: undefined },
+      ...{ answer: graph.answer ?? [], expected, attended },
+      keptAnswer: () => largeAnswerText(graph),
     };
-    const batchIds = Array<bigint>(graph.size).fill(graph.batchId);
-    const finish = [...graphColumns([row]), all.ids, batchIds, all.queues, all.statuses, null];
+    const batchIds = Array<bigint>(size).fill(graph.batchId);
+    const finish = [...graphColumns([row]), graph.ids, batchIds, queues, statuses, null];
     await writer.write(finishStatement, [namespaceId, time, ...finish]);
-    return { ...createdGraph(row, begun.o_time), readyQueues: [...readyQueues], finished: false };
+    return {
+      ...createdGraph(row, begun.o_time),
+      ...{ counts: { created: size, deduplicated: 0 }, readyQueues: [...readyQueues], finished: false },
+    };
   });
+}
+
+function largeAnswerText({ ids, answer }: LargeGraph): string {
+  return answer === undefined
+    ? countsText({ created: ids.length, deduplicated: 0 })
+    : answerText({ answer, answers: "tasks" });
+}
+
+/** What the end of a large graph says of all its tasks. */
+interface Totals {
+  readonly queues: number[];
+  readonly statuses: number[];
+  waiting: number;
+  expected: bigint | null;
+  attended: boolean;
+}
+
+function addToTotals(totals: Totals, task: NewTaskRow): void {
+  totals.queues.push(task.queue);
+  totals.statuses.push(task.status);
+  if (task.status === TaskStatus.WAITING) totals.waiting += 1;
+  if (task.expectedCount !== null) totals.expected = (totals.expected ?? 0n) + task.expectedCount;
+  totals.attended ||= isAttended(task);
 }
 
 /** What is written of a graph's batch. */
 interface GraphRow {
-  readonly graph: Omit<NewGraph, "tasks" | "lateEdges">;
+  readonly graph: Pick<NewGraph, "request" | "batchId" | "open">;
   readonly batch: NewBatchRow;
+  readonly answer: readonly AnsweredTask[];
+  /** What a repetition is told. */
+  readonly keptAnswer: () => string;
   readonly size: number;
   readonly waiting: number;
   readonly running: number;
@@ -150,7 +174,8 @@ function graphRow(graph: NewGraph, places: readonly (Place | undefined)[]): Grap
   const counted = tasks.filter((task) => task.expectedCount !== null);
   const started = new Set(tasks.flatMap((task, n) => (places[n] === undefined ? [] : [task.id])));
   return {
-    ...{ graph, batch: graph.newBatch as NewBatchRow, size: tasks.length, running: started.size },
+    ...{ graph, batch: graph.newBatch as NewBatchRow, size: tasks.length, running: started.size, answer: graph.answer },
+    keptAnswer: () => answerText(graph),
     started: started.size === 0 ? undefined : started,
     waiting: tasks.filter((task) => task.status === TaskStatus.WAITING).length,
     expected: counted.length === 0 ? null : counted.reduce((sum, task) => sum + (task.expectedCount as bigint), 0n),
@@ -171,7 +196,7 @@ function graphColumns(rows: readonly GraphRow[]): unknown[] {
     ...[column(({ waiting }) => waiting), column(({ running }) => running), sparse(({ expected }) => expected)],
     ...[orNull(attended, false), requestIds],
     requestIds === null ? null : column(({ graph }) => graph.request.bodyHash),
-    requestIds === null ? null : column(({ graph }) => answerText(graph.answer)),
+    requestIds === null ? null : column(({ keptAnswer }) => keptAnswer()),
   ];
 }
 
@@ -214,7 +239,7 @@ function orNull<T>(column: readonly T[], usualValue: T): readonly T[] | null {
 }
 
 function createdGraph(
-  { graph, batch, size, waiting, running, started, expected }: GraphRow,
+  { graph, batch, answer, size, waiting, running, started, expected }: GraphRow,
   time: Micros,
 ): CreatedGraph {
   const byStatus = Array<number>(9).fill(0);
@@ -228,7 +253,7 @@ function createdGraph(
   };
   const tasks =
     started === undefined
-      ? graph.answer
-      : graph.answer.map((task) => (started.has(task.id) ? { ...task, status: TaskStatus.RUNNING } : task));
+      ? answer
+      : answer.map((task) => (started.has(task.id) ? { ...task, status: TaskStatus.RUNNING } : task));
   return { batch: created, tasks, readyQueues: [], followUps: [], finished: true };
 }

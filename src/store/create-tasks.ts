@@ -1,7 +1,7 @@
 import { MillpondError } from "../domain/errors.ts";
 import type { Batch } from "../domain/task.ts";
 import { parseBatchJson } from "./batches.ts";
-import { type Statement, sqlState, violatedConstraint, type Writer } from "./database.ts";
+import { type Database, type Statement, sqlState, violatedConstraint, type Writer } from "./database.ts";
 import { type Outcome, type OutcomeRow, outcomeOf } from "./outcome.ts";
 import { checkReplay, type RequestKey } from "./requests.ts";
 
@@ -58,14 +58,22 @@ export interface AnsweredTask {
   readonly deduplicated: boolean;
 }
 
+/** What became of the tasks of a request, in numbers. */
+export interface AnsweredCounts {
+  readonly created: number;
+  readonly deduplicated: number;
+}
+
 /** A graph to be written: tasks in the order of their ids, and the edges onto tasks that exist. */
 export interface NewGraph {
   readonly request: RequestKey;
   readonly batchId: bigint;
   readonly newBatch: NewBatchRow | undefined;
   readonly open: boolean;
-  /** What a repetition of the call is told of each task of the request, in its order. */
+  /** What the call is told of each task of the request, in its order. */
   readonly answer: readonly AnsweredTask[];
+  /** What a repetition is told: the same, or no more than the numbers. */
+  readonly answers: "tasks" | "counts";
   readonly tasks: readonly NewTaskRow[];
   readonly lateEdges: readonly { readonly child: bigint; readonly parent: bigint; readonly condition: number }[];
 }
@@ -74,6 +82,8 @@ export interface NewGraph {
 export interface CreatedGraph extends Outcome {
   /** The tasks of the request, in its order, as they stand after the call. */
   readonly tasks: readonly AnsweredTask[];
+  /** There where it may be all that is known of them: of large graphs, and of earlier calls. */
+  readonly counts?: AnsweredCounts | undefined;
   readonly batch: Batch;
   /** Everybody has been told of the commit, and nothing is left to be done. */
   readonly finished?: boolean;
@@ -87,7 +97,7 @@ const createGraphStatement: Statement = {
 interface CreateRow extends OutcomeRow {
   o_result: {
     /** Of an earlier call with the same request_id. */
-    answer?: KeptAnswer[];
+    answer?: KeptAnswer[] | AnsweredCounts;
     moved: string[] | null;
     moved_to: number[] | null;
     batch: Record<string, unknown>;
@@ -121,20 +131,45 @@ export async function createGraph(writer: Writer, graph: NewGraph): Promise<Crea
     ...(["policy", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),
     ...(["critical", "onlyForDependents", "serves"] as const).map(sparse),
     ...[graph.newBatch?.paused ?? false, graph.newBatch?.onComplete ?? null, graph.newBatch?.onCompleteCount ?? 0],
-    graph.request.requestId === undefined ? null : answerText(graph.answer),
+    graph.request.requestId === undefined ? null : answerText(graph),
   ];
   const rows = await writer.write<CreateRow>(createGraphStatement, values).catch((error: unknown) => {
     throw explain(error);
   });
   const row = rows[0] as CreateRow;
   checkReplay(graph.request, row.o_replayed_hash);
-  const { answer, moved: ids, moved_to: statuses, batch } = row.o_result;
+  return { ...answered(row.o_result, graph.answer), ...outcomeOf(row) };
+}
+
+const keptAnswerStatement: Statement = {
+  name: "kept_answer",
+  text: `select result, body_hash from request
+    where namespace_id = $1 and request_id = $2 and create_time >= now() - interval '24 hours'`,
+};
+
+/** What an earlier call with the same request_id was answered; undefined: there was none. Fails with REQUEST_ID_REUSED. */
+export async function getCreatedGraph(db: Database, request: RequestKey): Promise<CreatedGraph | undefined> {
+  interface Row {
+    result: CreateRow["o_result"];
+    body_hash: Buffer;
+  }
+  const [row] = await db.read<Row>(keptAnswerStatement, [request.namespaceId, request.requestId]);
+  if (row === undefined) return undefined;
+  checkReplay(request, row.body_hash);
+  return { ...answered(row.result, []), readyQueues: [], followUps: [], finished: true };
+}
+
+function answered(
+  { answer, moved: ids, moved_to: statuses, batch }: CreateRow["o_result"],
+  asked: readonly AnsweredTask[],
+): Pick<CreatedGraph, "tasks" | "counts" | "batch"> {
+  if (answer !== undefined && !Array.isArray(answer))
+    return { tasks: [], counts: answer, batch: parseBatchJson(batch) };
   const moved = new Map((ids ?? []).map((id, n) => [BigInt(id), statuses?.[n]]));
-  const tasks = answer === undefined ? graph.answer : answer.map(answeredTask);
+  const tasks = answer === undefined ? asked : answer.map(answeredTask);
   return {
     tasks: moved.size === 0 ? tasks : tasks.map((task) => ({ ...task, status: moved.get(task.id) ?? task.status })),
     batch: parseBatchJson(batch),
-    ...outcomeOf(row),
   };
 }
 
@@ -148,8 +183,17 @@ export const usual = {
 
 type KeptAnswer = readonly [id: string, status: number, deduplicated: boolean];
 
-export function answerText(answer: readonly AnsweredTask[]): string {
-  return JSON.stringify(answer.map((task): KeptAnswer => [String(task.id), task.status, task.deduplicated]));
+/** Writes what a repetition is told of a graph's tasks. */
+export function answerText({ answer, answers }: Pick<NewGraph, "answer" | "answers">): string {
+  if (answers === "tasks")
+    return JSON.stringify(answer.map((task): KeptAnswer => [String(task.id), task.status, task.deduplicated]));
+  const deduplicated = answer.filter((task) => task.deduplicated).length;
+  return countsText({ created: answer.length - deduplicated, deduplicated });
+}
+
+/** Writes what a repetition is told where that is no more than the numbers. */
+export function countsText({ created, deduplicated }: AnsweredCounts): string {
+  return JSON.stringify({ created, deduplicated });
 }
 
 function answeredTask([id, status, deduplicated]: KeptAnswer): AnsweredTask {

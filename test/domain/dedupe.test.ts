@@ -189,9 +189,9 @@ describe("withoutDuplicates", () => {
       { place: 1, condition: SUCCESS },
       { place: 0, condition: SUCCESS },
     ]);
-    expect(checkGraph(tasks, new Map()).inner[2]).toEqual([
-      { parent: 1, condition: SUCCESS },
-      { parent: 0, condition: SUCCESS },
+    expect(checkGraph(tasks, new Map()).inner.of(2)).toEqual([
+      { place: 1, condition: SUCCESS },
+      { place: 0, condition: SUCCESS },
     ]);
   });
 
@@ -215,8 +215,8 @@ describe("withoutDuplicates", () => {
       ];
       const { tasks } = withoutDuplicates(all, findDuplicates(all, nothing), new Map());
       return checkGraph(tasks, new Map())
-        .inner.at(-1)
-        ?.map(({ condition }) => condition);
+        .inner.of(tasks.length - 1)
+        .map(({ condition }) => condition);
     };
     expect(combined(SUCCESS, SUCCESS)).toEqual([SUCCESS]);
     expect(combined(COMPLETED, SUCCESS)).toEqual([SUCCESS]);
@@ -241,7 +241,7 @@ describe("withoutDuplicates", () => {
     const all = [{ key: "a", ...one }, one, { key: "b", dependencies: edges("a", "there") }].map(task);
     const { tasks } = withoutDuplicates(all, findDuplicates(all, nothing), known);
     const { inner, late } = checkGraph(tasks, known);
-    expect([inner[1], late[1]]).toEqual([[{ parent: 0, condition: SUCCESS }], [{ parent: 9n, condition: SUCCESS }]]);
+    expect([inner.of(1), late[1]]).toEqual([[{ place: 0, condition: SUCCESS }], [{ parent: 9n, condition: SUCCESS }]]);
   });
 
   it("makes one edge of one by the key of an existing task and one by a duplicate of that", () => {

@@ -33,14 +33,17 @@ describe("a graph", () => {
       fc.property(anyDag, (nodes) => {
         const { order, inner, children, late } = checkGraph(nodes, none);
         expect([...order].sort((a, b) => a - b)).toEqual(nodes.map((_, n) => n));
-        const rank = new Map(order.map((place, n) => [place, n]));
-        const down = new Set(children.flatMap((edges, parent) => edges.map(({ child }) => `${parent} ${child}`)));
+        const rank = new Map([...order].map((place, n) => [place, n]));
+        const down = new Set(
+          nodes.flatMap((_, parent) => children.of(parent).map(({ place }) => `${parent} ${place}`)),
+        );
         let edges = 0;
-        for (const [child, parents] of inner.entries()) {
-          expect(parents.map(({ parent }) => nodes[parent]?.key)).toEqual(
+        for (const child of nodes.keys()) {
+          const parents = inner.of(child);
+          expect(parents.map(({ place: parent }) => nodes[parent]?.key)).toEqual(
             nodes[child]?.dependencies.map(({ key }) => key),
           );
-          for (const { parent } of parents) {
+          for (const { place: parent } of parents) {
             edges += 1;
             expect(rank.get(parent)).toBeLessThan(rank.get(child) ?? -1);
             expect(down.has(`${parent} ${child}`)).toBe(true);
@@ -61,7 +64,10 @@ describe("a graph", () => {
         const ancestors = [child];
         for (const place of ancestors)
           ancestors.push(
-            ...(inner[place] ?? []).map(({ parent }) => parent).filter((parent) => !ancestors.includes(parent)),
+            ...inner
+              .of(place)
+              .map((edge) => edge.place)
+              .filter((parent) => !ancestors.includes(parent)),
           );
         const top = ancestors.at(-1) ?? child;
         const closed = nodes.map((each, n) =>
@@ -98,7 +104,7 @@ describe("keys", () => {
     const known = new Map([["old", 7n]]);
     const { late, inner } = checkGraph([node("a", "old", "b"), node("b")], known);
     expect(late[0]).toEqual([{ parent: 7n, condition: 1 }]);
-    expect(inner[0]).toEqual([{ parent: 1, condition: 1 }]);
+    expect(inner.of(0)).toEqual([{ place: 1, condition: 1 }]);
     expect(refusal([node("a", "nobody")], known)).toMatchObject({
       reason: "UNKNOWN_DEPENDENCY",
       metadata: { dependency: "nobody" },

@@ -21,7 +21,7 @@ export function graphRows(graph: {
   });
   const array = (items: readonly bigint[]): string | null => (items.length === 0 ? null : `{${items.join(",")}}`);
   return {
-    ...{ ids, batchId, open: graph.open ?? false, answer: [] },
+    ...{ ids, batchId, open: graph.open ?? false, answer: [], answers: "tasks" },
     newBatch: { name: "batch", metadata: "{}", paused: false, onComplete: null, onCompleteCount: 0 },
     request: { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) },
     tasks: ids.map((id, place) => ({
