@@ -223,7 +223,7 @@ export const settingDefinitions = {
     kind: bytes({ min: 64 * kib, max: 64 * 1024 * mib }),
     default: 256 * mib,
     doc:
-      "What all unfinished UploadTasks calls of one server may hold together: the bytes of their messages, 512 more for each task " +
+      "What all unfinished UploadTasks calls of one server may hold together: the bytes of their tasks, 512 more for each task " +
       "and 96 for each dependency. What is more is answered RESOURCE_EXHAUSTED.",
   }),
 };

@@ -10,8 +10,8 @@ export interface UploadLimits {
 
 /** One upload, counted until it is disposed of. */
 export interface CountedUpload extends Disposable {
-  /** Counts one more part, before its tasks are looked at. Fails with LIMIT_EXCEEDED when it is more than the server takes. */
-  add(part: { readonly tasks: number; readonly dependencies: number }): void;
+  /** Counts one more part, or more of the last one, before its tasks are looked at. Fails with LIMIT_EXCEEDED when it is more than the server takes. */
+  add(part: { readonly isContinued: boolean; readonly tasks: number; readonly dependencies: number }): void;
   /** Counts the bytes that the tasks of a part take, when they are known. Fails as `add` does. */
   addBytes(bytes: number): void;
 }
@@ -47,7 +47,9 @@ export class UploadBudget {
       add: (part) => {
         tasks += part.tasks;
         if (tasks > this.#limits.tasksMax) throw tooManyTasks(this.#limits.tasksMax);
-        addBytes(bytesPerPart + part.tasks * bytesPerTask + part.dependencies * bytesPerDependency);
+        addBytes(
+          (part.isContinued ? 0 : bytesPerPart) + part.tasks * bytesPerTask + part.dependencies * bytesPerDependency,
+        );
       },
       [Symbol.dispose]: () => {
         this.#held -= own;

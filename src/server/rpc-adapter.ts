@@ -3,12 +3,14 @@ import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
+import { cutPartsKey } from "../rpc/cut-parts.ts";
 import { wireError } from "../rpc/wire-error.ts";
 import { type Call, callKey, openCall } from "./call.ts";
 import { diagnosableBodyBytesMax } from "./describe-decoding-error.ts";
 import { plainMessage } from "./grpc-message.ts";
 import { errorResponse, type HttpRouteResponse, send } from "./http-routes.ts";
 import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf } from "./node-http.ts";
+import { sliceParts } from "./slice-parts.ts";
 
 /** What {@link createRpcAdapter} works with. */
 export interface RpcAdapterOptions {
@@ -19,6 +21,8 @@ export interface RpcAdapterOptions {
   readonly newRequestId: () => string;
   /** How long a caller may take to send a request that is not a stream. */
   readonly requestTimeoutMs: number;
+  /** The largest request message, after decompression. */
+  readonly maxMessageBytes: number;
 }
 
 /**
@@ -55,10 +59,13 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
     return;
   }
   limitUpload(handler, exchange);
-  const values = createContextValues().set(callKey, call);
+  const cut = new Map<number, number>();
+  const values = createContextValues().set(callKey, call).set(cutPartsKey, cut);
+  const body = bodyOf(handler, exchange);
+  const field = fieldToSliceBy(handler, request);
   const answer = await handler({
     ...universalRequestFromNodeRequest(request, response, undefined, values),
-    body: bodyOf(handler, exchange),
+    body: field === undefined ? body : sliceParts(body, { ...options, field, cut }),
   });
   const explained = explainRefusal(handler, request, answer);
   if (explained !== undefined) {
@@ -68,6 +75,13 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
   }
   if (answer.trailer !== undefined) writePlainMessages(answer.trailer);
   await universalResponseToNodeResponse(answer, response);
+}
+
+/** The number of the list that makes the messages of a stream of requests large; undefined: there is none, or they are not Protobuf. */
+function fieldToSliceBy({ method }: UniversalHandler, request: NodeRequest): number | undefined {
+  if (method.methodKind !== "client_streaming") return undefined;
+  if (!/^application\/(grpc|grpc\+proto|connect\+proto)$/.test(request.headers["content-type"] ?? "")) return undefined;
+  return method.input.fields.find((field) => field.fieldKind === "list" && field.listKind === "message")?.number;
 }
 
 /** Lets the message of an error be encoded as {@link plainMessage} says, whenever the library sets it. */

@@ -1,5 +1,7 @@
-import { TaskStatus } from "@millpond/sdk";
-import { expect, test } from "vitest";
+import { createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { TaskService, TaskStatus } from "@millpond/sdk";
+import { describe, expect, test } from "vitest";
 import { checkInvariants } from "../support/check-invariants.ts";
 import { dependsOn, expectRefusal, newKind, sharedServer, type TaskInit } from "./shared-server.ts";
 
@@ -126,6 +128,78 @@ test("a large graph is refused where a small one is, and leaves nothing", async 
       await expectRefusal(server.client.tasks.createTasks({ tasks: bad }), { code: "InvalidArgument", reason });
   }
   expect(await server.rows()).toEqual(before);
+});
+
+describe("an upload in large parts", () => {
+  const transports: [string, () => Transport][] = [
+    ["gRPC", () => createGrpcTransport({ baseUrl: server.url })],
+    ["Connect", () => createConnectTransport({ baseUrl: server.url, httpVersion: "2" })],
+    [
+      "Connect with JSON",
+      () => createConnectTransport({ baseUrl: server.url, httpVersion: "2", useBinaryFormat: false }),
+    ],
+  ];
+  const first = { target: { case: "newBatch", value: { name: "uploaded", metadata: { x: "y" } } } } as const;
+
+  async function* streamOf(requestId: string, ...parts: TaskInit[][]) {
+    yield { ...first, requestId };
+    for (const tasks of parts) yield { tasks };
+  }
+
+  test("is one graph, and repeated by whichever protocol it is answered the same, with no more kept of it than numbers", async () => {
+    const kind = newKind();
+    const tasks = richTasks(5_500, kind);
+    const upload = (transport: Transport) =>
+      createClient(TaskService, transport).uploadTasks(
+        streamOf(`upload-${kind}`, tasks.slice(0, 3_000), tasks.slice(3_000)),
+      );
+    const answers = [];
+    for (const [, transport] of transports) answers.push(await upload(transport()));
+    expect(answers[0]).toMatchObject({ createdCount: 5_500n, deduplicatedCount: 0n, batch: { name: "uploaded" } });
+    for (const answer of answers) expect(answer).toEqual(answers[0]);
+    const [kept] = await server.query<{ answer: unknown }>(
+      "select result -> 'answer' answer from request where request_id = $1",
+      [`upload-${kind}`],
+    );
+    expect(kept?.answer).toEqual({ created: 5_500, deduplicated: 0 });
+    const other = streamOf(`upload-${kind}`, tasks.slice(0, 2_999), tasks.slice(2_999));
+    await expectRefusal(server.client.tasks.uploadTasks(other), { code: "AlreadyExists", reason: "REQUEST_ID_REUSED" });
+  });
+
+  test("is refused with the path of what is wrong, and leaves nothing", async () => {
+    const before = await server.rows();
+    const tasks = richTasks(6_000, newKind());
+    const wrongAt = (place: number, wrong: Partial<TaskInit>): TaskInit[] =>
+      tasks.map((task, n) => (n === place ? ({ ...task, ...wrong } as TaskInit) : task));
+    const wrong: [TaskInit[], string, string[]][] = [
+      [wrongAt(5_432, { name: "" }), "INVALID_FIELD", ["tasks[5432].name"]],
+      [wrongAt(5_432, { key: "NULL" }), "DUPLICATE_KEY", ["tasks[5432].key"]],
+      [
+        wrongAt(5_432, { dependencies: dependsOn("pad-1", "nobody") }),
+        "UNKNOWN_DEPENDENCY",
+        ["tasks[5432].dependencies[1].key"],
+      ],
+    ];
+    for (const [, transport] of transports) {
+      for (const [bad, reason, fields] of wrong) {
+        const client = createClient(TaskService, transport());
+        const call = client.uploadTasks(streamOf("", bad.slice(0, 2_500), bad.slice(2_500)));
+        await expectRefusal(call, { code: "InvalidArgument", reason, fields });
+      }
+    }
+    expect(await server.rows()).toEqual(before);
+  });
+
+  test("says by its number which message has what only the first may have", async () => {
+    async function* again() {
+      yield* streamOf("", richTasks(3_000, newKind()));
+      yield { requestId: "again" };
+    }
+    const { error } = await expectRefusal(server.client.tasks.uploadTasks(again()), {
+      ...{ code: "InvalidArgument", reason: "INVALID_FIELD", fields: ["request_id"] },
+    });
+    expect(error.message).toContain("message 3 ");
+  });
 });
 
 test("the tables are consistent after all of it", async () => {
