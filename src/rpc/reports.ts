@@ -1,23 +1,35 @@
+import { create } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
 import { type ItemResult, reportTasks } from "../commands/report-tasks.ts";
 import { MillpondError, notFound } from "../domain/errors.ts";
 import type { Report } from "../domain/report.ts";
-import type { ReportResult, TaskReport } from "../gen/millpond/v1/report_pb.ts";
+import type { TaskReport } from "../gen/millpond/v1/report_pb.ts";
+import {
+  type ReportTasksRequest,
+  type ReportTasksResponse,
+  ReportTasksResponseSchema,
+} from "../gen/millpond/v1/task_service_pb.ts";
 import { decodeReport, encodeItemResult } from "../wire/report.ts";
+import { writeReportResults } from "../wire/report-result-bytes.ts";
+import { isJsonCall } from "./is-json-call.ts";
 import { naming } from "./name-missing.ts";
 import { namesOf, type RpcDeps } from "./rpc-deps.ts";
 
-/** Decodes reports, applies them and encodes what became of each, in order. */
+/** ReportTasks: decodes reports, applies them and encodes what became of each, in order. */
 export async function applyReports(
   deps: RpcDeps,
-  messages: readonly TaskReport[],
-  options: { readonly brief?: boolean } = {},
-): Promise<ReportResult[]> {
-  const results = await takeReports(deps, messages, options);
+  { reports, brief }: ReportTasksRequest,
+  context: Pick<HandlerContext, "requestHeader">,
+): Promise<ReportTasksResponse> {
+  const results = await takeReports(deps, reports, { brief });
   const names = await namesOf(
     deps,
     results.flatMap((result) => result.state ?? []),
   );
-  return results.map((result) => encodeItemResult(result, names));
+  const response = create(ReportTasksResponseSchema);
+  if (isJsonCall(context)) response.results = results.map((result) => encodeItemResult(result, names));
+  else response.$unknown = writeReportResults(results, names);
+  return response;
 }
 
 /** Decodes and applies reports, each on its own: one that cannot be read or names no task harms no other. */

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { createTasks } from "../commands/create-tasks.ts";
 import { updateTask } from "../commands/update-task.ts";
 import { TaskSchema } from "../gen/millpond/v1/task_pb.ts";
@@ -19,12 +19,14 @@ import { getTask } from "../queries/get-task.ts";
 import { queuesOfKindsFilter } from "../queries/kinds-filter.ts";
 import { listTasks } from "../store/tasks.ts";
 import { encodeBatch } from "../wire/batch.ts";
+import { writeCreatedTasks } from "../wire/created-task-bytes.ts";
 import { decodeId, decodeNewBatch, decodeNewTask } from "../wire/new-task.ts";
 import { decodePage, encodePageToken } from "../wire/page-token.ts";
 import { encodeAttempt, encodeTask } from "../wire/task.ts";
 import { applyUpdate, checkEtag, decodeUpdateMask } from "../wire/task-update.ts";
 import { changeItems } from "./change-items.ts";
 import { checkWebhooks } from "./check-webhooks.ts";
+import { isJsonCall } from "./is-json-call.ts";
 import { filtersOf, listFilter } from "./list-filters.ts";
 import { nameMissing } from "./name-missing.ts";
 import { namingParent } from "./naming-parent.ts";
@@ -35,17 +37,21 @@ import { uploadTasks } from "./upload-tasks.ts";
 /** The RPCs of TaskService that this version has. */
 export function createTaskService(deps: RpcDeps): Partial<ServiceImpl<typeof TaskService>> {
   return {
-    createTasks: (request) => create_(deps, request),
+    createTasks: (request, context) => create_(deps, request, context),
     uploadTasks: (requests, context) => uploadTasks(deps, requests, context),
     getTask: (request) => get(deps, request.taskId),
     listTasks: (request) => list(deps, request),
     updateTask: (request) => update(deps, request),
-    reportTasks: async (request) => ({ results: await applyReports(deps, request.reports, { brief: request.brief }) }),
+    reportTasks: (request, context) => applyReports(deps, request, context),
     ...changeItems(deps),
   };
 }
 
-async function create_(deps: RpcDeps, request: CreateTasksRequest): Promise<CreateTasksResponse> {
+async function create_(
+  deps: RpcDeps,
+  request: CreateTasksRequest,
+  context: HandlerContext,
+): Promise<CreateTasksResponse> {
   const { target } = request;
   checkWebhooks(deps.urlGuard, request.tasks, target.case === "newBatch" ? target.value : undefined);
   const creating = createTasks(deps.engine, {
@@ -65,13 +71,14 @@ async function create_(deps: RpcDeps, request: CreateTasksRequest): Promise<Crea
   // What is found while nothing is created exists; what repeats an earlier task of the request would be new.
   const exists = (id: bigint): boolean =>
     !request.validateOnly || !created.tasks.some((task) => task.id === id && !task.deduplicated);
-  return create(CreateTasksResponseSchema, {
-    batch,
-    tasks: created.tasks.map(({ id, status, deduplicated }, n) => ({
-      ...{ key: request.tasks[n]?.key ?? "", status: status as never, deduplicated },
-      taskId: (deduplicated || !request.validateOnly) && exists(id) ? deps.ids.encode(id) : "",
-    })),
-  });
+  const tasks = created.tasks.map(({ id, status, deduplicated }, n) => ({
+    ...{ key: request.tasks[n]?.key ?? "", status: status as never, deduplicated },
+    taskId: (deduplicated || !request.validateOnly) && exists(id) ? deps.ids.encode(id) : "",
+  }));
+  if (isJsonCall(context)) return create(CreateTasksResponseSchema, { batch, tasks });
+  const response = create(CreateTasksResponseSchema, { batch });
+  response.$unknown = writeCreatedTasks(tasks);
+  return response;
 }
 
 async function get(deps: RpcDeps, taskId: string) {

@@ -17,6 +17,7 @@ import { writeAssignments } from "../wire/assignment-bytes.ts";
 import { encodeItemError } from "../wire/report.ts";
 import { encodeAssignment, type Names } from "../wire/task.ts";
 import { millisOf, timestamp } from "../wire/time.ts";
+import { isJsonCall } from "./is-json-call.ts";
 import { naming } from "./name-missing.ts";
 import { namesOf, type RpcDeps } from "./rpc-deps.ts";
 
@@ -72,8 +73,8 @@ function isGone({ aborted, reason }: AbortSignal): boolean {
 function encode(loaded: readonly LoadedAssignment[], names: Names, context: HandlerContext): ClaimTasksResponse {
   const response = create(ClaimTasksResponseSchema);
   if (loaded.length === 0) return response;
-  const isJson = context.requestHeader.get("content-type")?.includes("json") === true;
-  if (isJson) response.assignments = loaded.map(({ task, parents }) => encodeAssignment(task, parents, names));
+  if (isJsonCall(context))
+    response.assignments = loaded.map(({ task, parents }) => encodeAssignment(task, parents, names));
   else response.$unknown = [{ no: 1, wireType: WireType.LengthDelimited, data: writeAssignments(loaded, names) }];
   return response;
 }

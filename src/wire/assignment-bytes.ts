@@ -5,6 +5,9 @@ import { AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
 import { ProtoWriter } from "./proto-writer.ts";
 import { encodeAssignment, etagOf, type Names } from "./task.ts";
 
+/** What an assignment with little input comes to. */
+const bytesOfAssignment = 512;
+
 /**
  * Writes assignments as entries of `ClaimTasksResponse.assignments` (field 1), without its first tag: what a message with that one unknown field becomes. The same
  * as {@link encodeAssignment} and the library make, at a third of the cost: an assignment is handed out for every attempt. Tasks with settings that
@@ -14,7 +17,7 @@ export function writeAssignments(
   assignments: readonly { readonly task: Task; readonly parents: readonly Parent[] }[],
   names: Names,
 ): Uint8Array {
-  const writer = new ProtoWriter();
+  const writer = new ProtoWriter(assignments.length * bytesOfAssignment);
   for (const { task, parents } of assignments) {
     if (!isPlain(task)) {
       writer.bytes(1, toBinary(AssignmentSchema, encodeAssignment(task, parents, names)));

@@ -4,8 +4,13 @@
  * written by the library.
  */
 export class ProtoWriter {
-  #buffer = Buffer.allocUnsafe(64 * 1024);
+  #buffer: Buffer;
   #position = 0;
+
+  /** @param bytesExpected how much will be written, about */
+  constructor(bytesExpected = 64 * 1024) {
+    this.#buffer = Buffer.allocUnsafe(Math.max(bytesExpected, 256));
+  }
 
   /** What was written. The writer is not used after it. */
   finish(): Uint8Array {

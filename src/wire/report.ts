@@ -52,16 +52,16 @@ export function decodeReport(message: TaskReport, id: bigint, field: string): Re
   }
 }
 
-/** Writes what became of an item: the state of its task, or why it was refused. */
-export function encodeItemResult(
-  result: {
-    state: TaskState | undefined;
-    /** What is shown of a task whose state was not asked for. */
-    reported?: { id: bigint; status: number; attempt: number };
-    error: MillpondError | undefined;
-  },
-  names: Names,
-): ReportResult {
+/** What became of an item: the state of its task, or why it was refused. */
+export interface ItemOutcome {
+  readonly state: TaskState | undefined;
+  /** What is shown of a task whose state was not asked for. */
+  readonly reported?: { readonly id: bigint; readonly status: number; readonly attempt: number };
+  readonly error: MillpondError | undefined;
+}
+
+/** Writes what became of an item. */
+export function encodeItemResult(result: ItemOutcome, names: Names): ReportResult {
   const { state, reported, error } = result;
   if (error === undefined && state === undefined && reported !== undefined) {
     const { id, status, attempt } = reported;
