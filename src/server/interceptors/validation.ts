@@ -4,7 +4,14 @@ import type { Validator, Violation } from "@bufbuild/protovalidate";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { isUnavailable } from "../../rpc/services.ts";
 import { wireError } from "../../rpc/wire-error.ts";
+import { type ClearlyValid, createClearlyValid } from "../clearly-valid.ts";
 import { describeDecodingError } from "../describe-decoding-error.ts";
+
+/** The quick check, which knows what is valid, and the one that says what is not. */
+interface Checks {
+  readonly isClearlyValid: ClearlyValid;
+  readonly validator: Validator;
+}
 
 /** How many violations one answer lists. */
 const violationsMax = 100;
@@ -15,12 +22,13 @@ const violationsMax = 100;
  * once is one request in parts: the items of its lists are counted over all of its messages.
  * RPCs that this version does not have are let through to say so: nobody is asked to mend a request that cannot work.
  */
-export function validation(options: { validator: Validator }): Interceptor {
+export function validation({ validator }: { validator: Validator }): Interceptor {
+  const checks: Checks = { validator, isClearlyValid: createClearlyValid() };
   return (next) => (request) => {
     if (isUnavailable(request.method)) return next(request);
     if (!request.stream) {
       try {
-        validate(options.validator, request.method.input, request.message);
+        validate(checks, request.method.input, request.message);
       } catch (error) {
         return Promise.reject(error);
       }
@@ -28,19 +36,19 @@ export function validation(options: { validator: Validator }): Interceptor {
     }
     const { input, methodKind } = request.method;
     const isOneRequest = methodKind === "client_streaming";
-    return next({ ...request, message: validated(request.message, { input, isOneRequest, ...options }) });
+    return next({ ...request, message: validated(request.message, { input, isOneRequest, checks }) });
   };
 }
 
 async function* validated(
   messages: AsyncIterable<MessageShape<DescMessage>>,
-  options: { input: DescMessage; isOneRequest: boolean; validator: Validator },
+  options: { input: DescMessage; isOneRequest: boolean; checks: Checks },
 ): AsyncGenerator<MessageShape<DescMessage>> {
-  const { input, isOneRequest, validator } = options;
+  const { input, isOneRequest, checks } = options;
   const before = new Map<string, number>();
   try {
     for await (const message of messages) {
-      validate(validator, input, message, before);
+      validate(checks, input, message, before);
       if (isOneRequest) addItems(before, reflect(input, message));
       yield message;
     }
@@ -59,11 +67,12 @@ function addItems(before: Map<string, number>, message: ReflectMessage): void {
 }
 
 function validate(
-  validator: Validator,
+  { validator, isClearlyValid }: Checks,
   desc: DescMessage,
   message: MessageShape<DescMessage>,
   before: ReadonlyMap<string, number> = new Map(),
 ): void {
+  if (isClearlyValid(desc, message)) return;
   const result = validator.validate(desc, message);
   if (result.kind === "invalid") throw invalidRequest(result.violations, before);
   if (result.kind === "error") throw result.error;
