@@ -12,7 +12,6 @@
 const epochMs = Date.UTC(2025, 0, 1);
 const lowBits = 22n;
 const lowMask = (1 << 22) - 1;
-const lowMaskBig = BigInt(lowMask);
 const blockSize = 4096;
 
 /** What an {@link IdSource} needs from outside: the clock, and numbers of blocks that nobody else has. */
@@ -83,36 +82,79 @@ export interface IdCodec {
   decode(uuid: string): bigint | undefined;
 }
 
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-
 /** Makes the codec of a database from its salt (`instance.uuid_salt`). */
 export function createIdCodec(salt: bigint): IdCodec {
   const saltHigh = Number((salt >> 32n) & 0xffffffffn);
   const saltLow = Number(salt & 0xffffffffn);
+  /** One id at a time, as two halves: arithmetic with bigints makes one for each step. */
+  const halves = new DataView(new ArrayBuffer(8));
+  const firstOf = (ms: number, low: number) => mix(mix(saltHigh ^ low) ^ ms ^ Math.floor(ms / 0x100000000));
+  const secondOf = (ms: number, low: number, first: number) => mix(mix(saltLow ^ first) ^ low ^ ms);
   const encode = (id: bigint): string => {
-    const ms = Number(id >> lowBits);
-    const low = Number(id & lowMaskBig);
-    const first = mix(mix(saltHigh ^ low) ^ ms ^ Math.floor(ms / 0x100000000));
-    const second = mix(mix(saltLow ^ first) ^ low ^ ms);
+    halves.setBigUint64(0, id);
+    const lowHalf = halves.getUint32(4);
+    const ms = halves.getUint32(0) * 2 ** 10 + (lowHalf >>> 22);
+    const low = lowHalf & lowMask;
+    const first = firstOf(ms, low);
+    const second = secondOf(ms, low, first);
     const sinceMs = ms + epochMs;
-    const tail = (((second >>> 20) & 3) << 22) | low;
-    const randA = 0x7000 | (first & 0xfff);
-    const randB = 0x8000 | ((first >>> 12) & 0x3fff);
-    const randC = ((first >>> 26) << 18) | (second & 0x3ffff);
+    const [randA, randB, randC, tail] = [randAOf(first), randBOf(first), randCOf(first, second), tailOf(second, low)];
     return `${hex16(Math.floor(sinceMs / 0x100000000))}${hex16((sinceMs / 0x10000) & 0xffff)}-${hex16(sinceMs & 0xffff)}-${hex16(randA)}-${hex16(randB)}-${hex8(randC >>> 16)}${hex16(randC & 0xffff)}${hex8(tail >>> 16)}${hex16(tail & 0xffff)}`;
   };
   return {
     encode,
     decode: (text) => {
-      const uuid = text.toLowerCase();
-      if (!uuidPattern.test(uuid)) return undefined;
-      const ms = Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16) - epochMs;
-      if (ms < 0 || ms >= 2 ** 41) return undefined;
-      const low = Number.parseInt(uuid.slice(30), 16) & lowMask;
-      const id = (BigInt(ms) << lowBits) | BigInt(low);
-      return encode(id) === uuid ? id : undefined;
+      if (text.length !== 36) return undefined;
+      for (const place of [8, 13, 18, 23]) if (text.charCodeAt(place) !== dash) return undefined;
+      const ms = hexOf(text, 0, 8) * 2 ** 16 + hexOf(text, 9, 13) - epochMs;
+      const tail = hexOf(text, 30, 36);
+      // What is no hexadecimal number is NaN, which is in no range.
+      if (!(ms >= 0 && ms < 2 ** 41)) return undefined;
+      const low = tail & lowMask;
+      const first = firstOf(ms, low);
+      const second = secondOf(ms, low, first);
+      if (hexOf(text, 14, 18) !== randAOf(first) || hexOf(text, 19, 23) !== randBOf(first)) return undefined;
+      if (hexOf(text, 24, 30) !== randCOf(first, second) || tail !== tailOf(second, low)) return undefined;
+      halves.setUint32(0, Math.floor(ms / 2 ** 10));
+      halves.setUint32(4, (ms % 2 ** 10) * 2 ** 22 + low);
+      return halves.getBigUint64(0);
     },
   };
+}
+
+/** The parts of a UUID behind its time: the version, the variant and 52 bits that nobody can guess, around the 22 bits of the id. */
+function randAOf(first: number): number {
+  return 0x7000 | (first & 0xfff);
+}
+
+function randBOf(first: number): number {
+  return 0x8000 | ((first >>> 12) & 0x3fff);
+}
+
+function randCOf(first: number, second: number): number {
+  return ((first >>> 26) << 18) | (second & 0x3ffff);
+}
+
+function tailOf(second: number, low: number): number {
+  return (((second >>> 20) & 3) << 22) | low;
+}
+
+const dash = 0x2d;
+
+/** The number that hexadecimal digits of either case say; NaN where there are other characters. */
+function hexOf(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let n = from; n < to; n += 1) {
+    const code = text.charCodeAt(n);
+    const digit =
+      code >= 0x30 && code <= 0x39
+        ? code - 0x30
+        : (code | 0x20) >= 0x61 && (code | 0x20) <= 0x66
+          ? (code | 0x20) - 0x57
+          : Number.NaN;
+    value = value * 16 + digit;
+  }
+  return value;
 }
 
 /** The finalizer of MurmurHash3 (Austin Appleby, public domain): every bit of the input moves every bit of the output. */
