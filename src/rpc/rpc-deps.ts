@@ -33,12 +33,13 @@ export async function namesOf(
   return { ids: deps.ids, ...(await loadRowNames(deps.engine.dictionaries, rows)) };
 }
 
-/** A request_id as commands take it, with a hash of the message that carries it and of its type. */
+/** A request_id as commands take it, with a hash of the message that carries it, as the library writes it, and of its type. */
 export function requestKey<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc> & { readonly requestId: string },
+  bytesOf: () => Uint8Array = () => toBinary(schema, message),
 ): { requestId: string | undefined; bodyHash: Buffer } {
   if (message.requestId === "") return { requestId: undefined, bodyHash: Buffer.alloc(0) };
-  const bodyHash = createHash("sha256").update(schema.typeName).update(toBinary(schema, message)).digest();
+  const bodyHash = createHash("sha256").update(schema.typeName).update(bytesOf()).digest();
   return { requestId: message.requestId, bodyHash };
 }

@@ -19,6 +19,7 @@ import { getTask } from "../queries/get-task.ts";
 import { queuesOfKindsFilter } from "../queries/kinds-filter.ts";
 import { listTasks } from "../store/tasks.ts";
 import { encodeBatch } from "../wire/batch.ts";
+import { createTasksBytes } from "../wire/create-tasks-reader.ts";
 import { writeCreatedTasks } from "../wire/created-task-bytes.ts";
 import { decodeId, decodeNewBatch, decodeNewTask } from "../wire/new-task.ts";
 import { decodePage, encodePageToken } from "../wire/page-token.ts";
@@ -55,7 +56,7 @@ async function create_(
   const { target } = request;
   checkWebhooks(deps.urlGuard, request.tasks, target.case === "newBatch" ? target.value : undefined);
   const creating = createTasks(deps.engine, {
-    ...requestKey(CreateTasksRequestSchema, request),
+    ...requestKey(CreateTasksRequestSchema, request, () => createTasksBytes(request)),
     target:
       target.case === "batchId"
         ? { case: "batch", batchId: decodeId(deps.ids, target.value, "BATCH_NOT_FOUND") }

@@ -22,7 +22,7 @@ export const jsonBytesMax = {
  * How deep objects and lists may stand in each other. Protobuf libraries give up at 100 nested messages, an object in an object is three of
  * them, and answers and events wrap what was given in up to six: deeper JSON could be written, but not be read by a client.
  */
-const jsonDepthMax = 30;
+export const jsonDepthMax = 30;
 
 /** Writes a google.protobuf.Value as JSON text; absent: null. Refuses numbers that JSON does not have, and what is too large. */
 export function valueText(value: Value | undefined, bounds: JsonBounds): string | null {
@@ -43,6 +43,11 @@ export function structText(value: JsonValue | undefined, bounds: JsonBounds): st
   checkDepth(value, bounds.field);
   checkSearchable(value, bounds.field);
   return boundedText(value, bounds);
+}
+
+/** Whether a text is that short as JSON in UTF-8, which takes three bytes for a character of a text at most. */
+export function isWithin(text: string | null, bytesMax: number): boolean {
+  return text === null || text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax;
 }
 
 function boundedText(json: JsonValue, { field, bytesMax }: JsonBounds): string {

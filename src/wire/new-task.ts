@@ -15,7 +15,8 @@ import {
   type RetryPolicy as RetryPolicyMessage,
 } from "../gen/millpond/v1/task_pb.ts";
 import { WebhookSchema } from "../gen/millpond/v1/webhook_pb.ts";
-import { jsonBytesMax, structText, valueText } from "./json.ts";
+import { isWithin, jsonBytesMax, structText, valueText } from "./json.ts";
+import { ReadNewTask } from "./read-new-task.ts";
 import { microsOf, millisOf, nonZero } from "./time.ts";
 
 /** How long a start webhook may take to answer, where nothing is given. */
@@ -43,8 +44,7 @@ export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCod
     dependencies: message.dependencies.map((dependency, n) =>
       decodeDependency(dependency, `${field}.dependencies[${n}]`, ids),
     ),
-    metadata: structText(message.metadata, { field: `${field}.metadata`, bytesMax: jsonBytesMax.metadata }),
-    input: valueText(message.input, { field: `${field}.input`, bytesMax: jsonBytesMax.input }),
+    ...jsonParts(message, field),
     spec: specText(message),
     expectedCount: message.expectedCount ?? null,
     startTime: message.startTime === undefined ? null : microsOf(message.startTime),
@@ -56,6 +56,22 @@ export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCod
     dedupe: message.dedupe.map(decodeMatcher),
     ...{ onSuccess: message.onSuccess.length, onFailure: message.onFailure.length, onCancel: message.onCancel.length },
     ...{ critical: message.critical, onlyForDependents: message.onlyForDependents },
+  };
+}
+
+/** Metadata and input as JSON texts: those that were read as such, unless they are too large. */
+function jsonParts(message: NewTaskMessage, field: string): Pick<NewTask, "metadata" | "input"> {
+  const given = message instanceof ReadNewTask ? message : undefined;
+  const [metadata, input] = [given?.metadataText, given?.inputText];
+  return {
+    metadata:
+      metadata !== undefined && isWithin(metadata, jsonBytesMax.metadata)
+        ? metadata
+        : structText(message.metadata, { field: `${field}.metadata`, bytesMax: jsonBytesMax.metadata }),
+    input:
+      input !== undefined && isWithin(input, jsonBytesMax.input)
+        ? input
+        : valueText(message.input, { field: `${field}.input`, bytesMax: jsonBytesMax.input }),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   type UnaryRequest,
 } from "@connectrpc/connect";
 import { createMethodSerializationLookup, type UniversalHandlerOptions } from "@connectrpc/connect/protocol";
+import type { RequestReader } from "../../wire/request-readers.ts";
 import type { Next } from "../interceptors/observe-call.ts";
 import { type Exchange, exchangeKey, FastUnaryResponse } from "./exchange.ts";
 
@@ -50,6 +51,14 @@ export interface MessageCodec {
   encode(message: AnyMessage): Uint8Array;
 }
 
+/** Where methods are recorded, and how. */
+export interface RecordOptions {
+  readonly methods: Map<string, FastMethod>;
+  readonly options: RpcOptions;
+  /** Readers of requests that are faster than the library. Both take messages only that are no larger than `readMaxBytes`. */
+  readonly readers: ReadonlyMap<DescMessage, RequestReader>;
+}
+
 /** What the RPC library takes when it is not told: messages that leave are bounded by what Protobuf can hold. */
 const bytesMax = 0xffffffff;
 
@@ -57,13 +66,13 @@ const bytesMax = 0xffffffff;
  * Wraps a router so that the services that are registered with it fill the fast path's table too. Services with options of
  * their own and methods that take a stream are left to the RPC library.
  */
-export function recordMethods(
-  router: ConnectRouter,
-  { methods, options }: { methods: Map<string, FastMethod>; options: RpcOptions },
-): ConnectRouter {
+export function recordMethods(router: ConnectRouter, { methods, options, readers }: RecordOptions): ConnectRouter {
   const record = (spec: MethodImplSpec): void => {
     if (spec.kind !== "unary" && spec.kind !== "server_streaming") return;
-    methods.set(`/${spec.method.parent.typeName}/${spec.method.name}`, fastMethod(spec, options));
+    methods.set(
+      `/${spec.method.parent.typeName}/${spec.method.name}`,
+      fastMethod(spec, options, readers.get(spec.method.input)),
+    );
   };
   const recording: ConnectRouter = {
     handlers: router.handlers,
@@ -81,7 +90,11 @@ export function recordMethods(
   return recording;
 }
 
-function fastMethod(spec: Spec<"unary"> | Spec<"server_streaming">, options: RpcOptions): FastMethod {
+function fastMethod(
+  spec: Spec<"unary"> | Spec<"server_streaming">,
+  options: RpcOptions,
+  read: RequestReader | undefined,
+): FastMethod {
   const { readMaxBytes, jsonOptions } = options;
   const limits = { readMaxBytes: readMaxBytes ?? bytesMax, writeMaxBytes: bytesMax };
   const lookup = createMethodSerializationLookup(spec.method, undefined, jsonOptions, limits);
@@ -89,7 +102,11 @@ function fastMethod(spec: Spec<"unary"> | Spec<"server_streaming">, options: Rpc
     decode: lookup.getI(isBinary).parse,
     encode: lookup.getO(isBinary).serialize,
   });
-  const codecs = { binary: codec(true), json: codec(false) };
+  const [binary, json] = [codec(true), codec(false)];
+  const { decode } = binary;
+  // What the reader does not read is an error or too large, as the library says, or only unusual.
+  const reading = read === undefined ? decode : (bytes: Uint8Array) => read(bytes) ?? decode(bytes);
+  const codecs = { binary: { ...binary, decode: reading }, json };
   const around = (implementation: Next): Next => {
     const chain = options.interceptors.reduceRight((next, interceptor) => interceptor(next), implementation);
     return (request) => {

@@ -4,6 +4,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { contentTypeUnaryJson, contentTypeUnaryProto } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
+import { createRequestReaders } from "../../wire/request-readers.ts";
 import { openCall } from "../call.ts";
 import type { StreamHandler } from "../http2-front.ts";
 import { type NodeRequest, type NodeResponse, peerOfSocket } from "../node-http.ts";
@@ -54,6 +55,7 @@ export interface FastPath {
 export function createFastPath(options: FastPathOptions): FastPath {
   const { rpc } = options;
   const methods = new Map<string, FastMethod>();
+  const readers = createRequestReaders();
   const origins = new Origins();
   const peers = new WeakMap<Http2Session, string>();
   const parts: FastPathParts = {
@@ -88,7 +90,7 @@ export function createFastPath(options: FastPathOptions): FastPath {
   }
 
   return {
-    record: (router) => recordMethods(router, { methods, options: rpc }),
+    record: (router) => recordMethods(router, { methods, options: rpc, readers }),
     onStream(stream, headers) {
       const method = methods.get(headers[":path"] ?? "");
       if (method === undefined) return false;
