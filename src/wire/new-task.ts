@@ -125,6 +125,7 @@ function specText(message: NewTaskMessage): string | null {
     execution.case === undefined ||
     execution.case === "join" ||
     (execution.case === "worker" && Object.keys(execution.value.requiredLabels).length === 0);
+  if (isPlain && !hasSpec(message)) return null;
   const given = {
     startTimeout: nonZero(message.startTimeout),
     inactivityTimeout: nonZero(message.inactivityTimeout),
@@ -134,14 +135,26 @@ function specText(message: NewTaskMessage): string | null {
   };
   const fields = Object.entries(given).filter(([, value]) => value !== undefined);
   const { dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents } = message;
-  const lists = dedupe.length + onSuccess.length + onFailure.length + onCancel.length;
-  if (isPlain && fields.length + lists === 0 && !critical && !onlyForDependents) return null;
   const spec = create(NewTaskSchema, {
     ...(Object.fromEntries(fields) as Partial<typeof given>),
     ...(isPlain ? {} : { execution }),
     ...{ dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents },
   });
   return toJsonString(NewTaskSchema, spec);
+}
+
+function hasSpec(message: NewTaskMessage): boolean {
+  const { dedupe, onSuccess, onFailure, onCancel } = message;
+  return (
+    message.retry !== undefined ||
+    nonZero(message.startTimeout) !== undefined ||
+    nonZero(message.inactivityTimeout) !== undefined ||
+    nonZero(message.executionTimeout) !== undefined ||
+    nonZero(message.totalTimeout) !== undefined ||
+    dedupe.length + onSuccess.length + onFailure.length + onCancel.length > 0 ||
+    message.critical ||
+    message.onlyForDependents
+  );
 }
 
 /** Refuses parts of the contract that this version does not carry out: nothing that a client asks for is silently left out. */
