@@ -97,7 +97,7 @@ class ReadCreateTasks implements CreateTasksRequest {
 
 /**
  * createCreateTasksReader makes a reader of CreateTasksRequests that makes no message objects of what the tasks carry: the same message as the library's for who looks
- * at it, at a quarter of the cost. Undefined: it is for the library to read, or to say what is wrong with it.
+ * at it. Undefined: it is for the library to read, or to say what is wrong with it.
  */
 export function createCreateTasksReader(): (bytes: Uint8Array) => CreateTasksRequest | undefined {
   const json = new JsonTextReader();

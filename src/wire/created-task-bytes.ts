@@ -13,7 +13,7 @@ export interface CreatedTaskFields {
 /** An id of 36 bytes, a short key, and what else there is. */
 const bytesOfEntry = 64;
 
-/** Writes entries of `CreateTasksResponse.tasks` (field 2), as the library would: a graph has thousands, and as message objects they cost three times as much. */
+/** Writes entries of `CreateTasksResponse.tasks` (field 2), as the library would: a graph has thousands, and nobody looks at them as message objects. */
 export function writeCreatedTasks(tasks: readonly CreatedTaskFields[]): UnknownField[] {
   const writer = new ProtoWriter(tasks.length * bytesOfEntry);
   for (const { key, taskId, status, deduplicated } of tasks) {

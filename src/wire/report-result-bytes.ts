@@ -10,7 +10,7 @@ const bytesOfBriefResult = 50;
 
 /**
  * Writes results as entries of `ReportTasksResponse.results` (field 1), as {@link encodeItemResult} and the library make them. What a worker is told of a report
- * that was taken is three fields of Task's forty: a message object costs ten times what they do.
+ * that was taken is three fields of Task's forty: a message object has all of them.
  */
 export function writeReportResults(results: readonly ItemOutcome[], names: Names): UnknownField[] {
   const writer = new ProtoWriter(results.length * bytesOfBriefResult);

@@ -16,10 +16,12 @@ function clientOf(url: string) {
 describe("interceptors", () => {
   test("run in their named order, outermost first", async () => {
     const leaving: string[] = [];
+    // What is clearly valid is not shown to the validator.
+    const unclear = "no UUID";
     const defect = new Error("a rule that does not compile");
     const validator = {
       validate: vi.fn((_schema: unknown, message: { taskId?: string }) => {
-        if (message.taskId !== taskId) return { kind: "valid", message, error: undefined, violations: undefined };
+        if (message.taskId !== unclear) return { kind: "valid", message, error: undefined, violations: undefined };
         leaving.push("validation");
         throw defect;
       }),
@@ -45,7 +47,7 @@ describe("interceptors", () => {
       leaving.push("requestIdAndAccessLog");
       return push.apply(server.log, lines);
     };
-    expect((await errorOf(clientOf(server.url).getTask({ taskId }))).code).toBe(Code.DataLoss);
+    expect((await errorOf(clientOf(server.url).getTask({ taskId: unclear }))).code).toBe(Code.DataLoss);
     expect(leaving.toReversed()).toEqual([...interceptorOrder]);
     expect(server.log.find(({ msg }) => msg === "call")).toMatchObject({ code: "DATA_LOSS", level: 40 });
   });
