@@ -13,16 +13,20 @@ declare
   batch_statuses smallint[] := array(select (case when x then 2 else 1 end)::smallint from unnest(p_paused) x);
 begin
   insert into batch (id, namespace_id, create_time, name, metadata, on_complete)
-  select x.id, p_namespace, p_time, x.name, x.metadata::jsonb, x.on_complete from unnest(p_batches, p_batch_names, p_batch_metadatas, p_on_completes) x(id, name, metadata, on_complete);
+  select x.id, p_namespace, p_time, x.name, x.metadata::jsonb, x.on_complete from (
+    select unnest(p_batches) as id, unnest(p_batch_names) as name, unnest(p_batch_metadatas) as metadata, unnest(p_on_completes) as on_complete
+  ) x;
   insert into batch_state (batch_id, open, status, on_complete, attentive, total, waiting, running, pending, expected_count)
   select x.id, x.open, case when x.paused then 2 else 1 end, coalesce(x.on_complete, 0), coalesce(x.attentive, false), x.total, x.waiting, x.running,
     x.total - x.waiting - x.running, x.expected
-  from unnest(p_batches, p_open, p_paused, p_on_complete_counts, p_attentive, p_totals, p_waiting, p_running, p_batch_expected)
-    x(id, open, paused, on_complete, attentive, total, waiting, running, expected);
+  from (
+    select unnest(p_batches) as id, unnest(p_open) as open, unnest(p_paused) as paused, unnest(p_on_complete_counts) as on_complete, unnest(p_attentive) as attentive,
+      unnest(p_totals) as total, unnest(p_waiting) as waiting, unnest(p_running) as running, unnest(p_batch_expected) as expected
+  ) x;
   if true = any (p_paused) then
     insert into paused_batch (batch_id) select x.id from unnest(p_batches, p_paused) x(id, paused) where x.paused;
   end if;
-  insert into batch_queue (queue, batch_id) select distinct x.queue, x.batch_id from unnest(p_queues, p_batch_ids) x(queue, batch_id);
+  insert into batch_queue (queue, batch_id) select distinct x.queue, x.batch_id from (select unnest(p_queues) as queue, unnest(p_batch_ids) as batch_id) x;
   if p_workers is not null then
     select array_agg(x.id) as ids, array_agg(x.batch_id) as batch_ids, array_agg(x.queue) as queues, array_agg(x.worker) as workers, count(*)::integer as n
     into started from unnest(p_ids, p_batch_ids, p_queues, p_workers) x(id, batch_id, queue, worker) where x.worker is not null;

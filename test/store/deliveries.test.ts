@@ -264,7 +264,8 @@ it("looks at few rows of a large table, with plans that were made when it was sm
   await work();
   const after = await touched();
   expect(after.scans - before.scans).toBe(0);
-  expect(after.rows - before.rows).toBeLessThan(500);
+  // Far from 20,000; how much of what is gone still stands in the indexes depends on when they were vacuumed.
+  expect(after.rows - before.rows).toBeLessThan(5_000);
 });
 
 /** How many scans of whole tables there were, and how many rows scans of any kind have looked at. */

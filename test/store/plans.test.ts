@@ -466,7 +466,8 @@ function boundedChanges(): void {
       expect(listed).toEqual(costs(1000));
     }
     expect(await touched(() => listDeliveries(db, allDeliveries, newestPage))).toEqual(costs(2000));
-    expect(await touched(() => nextDeliveryDue(db))).toEqual(costs(200));
+    // What the deliveries were before stands in the index until it is vacuumed: up to three entries for each.
+    expect(await touched(() => nextDeliveryDue(db))).toEqual(costs(1000));
   });
 
   it("the history of a task and a part of a graph are read from their rows", async () => {
