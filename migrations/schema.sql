@@ -657,15 +657,16 @@ begin
   o_attempts := '{}';
   o_places := '{}';
   if pg_advisory_xact_lock_shared(7710, 1) is null then return; end if;
+  -- Taken is what this claim has removed from ready: a row that it sees may be gone, of a task that has been claimed and queued again meanwhile.
   loop
     if cardinality(p_queues) = 1 then
       with free as materialized (
         select r.ctid, r.id from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
         order by r.rank, r.id limit p_max for update of h skip locked
       ), gone as (
-        delete from ready where ctid = any (array(select ctid from free))
+        delete from ready where ctid = any (array(select ctid from free)) returning rank, id
       )
-      select array_agg(id), count(*), 0, exists (select from paused_batch) into taken, seen, heads, holds from free;
+      select array_agg(id order by rank, id), count(*), 0, exists (select from paused_batch) into taken, seen, heads, holds from gone;
     else
       -- Only what is taken is locked: the heads of all queues are more.
       with head as materialized (
@@ -677,9 +678,9 @@ begin
       ), gone as (
         delete from ready where ctid = any (array(
           select r.place from free cross join lateral (
-            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r))
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r)) returning rank, id
       )
-      select array_agg(id), count(*), (select count(*) from head), exists (select from paused_batch) into taken, seen, heads, holds from free;
+      select array_agg(id order by rank, id), count(*), (select count(*) from head), exists (select from paused_batch) into taken, seen, heads, holds from gone;
     end if;
     -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
     o_more := seen = p_max and exists (
