@@ -13,4 +13,5 @@ export const migrations: readonly NamedMigration[] = [
   { name: "0002-engine", load: async () => (await import("./0002-engine.ts")).EngineMigration },
   { name: "0003-speed", load: async () => (await import("./0003-speed.ts")).SpeedMigration },
   { name: "0004-lean", load: async () => (await import("./0004-lean.ts")).LeanMigration },
+  { name: "0005-rules", load: async () => (await import("./0005-rules.ts")).RulesMigration },
 ];

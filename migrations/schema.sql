@@ -45,10 +45,20 @@ create table batch_state (
   open boolean not null,
   on_complete smallint not null default 0,
   attentive boolean not null default false,
+  limited boolean not null default false,
   constraint batch_state_pkey PRIMARY KEY (batch_id),
   constraint batch_state_counts CHECK (LEAST(waiting, pending, claimed, running, paused, success, failure, canceled, skipped) >= 0 AND (waiting + pending + claimed + running + paused + success + failure + canceled + skipped) = total)
 ) with (
   fillfactor = 40
+);
+
+create table blocked (
+  lane bigint not null,
+  rank smallint not null,
+  id bigint not null,
+  batch_id bigint not null,
+  block_time timestamp with time zone not null,
+  constraint blocked_pkey PRIMARY KEY (lane, rank, id)
 );
 
 create table dedupe_key (
@@ -128,6 +138,17 @@ create table follow_up (
   constraint follow_up_kind_known CHECK (kind >= 1 AND kind <= 2)
 );
 
+create table holder (
+  task_id bigint not null,
+  lane bigint not null,
+  amount bigint not null,
+  hold_time timestamp with time zone not null,
+  constraint holder_pkey PRIMARY KEY (task_id)
+) with (
+  fillfactor = 80
+);
+CREATE INDEX holder_lane ON holder USING btree (lane, hold_time, task_id);
+
 create table instance (
   singleton boolean not null default true,
   uuid_salt bigint not null,
@@ -135,6 +156,27 @@ create table instance (
   create_time timestamp with time zone not null default now(),
   constraint instance_pkey PRIMARY KEY (singleton),
   constraint instance_singleton CHECK (singleton)
+);
+
+create table lane (
+  id bigint not null generated always as identity,
+  namespace_id integer not null,
+  queue integer not null,
+  rules integer[] not null,
+  keys bigint[] not null,
+  types smallint[] not null,
+  bounds bigint[] not null,
+  windows bigint[] not null,
+  has_capacity boolean not null,
+  digest text not null,
+  constraint lane_pkey PRIMARY KEY (id),
+  constraint lane_digest_key UNIQUE (digest)
+);
+
+create table lane_key (
+  key_id bigint not null,
+  lane bigint not null,
+  constraint lane_key_pkey PRIMARY KEY (key_id, lane)
 );
 
 create table migration (
@@ -156,6 +198,7 @@ create table parked (
   id bigint not null,
   queue integer not null,
   rank smallint not null,
+  lane bigint,
   constraint parked_pkey PRIMARY KEY (batch_id, id)
 );
 
@@ -176,12 +219,22 @@ create table queue (
 );
 CREATE UNIQUE INDEX queue_natural_key ON queue USING btree (namespace_id, kind, execution, md5(labels::text));
 
+create table rate_start (
+  key_id bigint not null,
+  start_time timestamp with time zone not null,
+  id bigint not null generated always as identity,
+  starts integer not null,
+  constraint rate_start_pkey PRIMARY KEY (key_id, start_time, id)
+);
+
 create table ready (
   queue integer not null,
   rank smallint not null,
   id bigint not null,
+  lane bigint,
   constraint ready_pkey PRIMARY KEY (queue, rank, id)
 );
+CREATE INDEX ready_lane ON ready USING btree (lane) WHERE lane IS NOT NULL;
 
 create table request (
   namespace_id integer not null,
@@ -207,6 +260,51 @@ create table retry_policy (
   constraint retry_policy_pkey PRIMARY KEY (id),
   constraint retry_policy_digest_key UNIQUE (digest),
   constraint retry_policy_attempts CHECK (max_attempts >= 1)
+);
+
+create table rule (
+  id integer not null generated always as identity,
+  namespace_id integer not null,
+  name text not null,
+  kind text not null,
+  fields text[] not null,
+  type smallint not null,
+  bound bigint not null,
+  window_ms bigint not null default 0,
+  digest text not null,
+  constraint rule_pkey PRIMARY KEY (id),
+  constraint rule_digest_key UNIQUE (namespace_id, digest),
+  constraint rule_namespace_fkey FOREIGN KEY (namespace_id) REFERENCES namespace(id),
+  constraint rule_bound_positive CHECK (bound >= 1),
+  constraint rule_type_known CHECK (type >= 1 AND type <= 3),
+  constraint rule_window CHECK ((type = 3) = (window_ms > 0))
+);
+
+create table rule_alarm (
+  due timestamp with time zone not null,
+  key_id bigint not null,
+  constraint rule_alarm_pkey PRIMARY KEY (due, key_id)
+);
+
+create table rule_key (
+  id bigint not null generated always as identity,
+  namespace_id integer not null,
+  type smallint not null,
+  window_ms bigint not null default 0,
+  kind text not null,
+  key text not null,
+  constraint rule_key_pkey PRIMARY KEY (id)
+);
+CREATE INDEX rule_key_kind ON rule_key USING btree (namespace_id, kind, id);
+CREATE UNIQUE INDEX rule_key_natural_key ON rule_key USING btree (namespace_id, type, window_ms, md5(key));
+
+create table rule_usage (
+  key_id bigint not null,
+  in_use bigint not null default 0,
+  constraint rule_usage_pkey PRIMARY KEY (key_id),
+  constraint rule_usage_not_negative CHECK (in_use >= 0)
+) with (
+  fillfactor = 40
 );
 
 create table task (
@@ -288,6 +386,7 @@ create table task_state (
   critical boolean not null default false,
   only_for_dependents boolean not null default false,
   serves boolean not null default false,
+  lane bigint,
   constraint task_state_pkey PRIMARY KEY (id),
   constraint task_state_deps_left CHECK (deps_left >= 0)
 ) with (
@@ -346,6 +445,133 @@ begin
   perform pg_advisory_xact_lock(7710, 2);
   insert into dedupe_shape (namespace_id, kind, fields, filled_below)
   select distinct p_namespace, x.kind, x.fields::text[], coalesce((select max(id) + 1 from task), 0) from unnest(p_kinds, p_fields) x(kind, fields) on conflict do nothing;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_add_lanes(p_namespace integer, p_queues integer[], p_rules text[], p_keys text[], p_digests text[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with added as (
+    insert into lane (namespace_id, queue, rules, keys, types, bounds, windows, has_capacity, digest)
+    select p_namespace, x.queue, x.rules::integer[], x.keys::bigint[], r.types, r.bounds, r.windows, 2 = any (r.types), x.digest
+    from unnest(p_queues, p_rules, p_keys, p_digests) x(queue, rules, keys, digest) cross join lateral (
+      select array_agg(rule.type order by y.n) as types, array_agg(rule.bound order by y.n) as bounds, array_agg(rule.window_ms order by y.n) as windows
+      from unnest(x.rules::integer[]) with ordinality y(id, n) join rule on rule.id = any (array[y.id])) r
+    order by x.digest on conflict do nothing returning id, keys
+  )
+  insert into lane_key (key_id, lane) select distinct k.key, added.id from added cross join lateral unnest(added.keys) k(key);
+  return array(select l.id from unnest(p_digests) with ordinality x(digest, n) join lane l on l.digest = any (array[x.digest]) order by x.n);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_add_rule_keys(p_namespace integer, p_types smallint[], p_windows bigint[], p_kinds text[], p_keys text[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with added as (
+    insert into rule_key (namespace_id, type, window_ms, kind, key)
+    select p_namespace, x.type, x.window_ms, x.kind, x.key from unnest(p_types, p_windows, p_kinds, p_keys) x(type, window_ms, kind, key)
+    order by x.type, x.window_ms, md5(x.key) on conflict do nothing returning id
+  )
+  insert into rule_usage (key_id) select id from added;
+  return array(select k.id from unnest(p_types, p_windows, p_keys) with ordinality x(type, window_ms, key, n)
+    join rule_key k on k.namespace_id = p_namespace and k.type = x.type and k.window_ms = x.window_ms and md5(k.key) = any (array[md5(x.key)]) order by x.n);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_add_rules(p_namespace integer, p_names text[], p_kinds text[], p_fields text[], p_types smallint[], p_bounds bigint[], p_windows bigint[], p_digests text[])
+ RETURNS integer[]
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into rule (namespace_id, name, kind, fields, type, bound, window_ms, digest)
+  select p_namespace, x.name, x.kind, array(select jsonb_array_elements_text(x.fields::jsonb)), x.type, x.bound, x.window_ms, x.digest
+  from unnest(p_names, p_kinds, p_fields, p_types, p_bounds, p_windows, p_digests) x(name, kind, fields, type, bound, window_ms, digest)
+  order by x.digest on conflict do nothing;
+  return array(select r.id from unnest(p_digests) with ordinality x(digest, n)
+    join rule r on r.namespace_id = p_namespace and r.digest = any (array[x.digest]) order by x.n);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_admit(p_ids bigint[], p_time timestamp with time zone, OUT o_ids bigint[], OUT o_blocked bigint[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  all_keys bigint[];
+  used bigint[];
+  bounds_fit boolean;
+  c record;
+  fits boolean;
+  place integer;
+begin
+  o_blocked := '{}';
+  perform from batch_state b where b.batch_id = any (array(select h.batch_id from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]))) order by b.batch_id for update;
+  all_keys := array(
+    select distinct k.key from (select distinct h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null) x
+      join lane l on l.id = any (array[x.lane]) cross join lateral unnest(l.keys) k(key) order by k.key);
+  perform from rule_usage u where u.key_id = any (all_keys) order by u.key_id for update;
+  -- Starts that have left their windows.
+  with old as (
+    delete from rate_start where ctid = any (array(
+      select s.place from unnest(all_keys) x(key) join rule_key k on k.id = any (array[x.key]) cross join lateral (
+        select r.ctid as place from rate_start r where r.key_id = k.id and r.start_time <= p_time - k.window_ms * interval '1 millisecond' offset 0) s
+      where k.window_ms > 0)) returning key_id, starts
+  )
+  update rule_usage u set in_use = u.in_use - o.starts from (select key_id, sum(starts)::bigint as starts from old group by key_id) o where u.key_id = any (array[o.key_id]);
+
+  -- All of them, if there is room for all.
+  with want as materialized (
+    select h.lane, count(*) as holders, sum(case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end) as work
+    from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane]) group by h.lane
+  ), share as materialized (
+    select k.key, k.type, min(k.bound) as bound, sum(w.holders) as holders, sum(w.work) as work
+    from want w join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.types, l.bounds) k(key, type, bound) group by k.key, k.type order by k.key
+  ), fit as (
+    select bool_and(case when s.type = 2 then u.in_use < s.bound and (s.holders = 1 or u.in_use + s.work <= s.bound) else u.in_use + s.holders <= s.bound end) as all_fit
+    from share s join rule_usage u on u.key_id = any (array[s.key])
+  )
+  select coalesce(all_fit, true) into bounds_fit from fit;
+  if bounds_fit then
+    o_ids := p_ids;
+  else
+    o_ids := '{}';
+    used := array(select u.in_use from unnest(all_keys) with ordinality k(key, n) join rule_usage u on u.key_id = any (array[k.key]) order by k.n);
+    for c in
+      select h.id, l.keys, l.types, l.bounds,
+        case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end as work_left
+      from unnest(p_ids) with ordinality x(id, n) join task_state h on h.id = any (array[x.id]) left join lane l on l.id = any (array[h.lane]) order by x.n
+    loop
+      fits := true;
+      for n in 1 .. coalesce(cardinality(c.keys), 0) loop
+        fits := fits and used[array_position(all_keys, c.keys[n])] < c.bounds[n];
+      end loop;
+      if fits then
+        o_ids := o_ids || c.id;
+        for n in 1 .. coalesce(cardinality(c.keys), 0) loop
+          place := array_position(all_keys, c.keys[n]);
+          used[place] := used[place] + case when c.types[n] = 2 then c.work_left else 1 end;
+        end loop;
+      else
+        o_blocked := o_blocked || c.id;
+      end if;
+    end loop;
+    insert into blocked (lane, rank, id, batch_id, block_time)
+    select h.lane, -h.priority, h.id, h.batch_id, p_time from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id]) on conflict do nothing;
+  end if;
+
+  with want as materialized (
+    select h.lane, count(*) as holders, sum(case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end) as work
+    from unnest(o_ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane]) group by h.lane
+  ), share as materialized (
+    select k.key, k.type, sum(case when k.type = 2 then w.work else w.holders end)::bigint as taken
+    from want w join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key, k.type order by k.key
+  ), started as (
+    insert into rate_start (key_id, start_time, starts) select key, p_time, taken from share where type = 3
+  )
+  update rule_usage u set in_use = u.in_use + s.taken from share s where u.key_id = any (array[s.key]);
+  if cardinality(o_blocked) > 0 then
+    perform mp_set_alarms(array(select distinct h.lane from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id])), p_time);
+  end if;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[], p_stopped bigint DEFAULT NULL::bigint, OUT o_follow_ups bigint[], OUT o_wake boolean)
@@ -407,17 +633,22 @@ begin
       skipped = b.skipped + d.skipped,
       prior_status = 0
     from delta d where b.batch_id = any (array[d.batch_id])
-    returning b.batch_id, b.failure, b.canceled, b.attentive,
+    returning b.batch_id, b.failure, b.canceled, b.attentive, b.limited,
       b.status in (1, 2) and (b.batch_id = p_stopped or (not b.open and b.waiting + b.pending + b.claimed + b.running + b.paused = 0)) is true as ends
   )
   select array_agg(batch_id order by batch_id) filter (where ends) ids,
     array_agg((case when batch_id = p_stopped then 5 when failure > 0 then 4 when canceled > 0 then 5 else 3 end)::smallint order by batch_id) filter (where ends) statuses,
-    array_agg(batch_id) filter (where attentive) attentive
+    array_agg(batch_id) filter (where attentive) attentive, bool_or(limited) as limited
   into touched from applied;
 
   if touched.attentive is not null then
     select * into o_follow_ups, o_wake from mp_attend(row(mp_fill(p.types, size), mp_fill(p.batch_ids, size), p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size),
       mp_fill(p.attempts, size), null, null, null, null)::mp_changes, touched.attentive);
+  end if;
+
+  if touched.limited or 4 = any (p.types) then
+    perform mp_apply_rules(row(mp_fill(p.types, size), null, p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size), null, null, null, null, null)::mp_changes,
+      clock_timestamp());
   end if;
 
   if touched.ids is not null then
@@ -447,6 +678,58 @@ begin
     values (nextval('event_seq'), clock_timestamp(), p.types, p.batch_ids, p.task_ids, p.from_statuses, p.to_statuses,
       coalesce(mp_trim(p.attempts), '{0}'), coalesce(mp_trim(p.queues), '{0}'), coalesce(mp_trim(p.workers), '{0}'), p.success_counts, p.failure_counts);
   end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  given record;
+  freed bigint[];
+begin
+  with change as materialized (
+    select * from unnest(p.task_ids, p.types, p.from_statuses, p.to_statuses) c(id, type, f, t) where c.type in (1, 2, 3, 4, 7)
+  ), leaver as (
+    select h.place from change c cross join lateral (select q.ctid as place from holder q where q.task_id = c.id offset 0) h
+    where c.type <> 4 and c.f in (3, 4) and c.t not in (3, 4)
+  ), gone as (
+    delete from holder where ctid = any (array(select place from leaver)) returning lane, amount
+  ), counted as materialized (
+    select h.task_id, h.lane, h.amount, mp_work_left(t.expected_count, s.success_count, s.failure_count) as work_left
+    from (select distinct id from change where type = 4) c cross join lateral (select q.task_id, q.lane, q.amount from holder q where q.task_id = c.id offset 0) h
+      join task t on t.id = any (array[c.id]) join task_state s on s.id = any (array[c.id])
+    where s.status in (3, 4)
+  ), shrunk as (
+    update holder h set amount = c.work_left from counted c where h.task_id = any (array[c.task_id]) and c.work_left < c.amount
+  ), back as (
+    select lane, 1 as holders, amount from gone
+    union all
+    select lane, 0, amount - work_left from counted where work_left < amount
+  ), sums as (
+    select lane, sum(holders) as holders, sum(amount) as amount from back group by lane
+  ), fresh as materialized (
+    select h.id, h.lane, c.t from change c join task_state h on h.id = any (array[c.id])
+    where c.type <> 4 and (c.t = 2 or (c.f = 2 and c.t not in (3, 4))) and h.lane is not null
+  )
+  select array_agg(lane) as lanes, array_agg(holders::bigint) as holders, array_agg(amount::bigint) as amounts,
+    (select array_agg(distinct lane) from fresh) as fresh_lanes, (select array_agg(id) from fresh where t = 2) as fresh_ids
+  into given from sums;
+  if given.lanes is null and given.fresh_lanes is null then return; end if;
+
+  -- Nobody changes what these lanes hold, or may take, while it is looked at.
+  perform from rule_usage u where u.key_id = any (array(
+    select distinct k.key from unnest(given.lanes || given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
+  with share as materialized (
+    select k.key, sum(case k.type when 1 then g.holders when 2 then g.amount else 0 end)::bigint as taken
+    from unnest(given.lanes, given.holders, given.amounts) g(lane, holders, amount) join lane l on l.id = any (array[g.lane])
+      cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key
+  ), changed as (
+    update rule_usage u set in_use = u.in_use - s.taken from share s where s.taken > 0 and u.key_id = any (array[s.key]) returning u.key_id
+  )
+  select array_agg(distinct x.lane) into freed from changed cross join lateral (select l.lane from lane_key l where l.key_id = changed.key_id offset 0) x
+  where exists (select from blocked b where b.lane = x.lane);
+  perform mp_offer(array(select distinct lane from unnest(freed || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_attend(p mp_changes, p_batches bigint[], OUT o_follow_ups bigint[], OUT o_wake boolean)
@@ -652,6 +935,11 @@ declare
   to_status smallint := case when p_workers is null then 3 else 4 end;
   n_workers integer := cardinality(p_workers);
   n_leases integer := cardinality(p_leases);
+  limited boolean;
+  admitted record;
+  -- Lanes of which tasks have been taken out of ready, though not to start.
+  passed bigint[] := '{}';
+  parked_lanes bigint[];
 begin
   o_ids := '{}';
   o_attempts := '{}';
@@ -661,26 +949,26 @@ begin
   loop
     if cardinality(p_queues) = 1 then
       with free as materialized (
-        select r.ctid, r.id from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
+        select r.ctid, r.id, r.lane from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
         order by r.rank, r.id limit p_max for update of h skip locked
       ), gone as (
-        delete from ready where ctid = any (array(select ctid from free)) returning rank, id
+        delete from ready where ctid = any (array(select ctid from free)) returning rank, id, lane
       )
-      select array_agg(id order by rank, id), count(*), 0, exists (select from paused_batch) into taken, seen, heads, holds from gone;
+      select array_agg(id order by rank, id), count(*), 0, exists (select from paused_batch), count(lane) > 0 into taken, seen, heads, holds, limited from gone;
     else
       -- Only what is taken is locked: the heads of all queues are more.
       with head as materialized (
-        select r.queue, r.rank, r.id from unnest(p_queues) q(queue) cross join lateral (
-          select r.queue, r.rank, r.id from ready r where r.queue = q.queue order by r.rank, r.id limit depth
+        select r.queue, r.rank, r.id, r.lane from unnest(p_queues) q(queue) cross join lateral (
+          select r.queue, r.rank, r.id, r.lane from ready r where r.queue = q.queue order by r.rank, r.id limit depth
         ) r order by r.rank, r.id
       ), free as materialized (
-        select head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit p_max for update of h skip locked
+        select head.queue, head.rank, head.lane, h.id from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit p_max for update of h skip locked
       ), gone as (
         delete from ready where ctid = any (array(
           select r.place from free cross join lateral (
-            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r)) returning rank, id
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r)) returning rank, id, lane
       )
-      select array_agg(id order by rank, id), count(*), (select count(*) from head), exists (select from paused_batch) into taken, seen, heads, holds from gone;
+      select array_agg(id order by rank, id), count(*), (select count(*) from head), exists (select from paused_batch), count(lane) > 0 into taken, seen, heads, holds, limited from gone;
     end if;
     -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
     o_more := seen = p_max and exists (
@@ -691,21 +979,34 @@ begin
       depth := depth * 8;
       continue;
     end if;
-    exit when not holds;
-    with parted as materialized (
-      select h.id, x.place, h.batch_id, h.queue, h.priority, p.batch_id is not null as is_held from unnest(taken) with ordinality x(id, place)
-        join task_state h on h.id = any (array[x.id]) left join paused_batch p on p.batch_id = any (array[h.batch_id])
-    ), kept as (
-      insert into parked (batch_id, id, queue, rank) select batch_id, id, queue, -priority from parted where is_held on conflict do nothing
-    )
-    select array_agg(id order by place) filter (where not is_held), array_agg(id) filter (where is_held) into taken, held from parted;
-    exit when held is null;
-    -- There is more of that batch where this was.
-    perform mp_park(p_queues, p_max);
-    o_more := true;
+    if holds then
+      with parted as materialized (
+        select h.id, x.place, h.batch_id, h.queue, h.priority, h.lane, p.batch_id is not null as is_held from unnest(taken) with ordinality x(id, place)
+          join task_state h on h.id = any (array[x.id]) left join paused_batch p on p.batch_id = any (array[h.batch_id])
+      ), kept as (
+        insert into parked (batch_id, id, queue, rank, lane) select batch_id, id, queue, -priority, lane from parted where is_held on conflict do nothing
+      )
+      select array_agg(id order by place) filter (where not is_held), array_agg(id) filter (where is_held), array_agg(distinct lane) filter (where is_held and lane is not null)
+      into taken, held, parked_lanes from parted;
+      if held is not null then
+        -- There is more of that batch where this was.
+        passed := passed || parked_lanes || mp_park(p_queues, p_max);
+        o_more := true;
+      end if;
+    end if;
+    if taken is not null and limited then
+      admitted := mp_admit(taken, clock_timestamp());
+      taken := nullif(admitted.o_ids, '{}');
+      o_more := o_more or cardinality(admitted.o_blocked) > 0;
+      -- Batches and keys are locked now: nothing more is waited for.
+      exit;
+    end if;
     exit when taken is not null;
   end loop;
-  if taken is null then return; end if;
+  if taken is null then
+    perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', clock_timestamp());
+    return;
+  end if;
 
   -- Later than the commit of whatever made them ready: the times of parents and children are in order.
   now_time := clock_timestamp();
@@ -722,11 +1023,17 @@ begin
   into moved from u;
   if moved.ids is null then return; end if;
   insert into timer (due, task_ids, attempts) values (moved.due, moved.ids, moved.attempts);
+  if limited then
+    insert into holder (task_id, lane, amount, hold_time)
+    select h.id, h.lane, case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) else 0 end, now_time
+    from unnest(moved.ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane]);
+  end if;
   o_ids := moved.ids;
   o_attempts := moved.attempts;
   o_places := moved.places;
   perform mp_append_event(row(array[2::smallint], moved.batch_ids, moved.ids, array[2::smallint], array[to_status], moved.attempts, moved.queues,
     case when to_status = 4 then moved.workers else array[0] end, null, null)::mp_changes);
+  perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', now_time);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_concat(a mp_changes, b mp_changes)
@@ -738,7 +1045,7 @@ AS $function$
     a.attempts || b.attempts, a.queues || b.queues, a.workers || b.workers, a.success_counts || b.success_counts, a.failure_counts || b.failure_counts)::mp_changes
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_create(p_namespace integer, p_batch bigint, p_new boolean, p_name text, p_metadata text, p_open boolean, p_request_id text, p_hash bytea, p_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_late_children bigint[], p_late_parents bigint[], p_late_conditions smallint[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_paused boolean, p_on_complete text, p_on_complete_count smallint, p_answer jsonb, OUT o_result jsonb, OUT o_replayed_hash bytea, OUT o_ready integer[], OUT o_follow_ups bigint[])
+CREATE OR REPLACE FUNCTION public.mp_create(p_namespace integer, p_batch bigint, p_new boolean, p_name text, p_metadata text, p_open boolean, p_request_id text, p_hash bytea, p_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_late_children bigint[], p_late_parents bigint[], p_late_conditions smallint[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_paused boolean, p_on_complete text, p_on_complete_count smallint, p_answer jsonb, p_lanes bigint[], OUT o_result jsonb, OUT o_replayed_hash bytea, OUT o_ready integer[], OUT o_follow_ups bigint[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -757,7 +1064,7 @@ declare
   expected bigint;
   late_serves bigint[] := '{}';
   passed_over integer[] := '{}';
-  attentive boolean;
+  attends boolean;
   appended record;
 begin
   select * into o_result, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
@@ -785,12 +1092,12 @@ begin
   end if;
 
   now_time := clock_timestamp();
-  attentive := cardinality(late_serves) > 0 or coalesce(true = any (p_critical), false) or coalesce(true = any (p_only_for_dependents), false)
+  attends := cardinality(late_serves) > 0 or coalesce(true = any (p_critical), false) or coalesce(true = any (p_only_for_dependents), false)
     or coalesce(true = any (p_serves), false) or 2 = any (p_executions) or exists (select from unnest(p_notifies) n where n <> 0);
   if p_new then
     insert into batch (id, namespace_id, create_time, name, metadata, on_complete) values (p_batch, p_namespace, now_time, p_name, p_metadata::jsonb, p_on_complete);
-    insert into batch_state (batch_id, open, status, on_complete, attentive)
-    values (p_batch, p_open, case when p_paused then 2 else 1 end, p_on_complete_count, attentive);
+    insert into batch_state (batch_id, open, status, on_complete, attentive, limited)
+    values (p_batch, p_open, case when p_paused then 2 else 1 end, p_on_complete_count, attends, p_lanes is not null);
     if p_paused then
       insert into paused_batch (batch_id) values (p_batch);
     end if;
@@ -802,17 +1109,17 @@ begin
   from unnest(p_ids, p_queues, p_keys, p_names, p_metadatas, p_inputs, p_specs, p_expected, p_parents, p_parent_conditions, p_children, p_child_conditions)
     x(id, queue, key, name, metadata, input, spec, expected, parents, parent_conditions, children, child_conditions);
   insert into task_state (id, batch_id, start_time, end_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms, status, priority, execution,
-    unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical, only_for_dependents, serves)
+    unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical, only_for_dependents, serves, lane)
   select x.id, p_batch, x.start_time, case when x.execution = 3 and x.status = 2 and coalesce(x.start_time <= now_time, true) then now_time end,
     x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
     case when x.execution = 3 and x.status = 2 and coalesce(x.start_time <= now_time, true) then 6 else x.status end, x.priority, x.execution,
     x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
     now_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
-    coalesce(x.serves, false) or x.id = any (late_serves)
+    coalesce(x.serves, false) or x.id = any (late_serves), x.lane
   from unnest(p_ids, p_start_times, p_deps_left, p_dependents, p_queues, p_start_timeouts, p_inactivity_timeouts, p_statuses, p_priorities, p_executions,
-      p_unmet_policies, p_cascades, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical, p_only_for_dependents, p_serves)
+      p_unmet_policies, p_cascades, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical, p_only_for_dependents, p_serves, p_lanes)
     x(id, start_time, deps_left, dependents, queue, start_timeout, inactivity_timeout, status, priority, execution,
-      unmet_policy, cascades, policy, execution_timeout, total_timeout, notifies, critical, only_for_dependents, serves);
+      unmet_policy, cascades, policy, execution_timeout, total_timeout, notifies, critical, only_for_dependents, serves, lane);
   if exists (select from unnest(p_total_timeouts) t where t is not null) then
     insert into timer (due, task_ids, attempts)
     select now_time + t * interval '1 millisecond', array_agg(id), array_agg(-1) from unnest(p_ids, p_total_timeouts) x(id, t) where t is not null group by t;
@@ -822,9 +1129,9 @@ begin
   end if;
   if 2 = any (p_statuses) then
     with free as materialized (
-      select x.* from unnest(p_ids, p_queues, p_priorities, p_start_times, p_statuses, p_executions) x(id, queue, priority, start_time, status, execution) where x.status = 2
+      select x.* from unnest(p_ids, p_queues, p_priorities, p_start_times, p_statuses, p_executions, p_lanes) x(id, queue, priority, start_time, status, execution, lane) where x.status = 2
     ), queued as (
-      insert into ready (queue, rank, id) select queue, -priority, id from free where execution <> 3 and coalesce(start_time <= now_time, true) returning queue
+      insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from free where execution <> 3 and coalesce(start_time <= now_time, true) returning queue
     ), delayed as (
       insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(0) from free where start_time > now_time group by start_time
     )
@@ -868,8 +1175,8 @@ begin
       end if;
       raise exception using errcode = 'MP001', message = 'no such batch';
     end if;
-    if attentive then
-      update batch_state b set attentive = true where b.batch_id = p_batch and not b.attentive;
+    if attends or p_lanes is not null then
+      update batch_state b set attentive = b.attentive or attends, limited = b.limited or p_lanes is not null where b.batch_id = p_batch;
     end if;
   end if;
   if expected is not null then
@@ -884,7 +1191,7 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_result || jsonb_build_object('answer', p_answer));
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_create_graphs(p_namespace integer, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[], OUT o_time timestamp with time zone, OUT o_answered text[], OUT o_ready integer[])
+CREATE OR REPLACE FUNCTION public.mp_create_graphs(p_namespace integer, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[], p_lanes bigint[], p_limited boolean[], OUT o_time timestamp with time zone, OUT o_answered text[], OUT o_ready integer[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -894,10 +1201,10 @@ begin
   o_ready := mp_insert_tasks(p_namespace, o_time, p_ids, p_batch_ids, p_open_batch_ids, p_queues, p_executions, p_statuses, p_priorities, p_keys, p_names,
     p_metadatas, p_inputs, p_specs, p_expected, p_start_times, p_start_timeouts, p_inactivity_timeouts, p_unmet_policies, p_deps_left, p_dependents,
     p_cascades, p_parents, p_parent_conditions, p_children, p_child_conditions, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical,
-    p_only_for_dependents, p_serves, p_workers, p_leases);
+    p_only_for_dependents, p_serves, p_workers, p_leases, p_lanes);
   perform mp_finish_graphs(p_namespace, o_time, p_batches, p_batch_names, p_batch_metadatas, p_open, p_paused, p_on_completes, p_on_complete_counts, p_totals,
     p_waiting, p_running, p_batch_expected, p_attentive, p_request_ids, p_hashes, p_answers,
-    p_ids, p_batch_ids, p_queues, p_statuses, p_workers);
+    p_ids, p_batch_ids, p_queues, p_statuses, p_workers, p_limited);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_dedupe_hash(p_shape integer, p_fields text[], p_metadata jsonb)
@@ -931,6 +1238,13 @@ begin
     delete from parked where ctid = any (array(
       select k.place from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
         cross join lateral (select p.ctid as place from parked p where p.batch_id = h.batch_id and p.id = h.id offset 0) k));
+    -- What is blocked likewise: who offers it moves it without holding its task.
+    perform from (
+      select h.lane, -h.priority as rank, h.id from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null order by h.lane, -h.priority, h.id
+    ) x cross join lateral (select b.id from blocked b where b.lane = x.lane and b.rank = x.rank and b.id = x.id offset 0 for update) k;
+    delete from blocked where ctid = any (array(
+      select k.place from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
+        cross join lateral (select b.ctid as place from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0) k));
     delete from ready where ctid = any (array(
       select r.place from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
         cross join lateral (select q.ctid as place from ready q where q.queue = h.queue and q.rank = -h.priority and q.id = h.id offset 0) r));
@@ -954,9 +1268,9 @@ declare
   queues integer[];
 begin
   with free as materialized (
-    select h.id, h.queue, h.priority, h.start_time, h.attempt from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2
+    select h.id, h.queue, h.priority, h.start_time, h.attempt, h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2
   ), queued as (
-    insert into ready (queue, rank, id) select queue, -priority, id from free where coalesce(start_time <= p_time, true) on conflict do nothing
+    insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from free where coalesce(start_time <= p_time, true) on conflict do nothing
   ), delayed as (
     insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from free where start_time > p_time group by start_time
   )
@@ -1063,7 +1377,7 @@ begin
   select result, body_hash into o_result, o_hash from request where namespace_id = p_namespace and request_id = p_request_id;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_finish_graphs(p_namespace integer, p_time timestamp with time zone, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_queues integer[], p_statuses smallint[], p_workers integer[])
+CREATE OR REPLACE FUNCTION public.mp_finish_graphs(p_namespace integer, p_time timestamp with time zone, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_queues integer[], p_statuses smallint[], p_workers integer[], p_limited boolean[])
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
@@ -1077,11 +1391,11 @@ begin
   select x.id, p_namespace, p_time, x.name, x.metadata::jsonb, x.on_complete from (
     select unnest(p_batches) as id, unnest(p_batch_names) as name, unnest(p_batch_metadatas) as metadata, unnest(p_on_completes) as on_complete
   ) x;
-  insert into batch_state (batch_id, open, status, on_complete, attentive, total, waiting, running, pending, expected_count)
-  select x.id, x.open, case when x.paused then 2 else 1 end, coalesce(x.on_complete, 0), coalesce(x.attentive, false), x.total, x.waiting, x.running,
+  insert into batch_state (batch_id, open, status, on_complete, attentive, limited, total, waiting, running, pending, expected_count)
+  select x.id, x.open, case when x.paused then 2 else 1 end, coalesce(x.on_complete, 0), coalesce(x.attentive, false), coalesce(x.limited, false), x.total, x.waiting, x.running,
     x.total - x.waiting - x.running, x.expected
   from (
-    select unnest(p_batches) as id, unnest(p_open) as open, unnest(p_paused) as paused, unnest(p_on_complete_counts) as on_complete, unnest(p_attentive) as attentive,
+    select unnest(p_batches) as id, unnest(p_open) as open, unnest(p_paused) as paused, unnest(p_on_complete_counts) as on_complete, unnest(p_attentive) as attentive, unnest(p_limited) as limited,
       unnest(p_totals) as total, unnest(p_waiting) as waiting, unnest(p_running) as running, unnest(p_batch_expected) as expected
   ) x;
   if true = any (p_paused) then
@@ -1093,6 +1407,9 @@ begin
     into started from unnest(p_ids, p_batch_ids, p_queues, p_workers) x(id, batch_id, queue, worker) where x.worker is not null;
   else
     select null::bigint[] as ids, null::bigint[] as batch_ids, null::integer[] as queues, null::integer[] as workers, 0 as n into started;
+  end if;
+  if true = any (p_limited) then
+    perform mp_apply_rules(row(array_fill(1::smallint, array[n_tasks]), null, p_ids, array_fill(0::smallint, array[n_tasks]), p_statuses, null, null, null, null, null)::mp_changes, p_time);
   end if;
   -- The last act, as mp_append_event does it: the batches, the tasks, and what started.
   if started.n = 0 then
@@ -1116,6 +1433,26 @@ begin
       ) m on true
     where x.request_id is not null order by x.request_id;
   end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_fire_alarms(OUT o_next timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+AS $function$
+declare
+  now_time timestamptz := clock_timestamp();
+  rung bigint[];
+begin
+  with due as materialized (
+    select ctid as place from rule_alarm where due <= now_time order by due, key_id limit 1000 for update skip locked
+  ), gone as (
+    delete from rule_alarm where ctid = any (array(select place from due)) returning key_id
+  )
+  select array_agg(distinct key_id) into rung from gone;
+  perform mp_offer(array(
+    select distinct x.lane from unnest(rung) k(key) cross join lateral (select l.lane from lane_key l where l.key_id = k.key offset 0) x
+    where exists (select from blocked b where b.lane = x.lane)), '{}', now_time);
+  select min(due) into o_next from rule_alarm;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_fire_timers(p_rows integer, p_tasks integer, OUT o_rows integer, OUT o_more boolean, OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_next timestamp with time zone)
@@ -1154,7 +1491,7 @@ begin
   select array_agg(id order by id), array_agg(attempt order by id), array_agg(whole order by id), (select count(*) from gone), (select count(*) from head), (select max(n) from entry)
   into ids, attempts, wholes, o_rows, heads, entries from task;
   o_more := o_rows > 0 and (heads > o_rows or heads = p_rows or entries > p_tasks);
-  select min(due) into o_next from timer;
+  select least((select min(due) from timer), (select min(due) from rule_alarm)) into o_next;
   if ids is null then return; end if;
 
   with live as (
@@ -1188,9 +1525,11 @@ begin
       lease_until = null,
       end_time = case when (v.cause is null and v.execution = 3) or (v.cause is not null and not v.requeue and not v.again) then now_time end
     from verdict v where h.id = any (array[v.id])
-    returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.dependents, h.start_time, h.edits, v.worker, v.claim_time, v.run_time, v.cause, v.start_timeout_ms, v.inactivity_timeout_ms, v.execution_timeout_ms, v.total_timeout_ms
+    returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.dependents, h.start_time, h.edits, h.lane, v.worker, v.claim_time, v.run_time, v.cause, v.start_timeout_ms, v.inactivity_timeout_ms, v.execution_timeout_ms, v.total_timeout_ms
   ), queued as (
-    insert into ready (queue, rank, id) select queue, -priority, id from u where status = 2 and coalesce(start_time <= now_time, true) on conflict do nothing
+    -- What another timer has let start may be blocked since then.
+    insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from u where status = 2 and coalesce(start_time <= now_time, true)
+      and (lane is null or not exists (select from blocked b where b.lane = u.lane and b.rank = -u.priority and b.id = u.id)) on conflict do nothing
   ), delayed as (
     insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from u where status = 2 and start_time > now_time group by start_time
   ), kept as (
@@ -1277,9 +1616,9 @@ begin
   if not p_hold then
     -- Before the batch's row, as who cancels or edits a task takes them.
     with freed as (
-      delete from parked where batch_id = p_batch returning queue, rank, id
+      delete from parked where batch_id = p_batch returning queue, rank, id, lane
     ), queued as (
-      insert into ready (queue, rank, id) select queue, rank, id from freed on conflict do nothing
+      insert into ready (queue, rank, id, lane) select queue, rank, id, lane from freed on conflict do nothing
     )
     select coalesce(array_agg(distinct queue), '{}') into o_ready from freed;
   end if;
@@ -1311,7 +1650,7 @@ begin
   on conflict do nothing;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_insert_tasks(p_namespace integer, p_time timestamp with time zone, p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[], OUT o_ready integer[])
+CREATE OR REPLACE FUNCTION public.mp_insert_tasks(p_namespace integer, p_time timestamp with time zone, p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[], p_lanes bigint[], OUT o_ready integer[])
  RETURNS integer[]
  LANGUAGE plpgsql
 AS $function$
@@ -1329,19 +1668,19 @@ begin
   ) x;
   insert into task_state (id, batch_id, start_time, lease_until, claim_time, run_time, activity_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms,
     status, prior_status, attempt, worker, priority, execution, unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical,
-    only_for_dependents, serves)
+    only_for_dependents, serves, lane)
   select x.id, x.batch_id, x.start_time, p_time + x.lease * interval '1 millisecond', case when x.status = 4 then p_time end, case when x.status = 4 then p_time end,
     case when x.status = 4 then p_time end, x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
     x.status, case when x.status = 4 then 2 else 0 end, case when x.status = 4 then 1 else 0 end, x.worker, x.priority, x.execution,
     x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
     p_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
-    coalesce(x.serves, false)
+    coalesce(x.serves, false), x.lane
   from (
     select unnest(p_ids) as id, unnest(p_batch_ids) as batch_id, unnest(p_start_times) as start_time, unnest(p_leases) as lease, unnest(p_deps_left) as deps_left,
       unnest(p_dependents) as dependents, unnest(p_queues) as queue, unnest(p_start_timeouts) as start_timeout, unnest(p_inactivity_timeouts) as inactivity_timeout,
       unnest(p_statuses) as status, unnest(p_workers) as worker, unnest(p_priorities) as priority, unnest(p_executions) as execution, unnest(p_unmet_policies) as unmet_policy,
       unnest(p_cascades) as cascades, unnest(p_policies) as policy, unnest(p_execution_timeouts) as execution_timeout, unnest(p_total_timeouts) as total_timeout,
-      unnest(p_notifies) as notifies, unnest(p_critical) as critical, unnest(p_only_for_dependents) as only_for_dependents, unnest(p_serves) as serves
+      unnest(p_notifies) as notifies, unnest(p_critical) as critical, unnest(p_only_for_dependents) as only_for_dependents, unnest(p_serves) as serves, unnest(p_lanes) as lane
   ) x;
   if p_total_timeouts is not null then
     insert into timer (due, task_ids, attempts)
@@ -1356,9 +1695,9 @@ begin
   end if;
   if 2 = any (p_statuses) then
     with queued as (
-      insert into ready (queue, rank, id)
-      select x.queue, -x.priority, x.id from (
-        select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_priorities) as priority, unnest(p_start_times) as start_time, unnest(p_statuses) as status
+      insert into ready (queue, rank, id, lane)
+      select x.queue, -x.priority, x.id, x.lane from (
+        select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_priorities) as priority, unnest(p_start_times) as start_time, unnest(p_statuses) as status, unnest(p_lanes) as lane
       ) x
       where x.status = 2 and coalesce(x.start_time <= p_time, true) returning queue
     )
@@ -1441,6 +1780,69 @@ AS $function$
       and (cardinality(p.causes) = 0 or p_cause = any (p.causes)) and (p_code is null or p_code <> all (p.non_retryable_codes)))
 $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  woken integer[];
+begin
+  if coalesce(cardinality(p_lanes), 0) = 0 then return; end if;
+  perform from lane where id = any (p_lanes) order by id for no key update;
+  -- A new statement: it sees what was committed before the lanes were locked.
+  with room as materialized (
+    select l.id, l.queue, l.has_capacity,
+      -- Of keys of capacity, the sizes of tasks decide.
+      (select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
+        join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2) as places,
+      (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
+    from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
+  ), offered as materialized (
+    select o.lane, o.id, o.rank, case when room.has_capacity then o.work_left else 0 end as work_left,
+      row_number() over (partition by o.lane order by o.rank, o.id) as n, sum(o.work_left) over (partition by o.lane order by o.rank, o.id rows between unbounded preceding and 1 preceding) as before
+    from room cross join lateral (
+      select r.lane, r.id, r.rank, case when room.has_capacity then (
+        select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[r.id])) end as work_left
+      from ready r where r.lane = room.id offset 0
+    ) o
+  ), too_many as materialized (
+    select o.lane, o.id, o.rank from offered o join room on room.id = o.lane
+    where o.id = any (p_new) and (o.n > coalesce(room.places, o.n) or coalesce(o.before, 0) >= coalesce(room.work, coalesce(o.before, 0) + 1))
+  ), gone as (
+    delete from ready where ctid = any (array(
+      select r.place from too_many m join room on room.id = m.lane cross join lateral (
+        select q.ctid as place from ready q where q.queue = room.queue and q.rank = m.rank and q.id = m.id offset 0) r))
+  ), kept as (
+    insert into blocked (lane, rank, id, batch_id, block_time)
+    select m.lane, m.rank, m.id, h.batch_id, p_time from too_many m join task_state h on h.id = any (array[m.id]) on conflict do nothing
+  ), taken as (
+    select lane, count(*) as n, coalesce(sum(work_left), 0) as work from offered group by lane
+  ), free as materialized (
+    select room.id, room.queue, room.has_capacity, least(coalesce(room.places, 1000), 1000) - coalesce(taken.n, 0) as places, room.work - coalesce(taken.work, 0) as work
+    from room left join taken on taken.lane = room.id
+    where least(coalesce(room.places, 1000), 1000) > coalesce(taken.n, 0) and coalesce(room.work > coalesce(taken.work, 0), true)
+  ), candidate as materialized (
+    select free.id as lane, free.queue, free.work, b.place, b.rank, b.id, case when free.has_capacity then (
+      select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[b.id])) end as work_left
+    from free cross join lateral (
+      select q.ctid as place, q.rank, q.id from blocked q where q.lane = free.id order by q.rank, q.id limit free.places for update skip locked
+    ) b
+  ), picked as materialized (
+    select * from (
+      select c.*, coalesce(sum(c.work_left) over (partition by c.lane order by c.rank, c.id rows between unbounded preceding and 1 preceding), 0) as before from candidate c
+    ) c where c.work is null or c.before < c.work
+  ), freed as (
+    delete from blocked where ctid = any (array(select place from picked))
+  ), queued as (
+    insert into ready (queue, rank, id, lane) select queue, rank, id, lane from picked on conflict do nothing
+  )
+  select array_agg(distinct queue) into woken from picked;
+  perform mp_set_alarms(p_lanes, p_time);
+  if woken is not null then
+    perform pg_notify('millpond', 'rules ' || array_to_string(woken, ','));
+  end if;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_outcome(status smallint, deps_left integer, unmet_policy smallint, unmet_success bigint, unmet_failure bigint, skip boolean, execution smallint, delayed boolean)
  RETURNS smallint
  LANGUAGE sql
@@ -1468,10 +1870,12 @@ AS $function$
 $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_park(p_queues integer[], p_max integer)
- RETURNS void
+ RETURNS bigint[]
  LANGUAGE plpgsql
 AS $function$
 declare
+  lanes bigint[] := '{}';
+  moved_lanes bigint[];
   moved integer;
   look integer := p_max;
 begin
@@ -1486,16 +1890,18 @@ begin
     ), gone as (
       delete from ready where ctid = any (array(
         select r.place from held cross join lateral (
-          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.id = held.id offset 0) r)) returning queue, rank, id
+          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.id = held.id offset 0) r)) returning queue, rank, id, lane
     ), kept as (
-      insert into parked (batch_id, id, queue, rank) select h.batch_id, gone.id, gone.queue, gone.rank from gone join task_state h on h.id = any (array[gone.id])
+      insert into parked (batch_id, id, queue, rank, lane) select h.batch_id, gone.id, gone.queue, gone.rank, gone.lane from gone join task_state h on h.id = any (array[gone.id])
       on conflict do nothing
     )
-    select count(*) into moved from gone;
+    select count(*), array_agg(distinct lane) filter (where lane is not null) into moved, moved_lanes from gone;
+    lanes := lanes || moved_lanes;
     exit when moved = 0;
     -- Rows that are gone stay in the index for a while, and are passed again and again: twice as many each time.
     look := look * 2;
   end loop;
+  return lanes;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_pause_tasks(p_namespace integer, p_request_id text, p_hash bytea, p_ids bigint[], OUT o_taken bigint[], OUT o_refused bigint[], OUT o_refused_statuses smallint[], OUT o_replayed_hash bytea)
@@ -1548,9 +1954,9 @@ begin
   with u as (
     update task_state h set status = 2, prior_status = h.status, released = h.released + 1, worker = null, claim_time = null, run_time = null, activity_time = null, lease_until = null
     from unnest(p_ids, p_attempts) x(id, attempt) where h.id = any (array[x.id]) and h.attempt = x.attempt and h.status in (3, 4)
-    returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.priority
+    returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.priority, h.lane
   ), queued as (
-    insert into ready (queue, rank, id) select queue, -priority, id from u on conflict do nothing
+    insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from u on conflict do nothing
   )
   select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(2::smallint) to_statuses,
     array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers into moved from u;
@@ -1950,6 +2356,59 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_batch);
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_set_alarms(p_lanes bigint[], p_time timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into rule_alarm (due, key_id)
+  select a.due, k.key from (
+    select distinct k.key, k.window_ms, k.bound from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
+      cross join lateral unnest(l.keys, l.windows, l.bounds) k(key, window_ms, bound)
+    where k.window_ms > 0 and exists (select from blocked b where b.lane = l.id)
+  ) k join rule_usage u on u.key_id = any (array[k.key]) cross join lateral (
+    select min(s.start_time) + k.window_ms * interval '1 millisecond' as due from rate_start s
+    where s.key_id = k.key and s.start_time > p_time - k.window_ms * interval '1 millisecond'
+  ) a
+  where mp_taken(k.key, k.window_ms, u.in_use, p_time) >= k.bound and a.due is not null
+  on conflict do nothing;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_set_rules(p_batch bigint, p_ids bigint[], p_lanes bigint[], p_specs text[], OUT o_ready integer[], OUT o_let_in bigint, OUT o_held bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  now_time timestamptz := clock_timestamp();
+  pending bigint[];
+  lanes bigint[];
+  moved record;
+begin
+  pending := array(select h.id from unnest(p_ids, p_lanes) x(id, lane) join task_state h on h.id = any (array[x.id]) where h.status = 2 and h.lane is distinct from x.lane order by h.id);
+  lanes := array(select distinct x.lane from (
+    select h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) union all select l from unnest(p_lanes) l) x where x.lane is not null);
+  perform mp_dequeue(pending);
+  update task t set spec = x.spec from unnest(p_ids, p_specs) x(id, spec) where t.id = any (array[x.id]);
+  with u as (
+    update task_state h set lane = x.lane, edits = h.edits + 1, prior_status = 0 from unnest(p_ids, p_lanes) x(id, lane) where h.id = any (array[x.id])
+    returning h.id, h.status, h.attempt, h.queue
+  )
+  select array_agg(id) as ids, array_agg(status) as statuses, array_agg(attempt) as attempts, array_agg(queue) as queues into moved from u;
+  o_ready := mp_enqueue(pending, now_time);
+  perform from batch_state b where b.batch_id = p_batch for update;
+  update batch_state b set limited = true where b.batch_id = p_batch and not b.limited and exists (select from unnest(p_lanes) l where l is not null);
+  perform from rule_usage u where u.key_id = any (array(
+    select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
+  perform mp_offer(lanes, pending, now_time);
+  select count(*) filter (where b.id is null), count(b.id) into o_let_in, o_held
+  from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
+    left join lateral (select b.id from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0) b on true
+  where h.status = 2 and coalesce(h.start_time <= now_time, true);
+  if moved.ids is not null then
+    perform mp_append_event(row(array[6::smallint], array[p_batch], moved.ids, moved.statuses, moved.statuses, moved.attempts, moved.queues, array[128], null, null)::mp_changes);
+  end if;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_settle(p_ids bigint[], p_statuses smallint[], p_parents bigint[], p_parent_statuses smallint[], p_children bigint[], p_conditions smallint[], p_late_only boolean, p_time timestamp with time zone, INOUT p_changes mp_changes, p_slots mp_slots DEFAULT NULL::mp_slots, p_plain boolean DEFAULT false, OUT o_ready integer[], OUT o_started bigint[], OUT o_started_attempts integer[], OUT o_places integer[])
  RETURNS record
  LANGUAGE plpgsql
@@ -2000,7 +2459,7 @@ begin
           from settled s join task_state h on h.id = any (array[s.child])
             left join unnest((p_slots).queues, (p_slots).pools, (p_slots).firsts, (p_slots).counts) p(queue, pool, first, count)
               on p.queue = h.queue and h.status = 1 and h.deps_left = s.n and h.execution = 1 and not h.skip and s.unmet_success is null and s.unmet_failure is null
-                and not s.by_skip and coalesce(h.start_time <= p_time, true)
+                and not s.by_skip and coalesce(h.start_time <= p_time, true) and h.lane is null
           where places_given
         ) s order by s.child
       ) s
@@ -2022,12 +2481,12 @@ begin
           then clock_timestamp() + (p_slots).leases[least(s.place, cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
       from placed s
       where h.id = any (array[s.child]) and h.status in (1, 5) and h.deps_left > 0
-      returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.start_time, h.dependents, h.edits, h.worker, h.lease_until,
+      returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.lane, h.start_time, h.dependents, h.edits, h.worker, h.lease_until,
         h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then s.place end as place,
         case when h.status = 7 then coalesce(case when h.unmet_policy <> 2 then s.unmet_success end, s.unmet_failure) end as culprit
     ), queued as (
-      insert into ready (queue, rank, id)
-      select queue, -priority, id from outcome where prior_status <> 0 and status = 2 and coalesce(start_time <= p_time, true) on conflict do nothing
+      insert into ready (queue, rank, id, lane)
+      select queue, -priority, id, lane from outcome where prior_status <> 0 and status = 2 and coalesce(start_time <= p_time, true) on conflict do nothing
     ), delayed as (
       insert into timer (due, task_ids, attempts)
       select start_time, array_agg(id), array_agg(attempt) from outcome where prior_status <> 0 and status = 2 and start_time > p_time group by start_time
@@ -2150,6 +2609,32 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object('from', o_from, 'already_ended', o_already_ended, 'batch', o_batch));
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_sweep_rules(p_after bigint, p_max integer, OUT o_last bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+declare
+  lanes bigint[];
+begin
+  -- A loose index scan: from each lane that has something to the next.
+  with recursive l as (
+    (select b.lane, 1 as n from blocked b where b.lane > p_after order by b.lane limit 1)
+    union all
+    select (select b.lane from blocked b where b.lane > l.lane order by b.lane limit 1), l.n + 1 from l where l.lane is not null and l.n < p_max
+  )
+  select array_agg(lane), case when count(lane) = p_max then max(lane) end into lanes, o_last from l where lane is not null;
+  perform mp_offer(lanes, '{}', clock_timestamp());
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_taken(p_key bigint, p_window bigint, p_in_use bigint, p_time timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case when p_window = 0 then p_in_use else p_in_use - coalesce((
+    select sum(s.starts) from rate_start s where s.key_id = p_key and s.start_time <= p_time - p_window * interval '1 millisecond'), 0)::bigint end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.mp_trim(a anyarray)
  RETURNS anyarray
  LANGUAGE sql
@@ -2158,24 +2643,24 @@ AS $function$
   select case when cardinality(a) > 1 then case when a = array_fill(a[1], array[cardinality(a)]) then a[1:1] else a end else a end
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_update_task(p_namespace integer, p_request_id text, p_hash bytea, p_id bigint, p_fields integer, p_priority smallint, p_metadata text, p_expected bigint, p_start_timeout integer, p_inactivity_timeout bigint, p_execution_timeout bigint, p_total_timeout bigint, p_spec text, OUT o_ready integer[])
+CREATE OR REPLACE FUNCTION public.mp_update_task(p_namespace integer, p_request_id text, p_hash bytea, p_id bigint, p_fields integer, p_priority smallint, p_metadata text, p_expected bigint, p_start_timeout integer, p_inactivity_timeout bigint, p_execution_timeout bigint, p_total_timeout bigint, p_spec text, p_lane bigint, OUT o_ready integer[])
  RETURNS integer[]
  LANGUAGE plpgsql
 AS $function$
 declare
   was record;
   after record;
+  holds record;
+  now_time timestamptz := clock_timestamp();
+  moves boolean;
+  lanes bigint[];
 begin
   o_ready := '{}';
-  select h.status, h.priority, h.queue, t.expected_count, t.batch_id into was
+  select h.status, h.priority, h.queue, h.lane, t.expected_count, t.batch_id into was
   from task_state h join task t on t.id = any (array[h.id]) where h.id = any (array[p_id]);
-  if was.status = 2 and was.priority <> p_priority then
-    -- Where it is parked, ResumeBatch is waited for; then it is in ready.
-    update parked set rank = -p_priority where batch_id = was.batch_id and id = p_id;
-    with gone as (
-      delete from ready where queue = was.queue and rank = -was.priority and id = p_id returning queue
-    )
-    insert into ready (queue, rank, id) select queue, -p_priority, p_id from gone;
+  moves := was.status = 2 and (was.priority <> p_priority or was.lane is distinct from p_lane);
+  if moves then
+    perform mp_dequeue(array[p_id]);
   end if;
   if was.status = 2 then
     -- A claim has passed over it while it was locked.
@@ -2197,9 +2682,9 @@ begin
     execution_timeout_ms = p_execution_timeout, total_timeout_ms = p_total_timeout,
     total_deadline = coalesce(h.retry_time, (select t.create_time from task t where t.id = any (array[h.id]))) + p_total_timeout * interval '1 millisecond',
     lease_until = case when h.status = 3 then h.claim_time + p_start_timeout * interval '1 millisecond' else h.lease_until end,
-    edits = h.edits + 1, prior_status = 0
+    edits = h.edits + 1, prior_status = 0, lane = p_lane
   where h.id = any (array[p_id])
-  returning h.id, h.batch_id, h.status, h.attempt, h.queue, h.worker, h.total_deadline,
+  returning h.id, h.batch_id, h.status, h.attempt, h.queue, h.worker, h.total_deadline, mp_work_left(p_expected, h.success_count, h.failure_count) as work_left,
     case h.status when 4 then least(h.lease_until, h.activity_time + h.inactivity_timeout_ms * interval '1 millisecond', h.run_time + h.execution_timeout_ms * interval '1 millisecond')
       when 3 then h.lease_until end as due
   into after;
@@ -2209,6 +2694,29 @@ begin
     update batch_state b set expected_count = case when exists (
         select from task t where t.batch_id = any (array[b.batch_id]) and t.expected_count is not null) then coalesce(b.expected_count, 0) - coalesce(was.expected_count, 0) + coalesce(p_expected, 0) end
     where b.batch_id = after.batch_id;
+  end if;
+  if moves then
+    o_ready := o_ready || mp_enqueue(array[p_id], now_time);
+  end if;
+  lanes := array_remove(array[was.lane, p_lane], null);
+  select h.lane, h.amount into holds from holder h join lane l on l.id = any (array[h.lane]) where h.task_id = p_id and l.has_capacity and h.amount <> after.work_left;
+  if found then
+    update holder set amount = after.work_left where task_id = p_id;
+    lanes := lanes || holds.lane;
+  end if;
+  if cardinality(lanes) > 0 then
+    perform from batch_state b where b.batch_id = after.batch_id for update;
+    update batch_state b set limited = true where b.batch_id = after.batch_id and not b.limited;
+    perform from rule_usage u where u.key_id = any (array(
+      select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
+    if holds.lane is not null then
+      update rule_usage u set in_use = u.in_use + after.work_left - holds.amount
+      from lane l, unnest(l.keys, l.types) k(key, type) where l.id = holds.lane and k.type = 2 and u.key_id = any (array[k.key]);
+    end if;
+    perform mp_offer(array(
+      select distinct x.lane from unnest(lanes) y(id) join lane l on l.id = any (array[y.id]) cross join lateral unnest(l.keys) k(key)
+        cross join lateral (select r.lane from lane_key r where r.key_id = k.key offset 0) x
+      where x.lane = any (lanes) or exists (select from blocked b where b.lane = x.lane)), case when moves then array[p_id] else '{}' end, now_time);
   end if;
   perform mp_append_event(row(array[6::smallint], array[after.batch_id], array[p_id], array[after.status], array[after.status], array[after.attempt], array[after.queue],
     array[p_fields], null, null)::mp_changes);
@@ -2239,3 +2747,11 @@ begin
     array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers into moved from u where prior_status <> 0;
   o_changes := row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_work_left(expected bigint, successes bigint, failures bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select greatest(coalesce(expected, 0) - successes - failures, 0)
+$function$;

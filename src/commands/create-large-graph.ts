@@ -39,6 +39,7 @@ export async function createInParts(engine: Engine, command: LargeGraphCommand):
   if (hasEmptyJoin(tasks, graph)) return undefined;
   const queues = await engine.dictionaries.internQueues(engine.namespaceId, tasks.traits);
   const policies = await engine.retryPolicies.intern(tasks.traits.map(({ retry }) => retry));
+  const lanes = await internLanes(engine, tasks, queues);
   const rankOf = new Uint32Array(tasks.length);
   for (const [rank, place] of graph.order.entries()) rankOf[place] = rank;
   const request = { namespaceId: engine.namespaceId, requestId, bodyHash };
@@ -51,6 +52,7 @@ export async function createInParts(engine: Engine, command: LargeGraphCommand):
       traitsAt: (place: number) => tasks.traits[tasks.traitsAt(place)] as NewTask,
       queueAt: (place: number) => queues[tasks.traitsAt(place)] as number,
       policyAt: (place: number) => policies[tasks.traitsAt(place)] ?? null,
+      laneAt: (place: number) => lanes?.[place] ?? null,
     };
     return createLargeGraph(engine.db, {
       ...{ request, batchId: batchId as bigint, newBatch: target, open: target.open, ids },
@@ -61,6 +63,28 @@ export async function createInParts(engine: Engine, command: LargeGraphCommand):
   if (created === undefined) return getCreatedGraph(engine.db, request);
   await finish(engine, created);
   return created;
+}
+
+/** How many tasks' keys are looked up at once. */
+const lanesPerStep = 5_000;
+
+/** The lanes of tasks by their places; undefined: none has rules. */
+async function internLanes(
+  engine: Engine,
+  tasks: PackedTasks,
+  queues: readonly number[],
+): Promise<(bigint | null)[] | undefined> {
+  if (tasks.traits.every(({ rules }) => rules.length === 0)) return undefined;
+  const lanes: (bigint | null)[] = [];
+  while (lanes.length < tasks.length) {
+    const size = Math.min(lanesPerStep, tasks.length - lanes.length);
+    const wanted = Array.from({ length: size }, (_, n) => {
+      const { rules, metadata } = tasks.at(lanes.length + n) as NewTask;
+      return { rules, metadata, queue: queues[tasks.traitsAt(lanes.length + n)] as number };
+    });
+    lanes.push(...(await engine.lanes.intern(engine.namespaceId, wanted)));
+  }
+  return lanes;
 }
 
 function hasEmptyJoin(tasks: PackedTasks, graph: TaskGraph): boolean {

@@ -84,12 +84,13 @@ async function writeWhole(engine: Engine, command: CreateTasks): Promise<Created
   const graph = checkGraph(command.tasks, new Map([...known].filter(([key]) => !doubtful.has(key))));
   const queues = await engine.dictionaries.internQueues(engine.namespaceId, command.tasks);
   const policies = await engine.retryPolicies.intern(command.tasks.map((task) => task.retry));
+  const lanes = await internLanes(engine, command.tasks, queues);
   const wanted = lookUps(command.tasks);
   const shapes = await engine.dedupeShapes.intern(
     engine.namespaceId,
     wanted.map(({ place, matcher }) => command.tasks[place]?.dedupe[matcher] as DedupeMatcher),
   );
-  const numbers = { queues, policies };
+  const numbers = { queues, policies, lanes };
   return retryTaken(async () => {
     const ids = await engine.ids.take(command.tasks.length + 1);
     const whole = { engine, command, numbers, ids, duplicates: new Map(), places: command.tasks.map((_, n) => n) };
@@ -109,6 +110,13 @@ async function writeWhole(engine: Engine, command: CreateTasks): Promise<Created
   }).catch((error: unknown) => {
     throw nameParent(error, command);
   });
+}
+
+function internLanes(engine: Engine, tasks: readonly NewTask[], queues: readonly number[]): Promise<(bigint | null)[]> {
+  return engine.lanes.intern(
+    engine.namespaceId,
+    tasks.map(({ rules, metadata }, n) => ({ rules, metadata, queue: queues[n] as number })),
+  );
 }
 
 /** What was created, as it stands after what followed from it. */
@@ -161,7 +169,11 @@ interface GraphRowInput {
   readonly engine: Engine;
   readonly command: CreateTasks;
   /** By place in the request. */
-  readonly numbers: { readonly queues: readonly number[]; readonly policies: readonly (number | null)[] };
+  readonly numbers: {
+    readonly queues: readonly number[];
+    readonly policies: readonly (number | null)[];
+    readonly lanes: readonly (bigint | null)[];
+  };
   /** The batch's, and one for each task of the request. */
   readonly ids: readonly bigint[];
   readonly duplicates: ReadonlyMap<number, Duplicate>;
@@ -182,6 +194,7 @@ function graphRow({ engine, command, ids, graph, tasks, places, duplicates, numb
     idAt: (index: number) => idOf[index] as bigint,
     queueAt: (index: number) => numbers.queues[places[index] as number] as number,
     policyAt: (index: number) => numbers.policies[places[index] as number] ?? null,
+    laneAt: (index: number) => numbers.lanes[places[index] as number] ?? null,
   };
   const rows = Array.from(graph.order, (index) => taskRow(source, index));
   const statusOf = new Map(rows.map((row) => [row.id, row.status]));

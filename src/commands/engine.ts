@@ -4,6 +4,7 @@ import type { CallGroups } from "../lib/call-groups.ts";
 import type { CreatedGraph, NewGraph } from "../store/create-tasks.ts";
 import type { DedupeShapes } from "../store/dedupe-shapes.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
+import type { Lanes } from "../store/lanes.ts";
 import type { RetryPolicies } from "../store/retry-policies.ts";
 import type { WriteDeps, WrittenReports } from "./write-deps.ts";
 
@@ -12,6 +13,7 @@ export interface Engine extends WriteDeps {
   readonly dictionaries: Dictionaries;
   readonly retryPolicies: RetryPolicies;
   readonly dedupeShapes: DedupeShapes;
+  readonly lanes: Lanes;
   readonly ids: IdSource;
   readonly namespaceId: number;
   /** Graphs in batches of their own, and reports: those of several calls are written together. */

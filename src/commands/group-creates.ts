@@ -82,7 +82,12 @@ async function write(deps: WriteDeps, graphs: readonly NewGraph[]): Promise<(Cre
 }
 
 function mayStart(task: NewTaskRow): boolean {
-  return task.status === TaskStatus.PENDING && task.execution === Execution.WORKER && task.startTime === null;
+  return (
+    task.status === TaskStatus.PENDING &&
+    task.execution === Execution.WORKER &&
+    task.startTime === null &&
+    task.lane === null
+  );
 }
 
 function startsOf(tasks: readonly NewTaskRow[], { pools }: Reservation): StartedTask[] {

@@ -13,6 +13,7 @@ export interface RowSource {
   readonly idAt: (place: number) => bigint;
   readonly queueAt: (place: number) => number;
   readonly policyAt: (place: number) => number | null;
+  readonly laneAt: (place: number) => bigint | null;
 }
 
 /** Makes the row of a task. */
@@ -31,7 +32,7 @@ export function taskRow({ graph, taskAt, traitsAt, ...source }: RowSource, place
     startTime: task.startTime === null ? null : formatMicros(task.startTime),
     ...{ startTimeoutMs: task.startTimeoutMs, inactivityTimeoutMs: task.inactivityTimeoutMs },
     ...{ executionTimeoutMs: task.executionTimeoutMs, totalTimeoutMs: task.totalTimeoutMs },
-    policy: source.policyAt(place),
+    ...{ policy: source.policyAt(place), lane: source.laneAt(place) },
     notifies: task.onSuccess | (task.onFailure << 5) | (task.onCancel << 10),
     ...{ critical: task.critical, onlyForDependents: task.onlyForDependents },
     serves: inner.some((edge) => traitsAt(edge.place).onlyForDependents),

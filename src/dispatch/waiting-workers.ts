@@ -1,4 +1,5 @@
 import { MillpondError } from "../domain/errors.ts";
+import { matchesLabels } from "../domain/labels.ts";
 import type { Place, PlaceSource, Reservation, StartedTask } from "../domain/places.ts";
 import { Execution } from "../domain/task-status.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
@@ -88,6 +89,11 @@ export class WaitingWorkers implements PlaceSource {
   /** How many workers wait now. */
   get size(): number {
     return this.#waiters.size;
+  }
+
+  /** Whether somebody waits who may take from a queue. */
+  waitsFor(queue: number): boolean {
+    return [...this.#waiters].some((waiter) => this.#queuesOf(waiter).includes(queue));
   }
 
   /** Lets all who wait go with nothing, and those who come. */
@@ -300,11 +306,7 @@ export class WaitingWorkers implements PlaceSource {
       waiter.queueCount = dictionaries.queueCount;
       waiter.queues = dictionaries
         .queuesOfKinds(namespaceId, [...new Set(kinds)])
-        .filter(
-          (queue) =>
-            queue.execution === Execution.WORKER &&
-            Object.entries(queue.labels).every(([name, value]) => labels[name] === value),
-        )
+        .filter((queue) => queue.execution === Execution.WORKER && matchesLabels(labels, queue.labels))
         .map((queue) => queue.id);
     }
     return waiter.queues;

@@ -1,3 +1,4 @@
+import { canonicalJson } from "./canonical-json.ts";
 import type { DedupeMatcher } from "./dedupe-matcher.ts";
 import type { NewTask } from "./new-task.ts";
 import type { RequestedEdge } from "./task-graph.ts";
@@ -132,15 +133,7 @@ function parse(metadata: string | null): Readonly<Record<string, unknown>> {
 /** The values of some fields as canonical text; undefined where one is missing. */
 function valuesOf(metadata: Readonly<Record<string, unknown>>, fields: readonly string[]): string | undefined {
   if (!fields.every((field) => Object.hasOwn(metadata, field))) return undefined;
-  return JSON.stringify(fields.map((field) => canonical(metadata[field])));
-}
-
-/** A JSON value with the members of its objects in order: equal values have equal texts. */
-function canonical(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(canonical);
-  if (value === null || typeof value !== "object") return value;
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return { members: members.map(([name, item]) => [name, canonical(item)]) };
+  return canonicalJson(fields.map((field) => metadata[field]));
 }
 
 function shapeKey({ kind, fields }: { readonly kind: string; readonly fields: readonly string[] }): string {

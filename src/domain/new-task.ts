@@ -1,5 +1,6 @@
 import type { DedupeMatcher } from "./dedupe-matcher.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
+import type { Rule } from "./rule.ts";
 import type { Micros } from "./task.ts";
 import type { RequestedEdge } from "./task-graph.ts";
 
@@ -25,6 +26,8 @@ export interface NewTask {
   readonly totalTimeoutMs: number | null;
   readonly retry: RetryPolicy | null;
   readonly dedupe: readonly DedupeMatcher[];
+  /** Each goes with its metadata and expected_count. */
+  readonly rules: readonly Rule[];
   /** How many webhooks follow its end, by how it ended. */
   readonly onSuccess: number;
   readonly onFailure: number;

@@ -110,7 +110,10 @@ export class PackedTasks {
   #numberOfTraits(task: NewTask): number {
     const before = this.#traitsOf.at(-1);
     if (before !== undefined && hasTraits(task, this.#traits[before] as TaskTraits)) return before;
-    const text = JSON.stringify(traitNames.map((name) => task[name]));
+    const text = JSON.stringify(
+      traitNames.map((name) => task[name]),
+      (_, value: unknown) => (typeof value === "bigint" ? String(value) : value),
+    );
     const known = this.#traitsByText.get(text);
     if (known !== undefined) return known;
     this.#onBytes(text);
@@ -127,7 +130,7 @@ const plainTraitNames = [
   ...(["executionTimeoutMs", "totalTimeoutMs", "onSuccess", "onFailure", "onCancel"] as const),
   ...(["critical", "onlyForDependents"] as const),
 ] satisfies (keyof TaskTraits)[];
-const traitNames = [...plainTraitNames, "labels", "retry", "dedupe"] as const satisfies (keyof TaskTraits)[];
+const traitNames = [...plainTraitNames, "labels", "retry", "dedupe", "rules"] as const satisfies (keyof TaskTraits)[];
 
 /** Whether a task has these traits; what is made of several values counts only where there is none of it. */
 function hasTraits(task: NewTask, traits: TaskTraits): boolean {
@@ -135,9 +138,9 @@ function hasTraits(task: NewTask, traits: TaskTraits): boolean {
   return isSimple(task) && isSimple(traits);
 }
 
-function isSimple({ labels, retry, dedupe }: TaskTraits): boolean {
+function isSimple({ labels, retry, dedupe, rules }: TaskTraits): boolean {
   for (const _ in labels) return false;
-  return retry === null && dedupe.length === 0;
+  return retry === null && dedupe.length + rules.length === 0;
 }
 
 function traitsOf(task: NewTask): TaskTraits {

@@ -35,6 +35,11 @@ export function batchStatusName(status: number): string {
   return Object.keys(BatchStatus)[status - 1] ?? "UNSPECIFIED";
 }
 
+/** Tells whether a batch of this status has ended. */
+export function batchHasEnded(status: number): boolean {
+  return status >= BatchStatus.SUCCESS;
+}
+
 /** When an edge lets its child start. The numbers are those of the API and of the tables. */
 export const DependencyCondition = { SUCCESS: 1, COMPLETED: 2, FAILURE: 3 } as const;
 

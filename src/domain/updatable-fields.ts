@@ -1,3 +1,5 @@
+import type { Rule } from "./rule.ts";
+
 /** The fields of a task that UpdateTask may change, and the bits by which the tables name them. */
 export const updatableFields = {
   priority: 1,
@@ -7,6 +9,7 @@ export const updatableFields = {
   inactivity_timeout: 16,
   execution_timeout: 32,
   total_timeout: 64,
+  rules: 128,
 } as const;
 
 /** A field of {@link updatableFields}. */
@@ -22,4 +25,6 @@ export interface EditableTask {
   readonly executionTimeoutMs: number | null;
   readonly totalTimeoutMs: number | null;
   readonly spec: string | null;
+  /** Each goes with its metadata and expected_count. */
+  readonly rules: readonly Rule[];
 }

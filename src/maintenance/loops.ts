@@ -1,5 +1,5 @@
 import type { Engine } from "../commands/engine.ts";
-import { fireTimers, forgetOldRequests } from "../commands/fire-timers.ts";
+import { fireTimers, forgetOldRequests, sweepBlocked } from "../commands/fire-timers.ts";
 import { doFollowUps } from "../commands/follow-ups.ts";
 import { Loop } from "../lib/loop.ts";
 
@@ -14,6 +14,8 @@ const timersPollMs = 500;
 /** They are done by the calls that cause them; the loop is for what servers that died have left. */
 const followUpsPollMs = 5_000;
 const requestsPollMs = 10 * 60_000;
+/** Who makes room offers it; the loop is for what transactions that were rolled back have left. */
+const rulesPollMs = 10_000;
 
 /** At least so long between two looks at what another server is looking at. */
 const timersDelayMsMin = 20;
@@ -51,6 +53,18 @@ export function createTimerLoop({ engine, onError }: MaintenanceOptions): TimerL
 /** The loop that does what changes have left to be done where their server died before it was. Safe on many servers at once. */
 export function createFollowUpLoop({ engine, onError }: MaintenanceOptions): Loop {
   return new Loop({ runOnce: () => doFollowUps(engine), delayMs: () => followUpsPollMs, onError });
+}
+
+/** The loop that offers what is blocked although its rules let it in. Safe on many servers at once. */
+export function createRuleLoop({ engine, onError }: MaintenanceOptions): Loop {
+  return new Loop({
+    runOnce: async () => {
+      await sweepBlocked(engine);
+      return false;
+    },
+    delayMs: () => rulesPollMs,
+    onError,
+  });
 }
 
 /** The loop that forgets answers of calls with a request_id after their 24 h. */

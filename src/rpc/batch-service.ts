@@ -18,6 +18,7 @@ import { encodeBatch } from "../wire/batch.ts";
 import { decodeId } from "../wire/new-task.ts";
 import { decodePage, encodePageToken } from "../wire/page-token.ts";
 import { createGetBatchGraph } from "./batch-graph.ts";
+import { batchRules } from "./batch-rules.ts";
 import { filtersOf, listFilter } from "./list-filters.ts";
 import { nameMissing } from "./name-missing.ts";
 import { type RpcDeps, requestKey } from "./rpc-deps.ts";
@@ -50,6 +51,7 @@ export function createBatchService(deps: RpcDeps): Partial<ServiceImpl<typeof Ba
       };
     },
     getBatchGraph: createGetBatchGraph(deps),
+    ...batchRules(deps),
     sealBatch: async (request) => {
       const command = { ...requestKey(SealBatchRequestSchema, request), batchId: batchIdOf(request) };
       const batch = await nameMissing(request.batchId, sealBatch(engine, command));

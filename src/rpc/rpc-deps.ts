@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { Engine } from "../commands/engine.ts";
+import type { SeenWorkers } from "../dispatch/seen-workers.ts";
 import type { WaitingWorkers } from "../dispatch/waiting-workers.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import type { WatchSource } from "../events/watch.ts";
@@ -15,6 +16,7 @@ export interface RpcDeps {
   readonly engine: Engine;
   readonly ids: IdCodec;
   readonly workers: WaitingWorkers;
+  readonly seenWorkers: SeenWorkers;
   readonly taskReads: TaskReads;
   readonly watch: WatchSource;
   readonly urlGuard: UrlGuard;

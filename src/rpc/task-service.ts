@@ -14,11 +14,13 @@ import {
   type UpdateTaskRequest,
   UpdateTaskRequestSchema,
 } from "../gen/millpond/v1/task_service_pb.ts";
+import { explainTask } from "../queries/explain-task.ts";
 import { getAttempts } from "../queries/get-attempts.ts";
 import { getTask } from "../queries/get-task.ts";
 import { queuesOfKindsFilter } from "../queries/kinds-filter.ts";
 import { listTasks } from "../store/tasks.ts";
 import { encodeBatch } from "../wire/batch.ts";
+import { encodeBlocker } from "../wire/blocker.ts";
 import { createTasksBytes } from "../wire/create-tasks-reader.ts";
 import { writeCreatedTasks } from "../wire/created-task-bytes.ts";
 import { decodeId, decodeNewBatch, decodeNewTask } from "../wire/new-task.ts";
@@ -43,6 +45,7 @@ export function createTaskService(deps: RpcDeps): Partial<ServiceImpl<typeof Tas
     getTask: (request) => get(deps, request.taskId),
     listTasks: (request) => list(deps, request),
     updateTask: (request) => update(deps, request),
+    explainTask: (request) => explain(deps, request.taskId),
     reportTasks: (request, context) => applyReports(deps, request, context),
     ...changeItems(deps),
   };
@@ -91,6 +94,21 @@ async function get(deps: RpcDeps, taskId: string) {
   return {
     task: encodeTask(task, names),
     attempts: attempts.map((record) => encodeAttempt(record, task, names)),
+  };
+}
+
+async function explain(deps: RpcDeps, taskId: string) {
+  const { engine, workers, seenWorkers } = deps;
+  const known = {
+    waitsFor: (queue: number) => workers.waitsFor(queue),
+    count: (kind: string, labels: Readonly<Record<string, string>>) => seenWorkers.count(kind, labels),
+  };
+  const wanted = { namespaceId: engine.namespaceId, id: decodeId(deps.ids, taskId, "TASK_NOT_FOUND"), workers: known };
+  const explaining = explainTask(engine.db, wanted, (queue) => engine.dictionaries.queue(queue));
+  const { task, blockers } = await nameMissing(taskId, explaining);
+  return {
+    task: encodeTask(task, await namesOf(deps, [task])),
+    blockers: blockers.map((blocker) => encodeBlocker(blocker, deps.ids)),
   };
 }
 

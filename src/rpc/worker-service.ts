@@ -34,6 +34,7 @@ export function createWorkerService(deps: RpcDeps): Partial<ServiceImpl<typeof W
 
 async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: HandlerContext) {
   const { engine } = deps;
+  deps.seenWorkers.note(request.workerId, request.kinds, request.labels);
   const claimed = await deps.workers.claim({
     ...{ kinds: request.kinds, labels: request.labels, signal: context.signal },
     worker: await engine.dictionaries.internWorker(engine.namespaceId, request.workerId),

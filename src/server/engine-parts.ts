@@ -12,11 +12,12 @@ import { IdSource } from "../domain/ids.ts";
 import { CommitSignal } from "../events/commit-signal.ts";
 import { Feed } from "../events/feed.ts";
 import type { Loop } from "../lib/loop.ts";
-import { createFollowUpLoop, createRequestLoop, createTimerLoop } from "../maintenance/loops.ts";
+import { createFollowUpLoop, createRequestLoop, createRuleLoop, createTimerLoop } from "../maintenance/loops.ts";
 import { Database } from "../store/database.ts";
 import { DedupeShapes } from "../store/dedupe-shapes.ts";
 import { Dictionaries } from "../store/dictionaries.ts";
 import { drawIdBlocks } from "../store/id-blocks.ts";
+import { Lanes } from "../store/lanes.ts";
 import { RetryPolicies } from "../store/retry-policies.ts";
 
 const namespaceId = 1;
@@ -54,7 +55,7 @@ export function createEngineParts(options: {
   const dictionaries = new Dictionaries(db);
   const signal = new CommitSignal({ db, serverId: randomUUID(), onError: onError("commit signal") });
   const ids = new IdSource({ nowMs: Date.now, drawBlocks: (count) => drawIdBlocks(db, count) });
-  const [retryPolicies, dedupeShapes] = [new RetryPolicies(db), new DedupeShapes(db)];
+  const [retryPolicies, dedupeShapes, lanes] = [new RetryPolicies(db), new DedupeShapes(db), new Lanes(db)];
   const workers = new WaitingWorkers({
     ...{ dictionaries, namespaceId, waitersMax: claimWaitersMax },
     onHandOut,
@@ -63,7 +64,7 @@ export function createEngineParts(options: {
   });
   const writes: WriteDeps = { db, committed: (queues) => signal.committed(queues), places: workers };
   const engine: Engine = {
-    ...{ ...writes, dictionaries, retryPolicies, dedupeShapes, ids, namespaceId },
+    ...{ ...writes, dictionaries, retryPolicies, dedupeShapes, lanes, ids, namespaceId },
     ...{ creates: createGraphGroups(writes), reports: createReportGroups(writes) },
   };
   const feed = new Feed({
@@ -79,6 +80,7 @@ export function createEngineParts(options: {
     timers.loop,
     createFollowUpLoop({ engine, onError: onError("follow-ups") }),
     createRequestLoop({ engine, onError: onError("requests") }),
+    createRuleLoop({ engine, onError: onError("rules") }),
   ];
   return { db, engine, feed, signal, workers, claimLine, maintenance, timerLagSeconds: timers.lagSeconds };
 }

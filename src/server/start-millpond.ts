@@ -2,6 +2,7 @@ import { createValidator } from "@bufbuild/protovalidate";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import type { Settings } from "../config/settings.ts";
+import { SeenWorkers } from "../dispatch/seen-workers.ts";
 import { deliveriesWake } from "../domain/delivery.ts";
 import { createIdCodec } from "../domain/ids.ts";
 import type { ReadyQueues } from "../events/commit-signal.ts";
@@ -90,6 +91,7 @@ function createDeps(parts: EngineParts, settings: Settings, secrets: SharedSecre
       engine,
       ids: createIdCodec(secrets.uuidSalt),
       workers,
+      seenWorkers: new SeenWorkers(),
       taskReads: createTaskReads(parts.db, engine.namespaceId),
       claimWaitMaxMs: settings.claimWaitMaxMs,
     },

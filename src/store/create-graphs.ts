@@ -19,7 +19,7 @@ export type CreatedGraphs =
   | { readonly case: "created"; readonly graphs: CreatedGraph[]; readonly readyQueues: readonly number[] }
   | { readonly case: "answeredBefore"; readonly requestIds: readonly string[] };
 
-const parameters = Array.from({ length: 49 }, (_, n) => `$${n + 1}`).join(", ");
+const parameters = Array.from({ length: 51 }, (_, n) => `$${n + 1}`).join(", ");
 const createGraphsStatement: Statement = {
   name: "create_graphs",
   text: `select * from mp_create_graphs(${parameters})`,
@@ -52,6 +52,7 @@ export async function createGraphs(
       ),
       places: places.flat(),
     }),
+    limitedColumn(rows),
   ]);
   if (row === undefined) throw new Error("mp_create_graphs answered nothing");
   if (row.o_answered !== null) return { case: "answeredBefore", requestIds: row.o_answered };
@@ -71,11 +72,11 @@ export interface LargeGraph extends Omit<NewGraph, "tasks" | "lateEdges" | "answ
 const beginStatement: Statement = { name: "begin_graphs", text: "select * from mp_begin_graphs($1, $2)" };
 const insertStatement: Statement = {
   name: "insert_tasks",
-  text: `select * from mp_insert_tasks(${Array.from({ length: 35 }, (_, n) => `$${n + 1}`).join(", ")})`,
+  text: `select * from mp_insert_tasks(${Array.from({ length: 36 }, (_, n) => `$${n + 1}`).join(", ")})`,
 };
 const finishStatement: Statement = {
   name: "finish_graphs",
-  text: `select mp_finish_graphs(${Array.from({ length: 22 }, (_, n) => `$${n + 1}`).join(", ")})`,
+  text: `select mp_finish_graphs(${Array.from({ length: 23 }, (_, n) => `$${n + 1}`).join(", ")})`,
 };
 
 /** Tasks of one statement. While it runs, the next ones are made ready: of so few, the texts are forgotten before the collector has moved them to where they would stay for long. */
@@ -95,7 +96,7 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
     ]);
     if (begun === undefined || begun.o_answered !== null) return undefined;
     const time = formatMicros(begun.o_time);
-    const totals: Totals = { queues: [], statuses: [], waiting: 0, expected: null, attended: false };
+    const totals: Totals = { queues: [], statuses: [], waiting: 0, expected: null, attended: false, limited: false };
     const readyQueues = new Set<number>();
     let writing: Promise<unknown> = Promise.resolve();
     for (let from = 0; from < size; from += tasksPerPart) {
@@ -113,14 +114,14 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
       writing.catch(() => {});
     }
     await writing;
-    const { queues, statuses, waiting, expected, attended } = totals;
+    const { queues, statuses, waiting, expected, attended, limited } = totals;
     const row: GraphRow = {
       ...{ graph, batch: graph.newBatch as NewBatchRow, size, waiting, running: 0, started: undefined },
-      ...{ answer: graph.answer ?? [], expected, attended },
+      ...{ answer: graph.answer ?? [], expected, attended, limited },
       keptAnswer: () => largeAnswerText(graph),
     };
     const batchIds = Array<bigint>(size).fill(graph.batchId);
-    const finish = [...graphColumns([row]), graph.ids, batchIds, queues, statuses, null];
+    const finish = [...graphColumns([row]), graph.ids, batchIds, queues, statuses, null, limitedColumn([row])];
     await writer.write(finishStatement, [namespaceId, time, ...finish]);
     return {
       ...createdGraph(row, begun.o_time),
@@ -142,6 +143,7 @@ interface Totals {
   waiting: number;
   expected: bigint | null;
   attended: boolean;
+  limited: boolean;
 }
 
 function addToTotals(totals: Totals, task: NewTaskRow): void {
@@ -150,6 +152,7 @@ function addToTotals(totals: Totals, task: NewTaskRow): void {
   if (task.status === TaskStatus.WAITING) totals.waiting += 1;
   if (task.expectedCount !== null) totals.expected = (totals.expected ?? 0n) + task.expectedCount;
   totals.attended ||= isAttended(task);
+  totals.limited ||= task.lane !== null;
 }
 
 /** What is written of a graph's batch. */
@@ -167,6 +170,8 @@ interface GraphRow {
   readonly expected: bigint | null;
   /** Something may follow from the end of a task beside the settling of edges. */
   readonly attended: boolean;
+  /** A task of it has rules. */
+  readonly limited: boolean;
 }
 
 function graphRow(graph: NewGraph, places: readonly (Place | undefined)[]): GraphRow {
@@ -180,6 +185,7 @@ function graphRow(graph: NewGraph, places: readonly (Place | undefined)[]): Grap
     waiting: tasks.filter((task) => task.status === TaskStatus.WAITING).length,
     expected: counted.length === 0 ? null : counted.reduce((sum, task) => sum + (task.expectedCount as bigint), 0n),
     attended: tasks.some(isAttended),
+    limited: tasks.some((task) => task.lane !== null),
   };
 }
 
@@ -198,6 +204,13 @@ function graphColumns(rows: readonly GraphRow[]): unknown[] {
     requestIds === null ? null : column(({ graph }) => graph.request.bodyHash),
     requestIds === null ? null : column(({ keptAnswer }) => keptAnswer()),
   ];
+}
+
+function limitedColumn(rows: readonly GraphRow[]): readonly boolean[] | null {
+  return orNull(
+    rows.map(({ limited }) => limited),
+    false,
+  );
 }
 
 /** Whether something may follow from the end of a task beside the settling of edges. */
@@ -229,7 +242,7 @@ function taskColumns({ tasks, batchIds, openBatchIds, places }: TaskColumnsInput
     ...(["cascades", "parents", "parentConditions", "children", "childConditions"] as const).map(sparse),
     ...(["policy", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),
     ...(["critical", "onlyForDependents", "serves"] as const).map(sparse),
-    ...[orNull(workers, null), orNull(leases, null)],
+    ...[orNull(workers, null), orNull(leases, null), sparse("lane")],
   ];
 }
 

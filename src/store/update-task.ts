@@ -1,6 +1,7 @@
 import type { Task } from "../domain/task.ts";
 import type { EditableTask } from "../domain/updatable-fields.ts";
 import type { Database, Statement, Writer } from "./database.ts";
+import { Lanes } from "./lanes.ts";
 import { type Outcome, type OutcomeRow, outcomeOf } from "./outcome.ts";
 import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
 import { getTasks } from "./tasks.ts";
@@ -14,7 +15,7 @@ const lockStatement: Statement = {
 };
 const updateStatement: Statement = {
   name: "update_task",
-  text: "select * from mp_update_task($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+  text: "select * from mp_update_task($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
 };
 
 /**
@@ -35,10 +36,13 @@ export async function updateTask(
     if (earlier?.o_hash) return outcomeOf(undefined);
     const [found] = await getTasks({ readByKey: writer.write }, request.namespaceId, [update.id]);
     const { task, fields } = update.edit(found);
+    const wanted = { queue: found?.queue ?? 0, rules: task.rules, metadata: task.metadata };
+    // What this transaction adds to the dictionaries is not known to others before it commits.
+    const [lane] = await new Lanes(writer).intern(request.namespaceId, [wanted]);
     const [row] = await writer.write<OutcomeRow>(updateStatement, [
       ...requestValues(request),
       ...[update.id, fields, task.priority, task.metadata, task.expectedCount, task.startTimeoutMs],
-      ...[task.inactivityTimeoutMs, task.executionTimeoutMs, task.totalTimeoutMs, task.spec],
+      ...[task.inactivityTimeoutMs, task.executionTimeoutMs, task.totalTimeoutMs, task.spec, lane],
     ]);
     return outcomeOf(row);
   });

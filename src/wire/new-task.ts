@@ -4,6 +4,7 @@ import { invalidField, MillpondError, notFound } from "../domain/errors.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import type { NewTask } from "../domain/new-task.ts";
 import type { RetryPolicy } from "../domain/retry-policy.ts";
+import type { Rule } from "../domain/rule.ts";
 import type { RequestedEdge } from "../domain/task-graph.ts";
 import { DependencyCondition, Execution, FailureCause, TaskStatus } from "../domain/task-status.ts";
 import type { NewBatch } from "../gen/millpond/v1/batch_pb.ts";
@@ -17,6 +18,7 @@ import {
 import { WebhookSchema } from "../gen/millpond/v1/webhook_pb.ts";
 import { isWithin, jsonBytesMax, structText, valueText } from "./json.ts";
 import { ReadNewTask } from "./read-new-task.ts";
+import { checkRule, decodeRule } from "./rule.ts";
 import { microsOf, millisOf, nonZero } from "./time.ts";
 
 /** How long a start webhook may take to answer, where nothing is given. */
@@ -26,7 +28,6 @@ export const inactivityTimeoutMsDefault = 60_000;
 
 /** Reads a task that is to be created; `field` is its path in the request. */
 export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCodec): NewTask {
-  refuseUnavailable(message, field);
   const { execution } = message;
   const [startTimeout, inactivityTimeout] = [nonZero(message.startTimeout), nonZero(message.inactivityTimeout)];
   const [executionTimeout, totalTimeout] = [nonZero(message.executionTimeout), nonZero(message.totalTimeout)];
@@ -54,9 +55,24 @@ export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCod
     totalTimeoutMs: totalTimeout === undefined ? null : millisOf(totalTimeout),
     retry: message.retry === undefined ? null : decodeRetryPolicy(message.retry, `${field}.retry`),
     dedupe: message.dedupe.map(decodeMatcher),
+    rules: message.rules.length === 0 ? noRules : decodeRules(message, field),
     ...{ onSuccess: message.onSuccess.length, onFailure: message.onFailure.length, onCancel: message.onCancel.length },
     ...{ critical: message.critical, onlyForDependents: message.onlyForDependents },
   };
+}
+
+const noRules: readonly Rule[] = [];
+
+/** Reads the rules of a task, and refuses what does not go with it. */
+function decodeRules(message: NewTaskMessage, field: string): Rule[] {
+  if (message.execution.case === "join")
+    throw invalidField(`${field}.rules`, "a join does no work and takes no slot; leave them out");
+  const task = { metadata: message.metadata ?? {}, expectedCount: message.expectedCount ?? null };
+  return message.rules.map((each, n) => {
+    const rule = decodeRule(each, `${field}.rules[${n}]`);
+    checkRule(rule, task, `${field}.rules[${n}]`);
+    return rule;
+  });
 }
 
 /** Metadata and input as JSON texts: those that were read as such, unless they are too large. */
@@ -134,32 +150,27 @@ function specText(message: NewTaskMessage): string | null {
     retry: message.retry,
   };
   const fields = Object.entries(given).filter(([, value]) => value !== undefined);
-  const { dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents } = message;
+  const { rules, dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents } = message;
   const spec = create(NewTaskSchema, {
     ...(Object.fromEntries(fields) as Partial<typeof given>),
     ...(isPlain ? {} : { execution }),
-    ...{ dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents },
+    ...{ rules, dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents },
   });
   return toJsonString(NewTaskSchema, spec);
 }
 
 function hasSpec(message: NewTaskMessage): boolean {
-  const { dedupe, onSuccess, onFailure, onCancel } = message;
+  const { rules, dedupe, onSuccess, onFailure, onCancel } = message;
   return (
     message.retry !== undefined ||
     nonZero(message.startTimeout) !== undefined ||
     nonZero(message.inactivityTimeout) !== undefined ||
     nonZero(message.executionTimeout) !== undefined ||
     nonZero(message.totalTimeout) !== undefined ||
-    dedupe.length + onSuccess.length + onFailure.length + onCancel.length > 0 ||
+    rules.length + dedupe.length + onSuccess.length + onFailure.length + onCancel.length > 0 ||
     message.critical ||
     message.onlyForDependents
   );
-}
-
-/** Refuses parts of the contract that this version does not carry out: nothing that a client asks for is silently left out. */
-function refuseUnavailable(message: NewTaskMessage, field: string): void {
-  if (message.rules.length > 0) throw unavailable(`${field}.rules`);
 }
 
 /** A batch to be created; JSON parts are texts. */
@@ -188,12 +199,6 @@ export function decodeNewBatch(batch: NewBatch | undefined): DecodedNewBatch {
       webhooks.length === 0 ? null : JSON.stringify(webhooks.map((webhook) => toJson(WebhookSchema, webhook))),
     onCompleteCount: webhooks.length,
   };
-}
-
-/** The refusal of a field of the contract that this version does not carry out. */
-export function unavailable(field: string): MillpondError {
-  const description = "is part of the contract, but not of this version of the server; leave it out";
-  return new MillpondError("UNIMPLEMENTED", `${field} ${description}`, { violations: [{ field, description }] });
 }
 
 /** Reads an id that a request must have; refuses what no task or batch of this database can have. */

@@ -1,16 +1,18 @@
 import { clone, create, fromJsonString, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
-import { MillpondError } from "../domain/errors.ts";
+import { invalidField, MillpondError } from "../domain/errors.ts";
+import type { Rule } from "../domain/rule.ts";
 import type { Task } from "../domain/task.ts";
+import { Execution } from "../domain/task-status.ts";
 import { type EditableTask, type UpdatableField, updatableFields } from "../domain/updatable-fields.ts";
 import { type NewTask, NewTaskSchema, type Task as TaskMessage } from "../gen/millpond/v1/task_pb.ts";
 import { jsonBytesMax, structText } from "./json.ts";
-import { inactivityTimeoutMsDefault, startTimeoutMsDefault, unavailable } from "./new-task.ts";
+import { inactivityTimeoutMsDefault, startTimeoutMsDefault } from "./new-task.ts";
+import { checkRule, decodeRule } from "./rule.ts";
 import { etagOf } from "./task.ts";
 import { millisOf, nonZero } from "./time.ts";
 
-/** Reads which fields a mask names, each once. Refuses what this version cannot change. */
+/** Reads which fields a mask names, each once. */
 export function decodeUpdateMask(paths: readonly string[]): UpdatableField[] {
-  if (paths.includes("rules")) throw unavailable("update_mask.rules");
   return [...new Set(paths)].filter((path): path is UpdatableField => Object.hasOwn(updatableFields, path));
 }
 
@@ -44,16 +46,32 @@ export function applyUpdate(
     }
     return spec[name] === undefined ? undefined : millisOf(spec[name]);
   };
+  if (names.has("rules")) spec.rules = given.rules;
+  const metadata = metadataText(task, given, { isNamed: names.has("metadata"), merge: mergeMetadata });
+  const expectedCount = names.has("expected_count") ? (given.expectedCount ?? null) : task.expectedCount;
   return {
     priority: names.has("priority") ? given.priority : task.priority,
-    metadata: metadataText(task, given, { isNamed: names.has("metadata"), merge: mergeMetadata }),
-    expectedCount: names.has("expected_count") ? (given.expectedCount ?? null) : task.expectedCount,
+    ...{ metadata, expectedCount },
     startTimeoutMs: timeout("start_timeout") ?? startTimeoutMsDefault,
     inactivityTimeoutMs: timeout("inactivity_timeout") ?? inactivityTimeoutMsDefault,
     executionTimeoutMs: timeout("execution_timeout") ?? null,
     totalTimeoutMs: timeout("total_timeout") ?? null,
     spec: specText(spec),
+    rules: rulesOf(task, spec, { metadata, expectedCount }),
   };
+}
+
+/** The rules of a task as it is to be; refuses what does not go with it. */
+function rulesOf(task: Task, { rules }: NewTask, after: Pick<EditableTask, "metadata" | "expectedCount">): Rule[] {
+  if (rules.length === 0) return [];
+  if (task.execution === Execution.JOIN)
+    throw invalidField("task.rules", "a join does no work and takes no slot; leave them out");
+  const metadata = after.metadata === null ? {} : (JSON.parse(after.metadata) as Record<string, unknown>);
+  return rules.map((message, n) => {
+    const rule = decodeRule(message, `task.rules[${n}]`);
+    checkRule(rule, { ...after, metadata }, `task.rules[${n}]`);
+    return rule;
+  });
 }
 
 const messageNames = {

@@ -39,6 +39,7 @@ export function encodeTask(task: Task, names: Names): TaskMessage {
     ...(spec?.executionTimeout === undefined ? {} : { executionTimeout: spec.executionTimeout }),
     ...(spec?.totalTimeout === undefined ? {} : { totalTimeout: spec.totalTimeout }),
     ...(spec?.retry === undefined ? {} : { retry: spec.retry }),
+    rules: spec?.rules ?? [],
     ...{ dedupe: spec?.dedupe ?? [], onSuccess: spec?.onSuccess ?? [], onFailure: spec?.onFailure ?? [] },
     ...{ onCancel: spec?.onCancel ?? [], critical: spec?.critical ?? false },
     onlyForDependents: spec?.onlyForDependents ?? false,

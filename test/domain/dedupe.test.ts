@@ -19,7 +19,15 @@ function task({ key = "", kind = "k", dependencies = [], metadata, dedupe = [] }
     metadata: metadata === undefined ? null : JSON.stringify(metadata),
     dedupe: dedupe.map(({ kind: of = "k", statuses = living, fields = ["x"] }) => ({ kind: of, statuses, fields })),
     ...{ input: null, spec: null, expectedCount: null, startTime: null, startTimeoutMs: 1, inactivityTimeoutMs: 1 },
-    ...{ executionTimeoutMs: null, totalTimeoutMs: null, retry: null, onSuccess: 0, onFailure: 0, onCancel: 0 },
+    ...{
+      executionTimeoutMs: null,
+      totalTimeoutMs: null,
+      retry: null,
+      rules: [],
+      onSuccess: 0,
+      onFailure: 0,
+      onCancel: 0,
+    },
     ...{ critical: false, onlyForDependents: false },
   };
 }

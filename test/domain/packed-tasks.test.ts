@@ -16,6 +16,10 @@ const retry = fc.record({
   ...{ incrementMs: fc.constant(0), maxBackoffMs: fc.constant(9), jitter: fc.constant(0.1) },
   ...{ causes: fc.constant([1, 2]), nonRetryableCodes: fc.constant(["X"]) },
 });
+const rule = fc.record({
+  ...{ name: few, kind: few, fields: fc.constant(["x"]), type: condition },
+  ...{ bound: fc.constantFrom(1n, 2n ** 62n), windowMs: fc.constantFrom(0, 1000) },
+});
 const matcher = fc.record({ kind: few, statuses: fc.constant([1, 2]), fields: fc.constant(["x"]) });
 
 /** Tasks of few different values, so that some have all of them in common. */
@@ -32,7 +36,7 @@ const anyTask: fc.Arbitrary<NewTask> = fc.record({
   ...{ startTime: fc.option(fc.constantFrom(0, 2 ** 52)), startTimeoutMs: condition, inactivityTimeoutMs: condition },
   ...{ executionTimeoutMs: fc.option(condition), totalTimeoutMs: fc.option(condition), retry: fc.option(retry) },
   ...{ dedupe: fc.array(matcher, { maxLength: 2 }), onSuccess: condition, onFailure: condition, onCancel: condition },
-  ...{ critical: fc.boolean(), onlyForDependents: fc.boolean() },
+  ...{ rules: fc.array(rule, { maxLength: 2 }), critical: fc.boolean(), onlyForDependents: fc.boolean() },
 });
 const anyTasks = fc.array(anyTask, { maxLength: 20 });
 

@@ -75,8 +75,8 @@ const failing: readonly { reason: ErrorReason; method: string; request: object }
   },
   {
     reason: "UNIMPLEMENTED",
-    method: "TaskService/CreateTasks",
-    request: { tasks: [{ ...aTask, rules: [{ matcher: { kind: "k" }, max_concurrency: 1 }] }] },
+    method: "WorkerService/ListWorkers",
+    request: {},
   },
   {
     reason: "REQUEST_ID_REUSED",

@@ -6,7 +6,7 @@ import { TaskService } from "../../src/gen/millpond/v1/task_service_pb.ts";
 import { WorkerService } from "../../src/gen/millpond/v1/worker_service_pb.ts";
 import { isUnavailable } from "../../src/rpc/services.ts";
 import { detailsOf, errorOf, postJson } from "./server-harness.ts";
-import { expectRefusal, sharedServer, type TaskInit } from "./shared-server.ts";
+import { sharedServer } from "./shared-server.ts";
 
 const server = sharedServer();
 
@@ -23,9 +23,6 @@ afterAll(async () => {
 describe("an RPC of a later version", () => {
   const requests: Record<string, object> = {
     "TaskService/AddCounts": { counts: [{ taskId, success: 1 }] },
-    "TaskService/ExplainTask": { taskId },
-    "BatchService/UpdateBatchRules": { batchId: taskId, kind: "k" },
-    "BatchService/ListRuleUsage": {},
     "WorkerService/AppendLogs": { taskId, entries: [{ message: "line" }] },
     "WorkerService/ListLogs": { taskId },
     "WorkerService/ListWorkers": {},
@@ -63,37 +60,6 @@ describe("an RPC of a later version", () => {
       expect(error.code).toBe(12);
       expect(error.message).toContain("not of this version");
       expect(detailsOf(error).reason).toBe("UNIMPLEMENTED");
-    }
-  });
-});
-
-describe("rules, a field of a later version", () => {
-  const rules: NonNullable<TaskInit["rules"]> = [
-    { matcher: { kind: "k" }, limit: { case: "maxConcurrency", value: 1 } },
-  ];
-
-  test("are refused by name when a task is created, by a unary call and by a stream", async () => {
-    const ok = { name: "n", kind: "k" };
-    const tasks = [ok, { ...ok, rules }];
-    for (const validateOnly of [false, true]) {
-      const { error } = await expectRefusal(server.client.tasks.createTasks({ tasks, validateOnly }), {
-        ...{ code: "Unimplemented", reason: "UNIMPLEMENTED", fields: ["tasks[1].rules"] },
-      });
-      expect(error.message).toContain("tasks[1].rules");
-    }
-    async function* parts() {
-      yield { tasks: [ok] };
-      yield { tasks };
-    }
-    const error = await errorOf(server.client.tasks.uploadTasks(parts()));
-    expect([error.code, detailsOf(error).reason]).toEqual([12, "UNIMPLEMENTED"]);
-    expect(detailsOf(error).fields[0]).toContain("rules");
-  });
-
-  test("are refused by name when a task is edited, whether or not it exists and with other fields", async () => {
-    for (const paths of [["rules"], ["priority", "rules"]]) {
-      const call = server.client.tasks.updateTask({ task: { taskId, rules }, updateMask: { paths } });
-      await expectRefusal(call, { code: "Unimplemented", reason: "UNIMPLEMENTED", fields: ["update_mask.rules"] });
     }
   });
 });

@@ -161,7 +161,7 @@ async function expireWhole(ids: readonly bigint[]): Promise<void> {
 async function edit(id: bigint): Promise<void> {
   const task: EditableTask = {
     ...{ priority: 5, metadata: '{"x": 1}', expectedCount: 1n, startTimeoutMs: 1000, inactivityTimeoutMs: 1000 },
-    ...{ executionTimeoutMs: 1000, totalTimeoutMs: 1_000_000, spec: null },
+    ...{ executionTimeoutMs: 1000, totalTimeoutMs: 1_000_000, spec: null, rules: [] },
   };
   await updateTask(db, request, { id, edit: () => ({ task, fields: 127 }) });
 }

@@ -68,12 +68,13 @@ const laws: readonly Law[] = [
       where p.status < 6 and d.n <> 1`,
   },
   {
-    name: "ready (or parked, of a held batch) holds what is pending and nothing else; what is pending and not there has a timer for its start time",
+    name: "ready (or parked, of a held batch; or blocked, by rules) holds what is pending and nothing else; what is pending and not there has a timer for its start time",
     offenders: `select format('task %s: status %s, in ready %s times, delayed %s', h.id, h.status, r.n, d.n)
       from task_state h
       cross join lateral (select count(*) n from (
         select from ready r where r.id = h.id and r.queue = h.queue and r.rank = -h.priority
-        union all select from parked k where k.batch_id = h.batch_id and k.id = h.id and k.queue = h.queue and k.rank = -h.priority) x) r
+        union all select from parked k where k.batch_id = h.batch_id and k.id = h.id and k.queue = h.queue and k.rank = -h.priority
+        union all select from blocked b where b.lane = h.lane and b.id = h.id and b.rank = -h.priority and b.batch_id = h.batch_id) x) r
       cross join lateral (select count(*) n from timer t, unnest(t.task_ids, t.attempts) x(id, attempt)
         where h.start_time is not null and x.id = h.id and x.attempt = h.attempt) d
       where h.status = 2 and case when r.n = 0 then d.n = 0 else r.n > 1 end
@@ -81,7 +82,32 @@ const laws: readonly Law[] = [
       from parked k left join task_state h on h.id = k.id left join batch_state b on b.batch_id = k.batch_id
       where h.status is distinct from 2 or b.status is distinct from 2
       union all select format('ready holds task %s, which is %s', r.id, h.status) from ready r left join task_state h on h.id = r.id
-      where h.status is distinct from 2 or h.queue <> r.queue or -h.priority <> r.rank or h.execution = 3`,
+      where h.status is distinct from 2 or h.queue <> r.queue or -h.priority <> r.rank or h.execution = 3 or h.lane is distinct from r.lane
+      union all select format('blocked holds task %s, which is %s', b.id, h.status) from blocked b left join task_state h on h.id = b.id
+      where h.status is distinct from 2 or h.lane is distinct from b.lane or -h.priority <> b.rank`,
+  },
+  {
+    name: "what is taken of a key is what its holders hold, or the starts of its window",
+    offenders: `with held as (
+        select k.key, sum(case k.type when 1 then 1 when 2 then h.amount else 0 end)::bigint n
+        from holder h join lane l on l.id = h.lane cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key)
+      select format('key %s: %s taken, %s held, %s starts', u.key_id, u.in_use, coalesce(held.n, 0), s.n) from rule_usage u left join held on held.key = u.key_id
+      cross join lateral (select coalesce(sum(s.starts), 0)::bigint n from rate_start s where s.key_id = u.key_id) s
+      where u.in_use <> coalesce(held.n, 0) + s.n`,
+  },
+  {
+    name: "who holds slots is being executed, and who is executed under rules holds them",
+    offenders: `select format('task %s holds slots of lane %s, and is %s', d.task_id, d.lane, h.status) from holder d left join task_state h on h.id = d.task_id
+        where h.status is distinct from 3 and h.status is distinct from 4
+      union all select format('task %s of lane %s is %s, and holds nothing', h.id, h.lane, h.status) from task_state h
+        where h.status in (3, 4) and h.lane is not null and h.edits = 0 and not exists (select from holder d where d.task_id = h.id)`,
+  },
+  {
+    name: "nothing is blocked for which there is room, but by a rate, whose window opens by itself",
+    offenders: `select format('lane %s: %s blocked, %s offered, room for %s', l.id, b.n, r.n, f.room) from lane l
+      cross join lateral (select count(*) n from blocked b where b.lane = l.id) b cross join lateral (select count(*) n from ready r where r.lane = l.id) r
+      cross join lateral (select min(k.bound - u.in_use) room from unnest(l.keys, l.bounds) k(key, bound) join rule_usage u on u.key_id = k.key) f
+      where not l.has_capacity and 3 <> all (l.types) and b.n > 0 and f.room > r.n`,
   },
   {
     name: "a timer looks after every attempt that somebody owns",

@@ -28,6 +28,7 @@ export const BatchState = defineEntity({
     open: p.boolean(),
     onComplete: p.smallint().default(0),
     attentive: p.boolean().default(false),
+    limited: p.boolean().default(false),
   },
   checks: [
     {

@@ -1,20 +1,29 @@
 import { Batch } from "./batch.ts";
 import { BatchQueue } from "./batch-queue.ts";
 import { BatchState } from "./batch-state.ts";
+import { Blocked } from "./blocked.ts";
 import { DedupeKey } from "./dedupe-key.ts";
 import { DedupeShape } from "./dedupe-shape.ts";
 import { Delivery } from "./delivery.ts";
 import { EdgeLate } from "./edge-late.ts";
 import { EventTx } from "./event-tx.ts";
 import { FollowUp } from "./follow-up.ts";
+import { Holder } from "./holder.ts";
 import { Instance } from "./instance.ts";
+import { Lane } from "./lane.ts";
+import { LaneKey } from "./lane-key.ts";
 import { Namespace } from "./namespace.ts";
 import { Parked } from "./parked.ts";
 import { PausedBatch } from "./paused-batch.ts";
 import { Queue } from "./queue.ts";
+import { RateStart } from "./rate-start.ts";
 import { Ready } from "./ready.ts";
 import { Request } from "./request.ts";
 import { RetryPolicy } from "./retry-policy.ts";
+import { Rule } from "./rule.ts";
+import { RuleAlarm } from "./rule-alarm.ts";
+import { RuleKey } from "./rule-key.ts";
+import { RuleUsage } from "./rule-usage.ts";
 import { Task } from "./task.ts";
 import { TaskAttempt } from "./task-attempt.ts";
 import { TaskState } from "./task-state.ts";
@@ -45,4 +54,13 @@ export const entities = [
   Delivery,
   DedupeShape,
   DedupeKey,
+  Rule,
+  RuleKey,
+  RuleUsage,
+  Lane,
+  LaneKey,
+  Blocked,
+  Holder,
+  RateStart,
+  RuleAlarm,
 ];

@@ -10,5 +10,6 @@ export const Parked = defineEntity({
     id: bigint().primary(),
     queue: p.integer(),
     rank: p.smallint(),
+    lane: bigint().nullable(),
   },
 });

@@ -9,5 +9,7 @@ export const Ready = defineEntity({
     queue: p.integer().primary(),
     rank: p.smallint().primary(),
     id: bigint().primary(),
+    lane: bigint().nullable(),
   },
+  indexes: [{ name: "ready_lane", expression: "create index ready_lane on ready (lane) where lane is not null" }],
 });

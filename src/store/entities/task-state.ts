@@ -43,6 +43,7 @@ export const TaskState = defineEntity({
     critical: p.boolean().default(false),
     onlyForDependents: p.boolean().default(false),
     serves: p.boolean().default(false),
+    lane: bigint().nullable(),
   },
   checks: [{ name: "task_state_deps_left", expression: "deps_left >= 0" }],
 });

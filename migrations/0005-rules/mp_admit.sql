@@ -1,0 +1,80 @@
+-- Decides which of some tasks that a claim has locked their rules let in, in the order given, all or nothing for each; takes what these take, and blocks the others.
+-- Locks batches, then keys. Answers who is let in, in that order, and who is not.
+create function mp_admit(p_ids bigint[], p_time timestamptz, out o_ids bigint[], out o_blocked bigint[]) language plpgsql as $$
+declare
+  all_keys bigint[];
+  used bigint[];
+  bounds_fit boolean;
+  c record;
+  fits boolean;
+  place integer;
+begin
+  o_blocked := '{}';
+  perform from batch_state b where b.batch_id = any (array(select h.batch_id from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]))) order by b.batch_id for update;
+  all_keys := array(
+    select distinct k.key from (select distinct h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null) x
+      join lane l on l.id = any (array[x.lane]) cross join lateral unnest(l.keys) k(key) order by k.key);
+  perform from rule_usage u where u.key_id = any (all_keys) order by u.key_id for update;
+  -- Starts that have left their windows.
+  with old as (
+    delete from rate_start where ctid = any (array(
+      select s.place from unnest(all_keys) x(key) join rule_key k on k.id = any (array[x.key]) cross join lateral (
+        select r.ctid as place from rate_start r where r.key_id = k.id and r.start_time <= p_time - k.window_ms * interval '1 millisecond' offset 0) s
+      where k.window_ms > 0)) returning key_id, starts
+  )
+  update rule_usage u set in_use = u.in_use - o.starts from (select key_id, sum(starts)::bigint as starts from old group by key_id) o where u.key_id = any (array[o.key_id]);
+
+  -- All of them, if there is room for all.
+  with want as materialized (
+    select h.lane, count(*) as holders, sum(case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end) as work
+    from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane]) group by h.lane
+  ), share as materialized (
+    select k.key, k.type, min(k.bound) as bound, sum(w.holders) as holders, sum(w.work) as work
+    from want w join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.types, l.bounds) k(key, type, bound) group by k.key, k.type order by k.key
+  ), fit as (
+    select bool_and(case when s.type = 2 then u.in_use < s.bound and (s.holders = 1 or u.in_use + s.work <= s.bound) else u.in_use + s.holders <= s.bound end) as all_fit
+    from share s join rule_usage u on u.key_id = any (array[s.key])
+  )
+  select coalesce(all_fit, true) into bounds_fit from fit;
+  if bounds_fit then
+    o_ids := p_ids;
+  else
+    o_ids := '{}';
+    used := array(select u.in_use from unnest(all_keys) with ordinality k(key, n) join rule_usage u on u.key_id = any (array[k.key]) order by k.n);
+    for c in
+      select h.id, l.keys, l.types, l.bounds,
+        case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end as work_left
+      from unnest(p_ids) with ordinality x(id, n) join task_state h on h.id = any (array[x.id]) left join lane l on l.id = any (array[h.lane]) order by x.n
+    loop
+      fits := true;
+      for n in 1 .. coalesce(cardinality(c.keys), 0) loop
+        fits := fits and used[array_position(all_keys, c.keys[n])] < c.bounds[n];
+      end loop;
+      if fits then
+        o_ids := o_ids || c.id;
+        for n in 1 .. coalesce(cardinality(c.keys), 0) loop
+          place := array_position(all_keys, c.keys[n]);
+          used[place] := used[place] + case when c.types[n] = 2 then c.work_left else 1 end;
+        end loop;
+      else
+        o_blocked := o_blocked || c.id;
+      end if;
+    end loop;
+    insert into blocked (lane, rank, id, batch_id, block_time)
+    select h.lane, -h.priority, h.id, h.batch_id, p_time from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id]) on conflict do nothing;
+  end if;
+
+  with want as materialized (
+    select h.lane, count(*) as holders, sum(case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end) as work
+    from unnest(o_ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane]) group by h.lane
+  ), share as materialized (
+    select k.key, k.type, sum(case when k.type = 2 then w.work else w.holders end)::bigint as taken
+    from want w join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key, k.type order by k.key
+  ), started as (
+    insert into rate_start (key_id, start_time, starts) select key, p_time, taken from share where type = 3
+  )
+  update rule_usage u set in_use = u.in_use + s.taken from share s where u.key_id = any (array[s.key]);
+  if cardinality(o_blocked) > 0 then
+    perform mp_set_alarms(array(select distinct h.lane from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id])), p_time);
+  end if;
+end $$;

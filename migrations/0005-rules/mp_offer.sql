@@ -1,0 +1,65 @@
+-- Puts back into ready what is blocked and would be let in now: of each lane as many tasks as there is room for, less those that are in ready already, the most
+-- urgent first. p_new: tasks that this transaction has put into ready, and holds; of these, what there is no room for is blocked.
+-- A claim decides: what is offered to several lanes of one key may still be refused there.
+-- Whoever makes room in a key, or takes a task of a lane out of ready, calls this, after locking the keys that it changes: who locks the lane later
+-- sees what the other one has done. Rows of blocked that somebody holds are passed over: they are being taken away.
+-- The last that locks anything but event_seq. Tells the servers of the queues.
+create function mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamptz) returns void language plpgsql as $$
+declare
+  woken integer[];
+begin
+  if coalesce(cardinality(p_lanes), 0) = 0 then return; end if;
+  perform from lane where id = any (p_lanes) order by id for no key update;
+  -- A new statement: it sees what was committed before the lanes were locked.
+  with room as materialized (
+    select l.id, l.queue, l.has_capacity,
+      -- Of keys of capacity, the sizes of tasks decide.
+      (select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
+        join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2) as places,
+      (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
+    from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
+  ), offered as materialized (
+    select o.lane, o.id, o.rank, case when room.has_capacity then o.work_left else 0 end as work_left,
+      row_number() over (partition by o.lane order by o.rank, o.id) as n, sum(o.work_left) over (partition by o.lane order by o.rank, o.id rows between unbounded preceding and 1 preceding) as before
+    from room cross join lateral (
+      select r.lane, r.id, r.rank, case when room.has_capacity then (
+        select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[r.id])) end as work_left
+      from ready r where r.lane = room.id offset 0
+    ) o
+  ), too_many as materialized (
+    select o.lane, o.id, o.rank from offered o join room on room.id = o.lane
+    where o.id = any (p_new) and (o.n > coalesce(room.places, o.n) or coalesce(o.before, 0) >= coalesce(room.work, coalesce(o.before, 0) + 1))
+  ), gone as (
+    delete from ready where ctid = any (array(
+      select r.place from too_many m join room on room.id = m.lane cross join lateral (
+        select q.ctid as place from ready q where q.queue = room.queue and q.rank = m.rank and q.id = m.id offset 0) r))
+  ), kept as (
+    insert into blocked (lane, rank, id, batch_id, block_time)
+    select m.lane, m.rank, m.id, h.batch_id, p_time from too_many m join task_state h on h.id = any (array[m.id]) on conflict do nothing
+  ), taken as (
+    select lane, count(*) as n, coalesce(sum(work_left), 0) as work from offered group by lane
+  ), free as materialized (
+    select room.id, room.queue, room.has_capacity, least(coalesce(room.places, 1000), 1000) - coalesce(taken.n, 0) as places, room.work - coalesce(taken.work, 0) as work
+    from room left join taken on taken.lane = room.id
+    where least(coalesce(room.places, 1000), 1000) > coalesce(taken.n, 0) and coalesce(room.work > coalesce(taken.work, 0), true)
+  ), candidate as materialized (
+    select free.id as lane, free.queue, free.work, b.place, b.rank, b.id, case when free.has_capacity then (
+      select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[b.id])) end as work_left
+    from free cross join lateral (
+      select q.ctid as place, q.rank, q.id from blocked q where q.lane = free.id order by q.rank, q.id limit free.places for update skip locked
+    ) b
+  ), picked as materialized (
+    select * from (
+      select c.*, coalesce(sum(c.work_left) over (partition by c.lane order by c.rank, c.id rows between unbounded preceding and 1 preceding), 0) as before from candidate c
+    ) c where c.work is null or c.before < c.work
+  ), freed as (
+    delete from blocked where ctid = any (array(select place from picked))
+  ), queued as (
+    insert into ready (queue, rank, id, lane) select queue, rank, id, lane from picked on conflict do nothing
+  )
+  select array_agg(distinct queue) into woken from picked;
+  perform mp_set_alarms(p_lanes, p_time);
+  if woken is not null then
+    perform pg_notify('millpond', 'rules ' || array_to_string(woken, ','));
+  end if;
+end $$;

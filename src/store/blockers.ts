@@ -1,0 +1,98 @@
+import type { RuleHolder, UnmetDependency } from "../domain/blocker.ts";
+import type { Rule } from "../domain/rule.ts";
+import type { Micros } from "../domain/task.ts";
+import type { Database, Statement } from "./database.ts";
+
+/** Reads rows as one moment has them. */
+export type Read = Database["read"];
+
+const parentsStatement: Statement = {
+  name: "unmet_parents",
+  text: `select p.parent id, t.key, p.status, p.condition, count(*) over () "unmetCount",
+      (select count(*) from mp_parents(array[$1::bigint])) "totalCount"
+    from mp_parents(array[$1::bigint]) p join task t on t.id = any (array[p.parent]) where p.status < 6 order by p.parent limit $2`,
+};
+
+/** Parents that have not ended, by id, at most `max`; with how many there are, and how many dependencies in all. */
+export async function unmetParents(
+  read: Read,
+  id: bigint,
+  max: number,
+): Promise<{ parents: UnmetDependency[]; unmetCount: bigint; totalCount: bigint }> {
+  const rows = await read<UnmetDependency & { unmetCount: bigint; totalCount: bigint }>(parentsStatement, [id, max]);
+  const { unmetCount = 0n, totalCount = 0n } = rows[0] ?? {};
+  return { parents: rows.map(({ unmetCount: _u, totalCount: _t, ...parent }) => parent), unmetCount, totalCount };
+}
+
+const heldStatement: Statement = {
+  name: "batch_is_held",
+  text: "select exists (select from paused_batch where batch_id = $1) held",
+};
+
+/** Whether a batch is held. */
+export async function batchIsHeld(read: Read, batchId: bigint): Promise<boolean> {
+  return (await read<{ held: boolean }>(heldStatement, [batchId]))[0]?.held ?? false;
+}
+
+/** A rule that does not let a task in, as it stands. */
+export interface FullRule {
+  readonly keyId: bigint;
+  readonly rule: Rule;
+  readonly key: string;
+  readonly inUse: bigint;
+  readonly queuePosition: bigint;
+  readonly freeTime: Micros | null;
+}
+
+/** The place in a queue counts those in front in all lanes of the key. */
+const fullRulesStatement: Statement = {
+  name: "full_rules",
+  text: `select k.key "keyId", r.name, r.kind, r.fields, r.type, r.bound, r.window_ms "windowMs", n.key, k.taken "inUse",
+      (select min(s.start_time) + r.window_ms * interval '1 millisecond' from rate_start s
+        where s.key_id = k.key and s.start_time > clock_timestamp() - r.window_ms * interval '1 millisecond') "freeTime",
+      1 + (select count(*) from lane_key o join blocked b on b.lane = o.lane where o.key_id = k.key and (b.rank, b.id) < (k.rank, k.id)) "queuePosition"
+    from (
+      select k.key, k.rule, k.bound, h.id, -h.priority as rank, mp_taken(k.key, k.window_ms, u.in_use, clock_timestamp()) taken
+      from task_state h join lane l on l.id = h.lane cross join lateral unnest(l.keys, l.rules, l.bounds, l.windows) k(key, rule, bound, window_ms)
+        join rule_usage u on u.key_id = k.key where h.id = $1
+    ) k join rule r on r.id = k.rule join rule_key n on n.id = k.key where k.taken >= k.bound order by k.key`,
+};
+
+/** The rules of a task whose keys have no room. */
+export async function fullRules(read: Read, id: bigint): Promise<FullRule[]> {
+  interface Row extends Omit<Rule, "windowMs">, Omit<FullRule, "rule"> {
+    readonly windowMs: bigint;
+  }
+  const rows = await read<Row>(fullRulesStatement, [id]);
+  return rows.map(({ keyId, key, inUse, queuePosition, freeTime, windowMs, ...rule }) => ({
+    ...{ keyId, key, inUse, queuePosition, freeTime },
+    rule: { ...rule, windowMs: Number(windowMs) },
+  }));
+}
+
+const holdersStatement: Statement = {
+  name: "rule_holders",
+  text: `select h.task_id "taskId", case when k.type = 2 then h.amount else 1 end::bigint amount, h.hold_time "holdTime"
+    from rule_key k join lane_key l on l.key_id = k.id cross join lateral (
+      select h.* from holder h where h.lane = l.lane order by h.hold_time, h.task_id limit $2
+    ) h where k.id = $1 and k.type <> 3 order by h.hold_time, h.task_id limit $2`,
+};
+
+/** Who holds a key, by the time at which they were let in, at most `max`. */
+export function ruleHolders(read: Read, keyId: bigint, max: number): Promise<RuleHolder[]> {
+  return read<RuleHolder>(holdersStatement, [keyId, max]);
+}
+
+const aheadStatement: Statement = {
+  name: "tasks_ahead",
+  text: `select count(*) ahead from (select from ready r where r.queue = $1 and (r.rank, r.id) < ($2::smallint, $3::bigint) limit $4) r`,
+};
+
+/** How many tasks come before one in its queue, counted up to `max`. */
+export async function tasksAhead(
+  read: Read,
+  task: { readonly queue: number; readonly priority: number; readonly id: bigint },
+  max: number,
+): Promise<bigint> {
+  return (await read<{ ahead: bigint }>(aheadStatement, [task.queue, -task.priority, task.id, max]))[0]?.ahead ?? 0n;
+}

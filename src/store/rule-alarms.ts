@@ -1,0 +1,21 @@
+import type { Micros } from "../domain/task.ts";
+import type { Database, Statement } from "./database.ts";
+
+const alarmsStatement: Statement = {
+  name: "fire_alarms",
+  text: "select o_next, (select min(due) from timer) timer from mp_fire_alarms()",
+};
+
+/** Looks at rules whose windows have room again; answers when the next alarm or timer is due. */
+export async function fireAlarms(db: Pick<Database, "write">): Promise<Micros | undefined> {
+  const [row] = await db.write<{ o_next: Micros | null; timer: Micros | null }>(alarmsStatement, []);
+  const due = [row?.o_next, row?.timer].filter((time) => time !== null && time !== undefined);
+  return due.length === 0 ? undefined : Math.min(...due);
+}
+
+const sweepStatement: Statement = { name: "sweep_rules", text: "select mp_sweep_rules($1, $2) last" };
+
+/** Offers what is blocked in the lanes after one although there is room for it; answers the last lane it looked at, null where there are no more. */
+export async function sweepRules(db: Pick<Database, "write">, after: bigint, max: number): Promise<bigint | null> {
+  return (await db.write<{ last: bigint | null }>(sweepStatement, [after, max]))[0]?.last ?? null;
+}
