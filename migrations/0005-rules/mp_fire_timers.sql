@@ -72,9 +72,7 @@ begin
     from verdict v where h.id = any (array[v.id])
     returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.dependents, h.start_time, h.edits, h.lane, v.worker, v.claim_time, v.run_time, v.cause, v.start_timeout_ms, v.inactivity_timeout_ms, v.execution_timeout_ms, v.total_timeout_ms
   ), queued as (
-    -- What another timer has let start may be blocked since then.
-    insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from u where status = 2 and coalesce(start_time <= now_time, true)
-      and (lane is null or not exists (select from blocked b where b.lane = u.lane and b.rank = -u.priority and b.id = u.id)) on conflict do nothing
+    insert into ready (queue, rank, id) select queue, -priority, id from u where status = 2 and coalesce(start_time <= now_time, true) and lane is null on conflict do nothing
   ), delayed as (
     insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from u where status = 2 and start_time > now_time group by start_time
   ), kept as (
@@ -95,8 +93,15 @@ begin
     array_agg(case when prior_status in (3, 4) then coalesce(worker, 0) when cause is not null then edits else 0 end order by id) filter (where prior_status <> 0) workers,
     coalesce(array_agg(distinct queue) filter (where status = 2 and coalesce(start_time <= now_time, true)), '{}') ready,
     array_agg(id order by id) filter (where status > 5 and dependents > 0) ended, array_agg(status order by id) filter (where status > 5 and dependents > 0) ended_statuses,
-    array_agg(id) filter (where prior_status = 2 and status = 7) over_in_queue
+    array_agg(id) filter (where prior_status = 2 and status = 7) over_in_queue,
+    array_agg(id) filter (where status = 2 and coalesce(start_time <= now_time, true) and lane is not null) limited
   into moved from u;
+  if moved.limited is not null then
+    -- What another timer has let start may be blocked by now. A new statement: it sees what the claim did that this has waited for.
+    insert into ready (queue, rank, id, lane)
+    select h.queue, -h.priority, h.id, h.lane from unnest(moved.limited) x(id) join task_state h on h.id = any (array[x.id])
+    where not exists (select from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id) on conflict do nothing;
+  end if;
   o_ready := moved.ready;
   if moved.ids is null then return; end if;
   perform mp_dequeue(moved.over_in_queue);
