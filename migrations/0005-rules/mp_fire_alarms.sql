@@ -1,17 +1,19 @@
 -- Looks at the lanes of keys whose windows have room again; several servers may do so at once. Answers when the next alarm is due.
+-- Alarms go last, when keys and lanes are locked: a task that is blocked meanwhile, and found its alarm set, is seen.
 create function mp_fire_alarms(out o_next timestamptz) language plpgsql as $$
 declare
   now_time timestamptz := clock_timestamp();
+  places tid[];
   rung bigint[];
 begin
-  with due as materialized (
-    select ctid as place from rule_alarm where due <= now_time order by due, key_id limit 1000 for update skip locked
-  ), gone as (
-    delete from rule_alarm where ctid = any (array(select place from due)) returning key_id
-  )
-  select array_agg(distinct key_id) into rung from gone;
-  perform mp_offer(array(
-    select distinct x.lane from unnest(rung) k(key) cross join lateral (select l.lane from lane_key l where l.key_id = k.key offset 0) x
-    where exists (select from blocked b where b.lane = x.lane)), '{}', now_time);
+  select array_agg(a.place), array_agg(distinct a.key_id) into places, rung from (
+    select ctid as place, key_id from rule_alarm where due <= now_time order by due, key_id limit 1000 for update skip locked) a;
+  if places is not null then
+    perform from rule_usage u where u.key_id = any (rung) order by u.key_id for update;
+    perform mp_offer(array(
+      select distinct x.lane from unnest(rung) k(key) cross join lateral (select l.lane from lane_key l where l.key_id = k.key offset 0) x
+      where exists (select from blocked b where b.lane = x.lane offset 0)), '{}', clock_timestamp());
+    delete from rule_alarm where ctid = any (places);
+  end if;
   select min(due) into o_next from rule_alarm;
 end $$;
