@@ -1,9 +1,10 @@
 -- Decides which of some tasks that a claim has locked their rules let in, in the order given, all or nothing for each; takes what these take, and blocks the others.
--- Locks batches, then keys. Answers who is let in, in that order, and who is not.
-create function mp_admit(p_ids bigint[], p_time timestamptz, out o_ids bigint[], out o_blocked bigint[]) language plpgsql as $$
+-- Locks batches, then keys. Answers who is let in, in that order, and who is not; the time of their starts, which is that of the window of a rate: taken when
+-- nothing is left to wait for; and lanes to be offered: of what may start of them, these were the last, and more is blocked.
+create function mp_admit(p_ids bigint[], out o_ids bigint[], out o_blocked bigint[], out o_time timestamptz, out o_lanes bigint[]) language plpgsql as $$
 declare
   all_keys bigint[];
-  used bigint[];
+  used numeric[];
   bounds_fit boolean;
   c record;
   fits boolean;
@@ -15,11 +16,12 @@ begin
     select distinct k.key from (select distinct h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null) x
       join lane l on l.id = any (array[x.lane]) cross join lateral unnest(l.keys) k(key) order by k.key);
   perform from rule_usage u where u.key_id = any (all_keys) order by u.key_id for update;
+  o_time := clock_timestamp();
   -- Starts that have left their windows.
   with old as (
     delete from rate_start where ctid = any (array(
       select s.place from unnest(all_keys) x(key) join rule_key k on k.id = any (array[x.key]) cross join lateral (
-        select r.ctid as place from rate_start r where r.key_id = k.id and r.start_time <= p_time - k.window_ms * interval '1 millisecond' offset 0) s
+        select r.ctid as place from rate_start r where r.key_id = k.id and r.start_time <= o_time - k.window_ms * interval '1 millisecond' offset 0) s
       where k.window_ms > 0)) returning key_id, starts
   )
   update rule_usage u set in_use = u.in_use - o.starts from (select key_id, sum(starts)::bigint as starts from old group by key_id) o where u.key_id = any (array[o.key_id]);
@@ -32,7 +34,7 @@ begin
     select k.key, k.type, min(k.bound) as bound, sum(w.holders) as holders, sum(w.work) as work
     from want w join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.types, l.bounds) k(key, type, bound) group by k.key, k.type order by k.key
   ), fit as (
-    select bool_and(case when s.type = 2 then u.in_use < s.bound and (s.holders = 1 or u.in_use + s.work <= s.bound) else u.in_use + s.holders <= s.bound end) as all_fit
+    select bool_and(case when s.type = 2 then u.in_use < s.bound and (s.holders = 1 or u.in_use + s.work < s.bound) else u.in_use + s.holders <= s.bound end) as all_fit
     from share s join rule_usage u on u.key_id = any (array[s.key])
   )
   select coalesce(all_fit, true) into bounds_fit from fit;
@@ -61,20 +63,25 @@ begin
       end if;
     end loop;
     insert into blocked (lane, rank, id, batch_id, block_time)
-    select h.lane, -h.priority, h.id, h.batch_id, p_time from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id]) on conflict do nothing;
+    select h.lane, -h.priority, h.id, h.batch_id, o_time from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id]) on conflict do nothing;
   end if;
 
   with want as materialized (
     select h.lane, count(*) as holders, sum(case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end) as work
     from unnest(o_ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane]) group by h.lane
   ), share as materialized (
-    select k.key, k.type, sum(case when k.type = 2 then w.work else w.holders end)::bigint as taken
+    select k.key, k.type, sum(case when k.type = 2 then w.work else w.holders end) as taken
     from want w join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key, k.type order by k.key
   ), started as (
-    insert into rate_start (key_id, start_time, starts) select key, p_time, taken from share where type = 3
+    insert into rate_start (key_id, start_time, starts) select key, o_time, taken::integer from share where type = 3
   )
   update rule_usage u set in_use = u.in_use + s.taken from share s where u.key_id = any (array[s.key]);
   if cardinality(o_blocked) > 0 then
-    perform mp_set_alarms(array(select distinct h.lane from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id])), p_time);
+    perform mp_set_alarms(array(select distinct h.lane from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id])), o_time);
   end if;
+  o_lanes := array(
+    select l.id from (select distinct h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null) x join lane l on l.id = any (array[x.lane])
+    where exists (select from blocked b where b.lane = l.id offset 0) and not exists (select from ready r where r.lane = l.id offset 0)
+      and (3 = any (l.types) or not exists (
+        select from unnest(l.keys, l.bounds) k(key, bound) cross join lateral (select u.in_use from rule_usage u where u.key_id = k.key offset 0) u where u.in_use >= k.bound)));
 end $$;

@@ -24,7 +24,7 @@ declare
   n_leases integer := cardinality(p_leases);
   limited boolean;
   admitted record;
-  -- Lanes of which tasks have been taken out of ready, though not to start.
+  -- Lanes to be offered: of which tasks have been taken out of ready, though not to start, or the last of those that may.
   passed bigint[] := '{}';
   parked_lanes bigint[];
 begin
@@ -82,8 +82,10 @@ begin
       end if;
     end if;
     if taken is not null and limited then
-      admitted := mp_admit(taken, clock_timestamp());
+      admitted := mp_admit(taken);
       taken := nullif(admitted.o_ids, '{}');
+      now_time := admitted.o_time;
+      passed := passed || admitted.o_lanes;
       o_more := o_more or cardinality(admitted.o_blocked) > 0;
       -- Batches and keys are locked now: nothing more is waited for.
       exit;
@@ -96,7 +98,7 @@ begin
   end if;
 
   -- Later than the commit of whatever made them ready: the times of parents and children are in order.
-  now_time := clock_timestamp();
+  now_time := coalesce(now_time, clock_timestamp());
   with u as (
     update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1, worker = p_workers[least(x.place, n_workers)],
       claim_time = now_time, run_time = case when to_status = 4 then now_time end, activity_time = now_time,
