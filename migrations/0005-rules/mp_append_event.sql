@@ -2,8 +2,8 @@
 -- come last in the lock order, and event_seq is drawn when no lock is left to take.
 -- p: an array may end where all that follows would repeat its last element, but for task_ids and the counts. So are they written.
 -- p_batches: batches to look at although no task of theirs changed (created, sealed); a batch that has nothing left to do ends.
--- p_stopped: one that ends as CANCELED, whatever its tasks are. Answers what is to be done next, and whether webhooks are to be called.
-create function mp_append_event(p mp_changes, p_batches bigint[] default '{}', p_stopped bigint default null,
+-- p_stopped: one that ends as CANCELED, whatever its tasks are. p_fresh: of mp_apply_rules. Answers what is to be done next, and whether webhooks are to be called.
+create function mp_append_event(p mp_changes, p_batches bigint[] default '{}', p_stopped bigint default null, p_fresh bigint[] default '{}',
   out o_follow_ups bigint[], out o_wake boolean) language plpgsql as $$
 declare
   touched record;
@@ -73,9 +73,9 @@ begin
       mp_fill(p.attempts, size), null, null, null, null)::mp_changes, touched.attentive);
   end if;
 
-  if touched.limited or 4 = any (p.types) then
+  if touched.limited or 4 = any (p.types) or cardinality(p_fresh) > 0 then
     perform mp_apply_rules(row(mp_fill(p.types, size), null, p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size), null, null, null, null, null)::mp_changes,
-      clock_timestamp());
+      clock_timestamp(), p_fresh);
   end if;
 
   if touched.ids is not null then

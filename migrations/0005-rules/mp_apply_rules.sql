@@ -1,6 +1,6 @@
 -- What a transaction's changes mean for rules, once its tasks and batches are locked: who has left gives back what it held, counts that came make what is held
--- of a capacity smaller, and what may start now is offered or blocked. p: whole arrays.
-create function mp_apply_rules(p mp_changes, p_time timestamptz) returns void language plpgsql as $$
+-- of a capacity smaller, and what may start now is offered or blocked. p: whole arrays. p_fresh: tasks, held by the caller, that it has put into ready without a change.
+create function mp_apply_rules(p mp_changes, p_time timestamptz, p_fresh bigint[] default '{}') returns void language plpgsql as $$
 declare
   given record;
   freed bigint[];
@@ -28,8 +28,10 @@ begin
   ), fresh as materialized (
     select h.id, h.lane, c.t from change c join task_state h on h.id = any (array[c.id])
     where c.type <> 4 and (c.t = 2 or (c.f = 2 and c.t not in (3, 4))) and h.lane is not null
+    union
+    select h.id, h.lane, 2 from unnest(p_fresh) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null
   )
-  select array_agg(lane) as lanes, array_agg(holders::bigint) as holders, array_agg(amount::bigint) as amounts,
+  select array_agg(lane) as lanes, array_agg(holders::bigint) as holders, array_agg(amount) as amounts,
     (select array_agg(distinct lane) from fresh) as fresh_lanes, (select array_agg(id) from fresh where t = 2) as fresh_ids
   into given from sums;
   if given.lanes is null and given.fresh_lanes is null then return; end if;
@@ -38,13 +40,13 @@ begin
   perform from rule_usage u where u.key_id = any (array(
     select distinct k.key from unnest(given.lanes || given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
   with share as materialized (
-    select k.key, sum(case k.type when 1 then g.holders when 2 then g.amount else 0 end)::bigint as taken
+    select k.key, sum(case k.type when 1 then g.holders when 2 then g.amount else 0 end) as taken
     from unnest(given.lanes, given.holders, given.amounts) g(lane, holders, amount) join lane l on l.id = any (array[g.lane])
       cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key
   ), changed as (
     update rule_usage u set in_use = u.in_use - s.taken from share s where s.taken > 0 and u.key_id = any (array[s.key]) returning u.key_id
   )
   select array_agg(distinct x.lane) into freed from changed cross join lateral (select l.lane from lane_key l where l.key_id = changed.key_id offset 0) x
-  where exists (select from blocked b where b.lane = x.lane);
+  where exists (select from blocked b where b.lane = x.lane offset 0);
   perform mp_offer(array(select distinct lane from unnest(freed || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
 end $$;

@@ -72,7 +72,8 @@ begin
     from verdict v where h.id = any (array[v.id])
     returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.dependents, h.start_time, h.edits, h.lane, v.worker, v.claim_time, v.run_time, v.cause, v.start_timeout_ms, v.inactivity_timeout_ms, v.execution_timeout_ms, v.total_timeout_ms
   ), queued as (
-    insert into ready (queue, rank, id) select queue, -priority, id from u where status = 2 and coalesce(start_time <= now_time, true) and lane is null on conflict do nothing
+    insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from u where status = 2 and cause is not null and coalesce(start_time <= now_time, true)
+    on conflict do nothing
   ), delayed as (
     insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from u where status = 2 and start_time > now_time group by start_time
   ), kept as (
@@ -93,8 +94,7 @@ begin
     array_agg(case when prior_status in (3, 4) then coalesce(worker, 0) when cause is not null then edits else 0 end order by id) filter (where prior_status <> 0) workers,
     coalesce(array_agg(distinct queue) filter (where status = 2 and coalesce(start_time <= now_time, true)), '{}') ready,
     array_agg(id order by id) filter (where status > 5 and dependents > 0) ended, array_agg(status order by id) filter (where status > 5 and dependents > 0) ended_statuses,
-    array_agg(id) filter (where prior_status = 2 and status = 7) over_in_queue,
-    array_agg(id) filter (where status = 2 and coalesce(start_time <= now_time, true) and lane is not null) limited
+    array_agg(id) filter (where prior_status = 2 and status = 7) over_in_queue, array_agg(id order by id) filter (where status = 2 and cause is null) let_start
   into moved from u;
   if moved.limited is not null then
     -- What another timer has let start may be blocked by now. A new statement: it sees what the claim did that this has waited for.
@@ -103,7 +103,19 @@ begin
     where not exists (select from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id) on conflict do nothing;
   end if;
   o_ready := moved.ready;
-  if moved.ids is null then return; end if;
+  if moved.let_start is not null then
+    -- A new statement, as the tasks are locked: what another timer has let start may have been blocked or parked since then.
+    insert into ready (queue, rank, id, lane)
+    select h.queue, -h.priority, h.id, h.lane from unnest(moved.let_start) x(id) join task_state h on h.id = any (array[x.id])
+    where not exists (select from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0)
+      and not exists (select from parked k where k.batch_id = h.batch_id and k.id = h.id offset 0) on conflict do nothing;
+  end if;
+  if moved.ids is null then
+    if moved.let_start is not null then
+      perform mp_apply_rules(null, now_time, moved.let_start);
+    end if;
+    return;
+  end if;
   perform mp_dequeue(moved.over_in_queue);
   changes := row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
   if moved.ended is not null then
@@ -111,7 +123,7 @@ begin
     changes := settled.p_changes;
     o_ready := o_ready || settled.o_ready;
   end if;
-  appended := mp_append_event(changes);
+  appended := mp_append_event(changes, '{}', null, coalesce(moved.let_start, '{}'));
   o_follow_ups := appended.o_follow_ups;
   if appended.o_wake then o_ready := o_ready || 0; end if;
 end $$;

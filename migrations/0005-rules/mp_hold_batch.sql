@@ -5,6 +5,7 @@ create function mp_hold_batch(p_namespace integer, p_request_id text, p_hash byt
   out o_batch jsonb, out o_ready integer[], out o_replayed_hash bytea) language plpgsql as $$
 declare
   was smallint;
+  lanes bigint[];
 begin
   o_ready := '{}';
   select * into o_batch, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
@@ -21,9 +22,12 @@ begin
     with freed as (
       delete from parked where batch_id = p_batch returning queue, rank, id, lane
     ), queued as (
-      insert into ready (queue, rank, id, lane) select queue, rank, id, lane from freed on conflict do nothing
+      insert into ready (queue, rank, id) select queue, rank, id from freed where lane is null on conflict do nothing
+    ), kept as (
+      -- From there as many are offered as there is room for.
+      insert into blocked (lane, rank, id, batch_id, block_time) select lane, rank, id, p_batch, clock_timestamp() from freed where lane is not null on conflict do nothing
     )
-    select coalesce(array_agg(distinct queue), '{}') into o_ready from freed;
+    select coalesce(array_agg(distinct queue), '{}'), array_agg(distinct lane) filter (where lane is not null) into o_ready, lanes from freed;
   end if;
   select status into was from batch_state where batch_id = p_batch for update;
   if was > 2 then
@@ -38,6 +42,11 @@ begin
     update batch_state set status = 3 - was, prior_status = status where batch_id = p_batch;
     perform mp_append_event(row(array[5::smallint], array[p_batch], array[0::bigint], array[was], array[(3 - was)::smallint],
       array[0], array[0], array[0], null, null)::mp_changes);
+  end if;
+  if lanes is not null then
+    perform from rule_usage u where u.key_id = any (array(
+      select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
+    perform mp_offer(lanes, '{}', clock_timestamp());
   end if;
   o_batch := mp_batch_json(p_batch);
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_batch);
