@@ -1,5 +1,7 @@
 -- Puts back into ready what is blocked and would be let in now: of each lane as many tasks as there is room for, less those that are in ready already, the most
 -- urgent first. p_new: tasks that this transaction has put into ready, and holds; of these, what there is no room for is blocked.
+-- Of no lane more than offered_max are in ready by this, however much room there is: so what it looks at is bounded. The claim that takes the last of them has
+-- more offered (mp_admit).
 -- A claim decides: what is offered to several lanes of one key may still be refused there.
 -- Whoever makes room in a key, or takes a task of a lane out of ready, calls this, after locking the keys that it changes: who locks the lane later
 -- sees what the other one has done. Rows of blocked that somebody holds are passed over: they are being taken away.
@@ -7,6 +9,7 @@
 create function mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamptz) returns void language plpgsql as $$
 declare
   woken integer[];
+  offered_max constant integer := 1000;
 begin
   if coalesce(cardinality(p_lanes), 0) = 0 then return; end if;
   perform from lane where id = any (p_lanes) order by id for no key update;
@@ -14,34 +17,33 @@ begin
   with room as materialized (
     select l.id, l.queue, l.has_capacity,
       -- Of keys of capacity, the sizes of tasks decide.
-      (select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
-        join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2) as places,
+      greatest(least((select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
+        join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2), offered_max), 0) as places,
       (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
     from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
   ), offered as materialized (
-    select o.lane, o.id, o.rank, case when room.has_capacity then o.work_left else 0 end as work_left,
-      row_number() over (partition by o.lane order by o.rank, o.id) as n, sum(o.work_left) over (partition by o.lane order by o.rank, o.id rows between unbounded preceding and 1 preceding) as before
+    select room.id, room.queue, room.has_capacity, room.places - o.n as places, room.work - o.work as work, o.ids
     from room cross join lateral (
-      select r.lane, r.id, r.rank, case when room.has_capacity then (
-        select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[r.id])) end as work_left
-      from ready r where r.lane = room.id offset 0
+      select count(*) as n, coalesce(sum(work_left), 0) as work, array_agg(r.id) filter (where room.work is null or r.before < room.work) as ids from (
+        select r.id, r.work_left, coalesce(sum(r.work_left) over (order by r.rank, r.id rows between unbounded preceding and 1 preceding), 0) as before from (
+          select r.id, r.rank, case when room.has_capacity then (
+            select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[r.id])) end as work_left
+          from ready r where r.lane = room.id order by r.rank, r.id limit room.places
+        ) r
+      ) r
     ) o
   ), too_many as materialized (
-    select o.lane, o.id, o.rank from offered o join room on room.id = o.lane
-    where o.id = any (p_new) and (o.n > coalesce(room.places, o.n) or coalesce(o.before, 0) >= coalesce(room.work, coalesce(o.before, 0) + 1))
+    select h.queue, -h.priority as rank, h.id from unnest(p_new) x(id) join task_state h on h.id = any (array[x.id])
+    where h.lane is not null and h.id not in (select unnest(offered.ids) from offered)
   ), gone as (
     delete from ready where ctid = any (array(
-      select r.place from too_many m join room on room.id = m.lane cross join lateral (
-        select q.ctid as place from ready q where q.queue = room.queue and q.rank = m.rank and q.id = m.id offset 0) r))
+      select r.place from too_many m cross join lateral (
+        select q.ctid as place from ready q where q.queue = m.queue and q.rank = m.rank and q.id = m.id offset 0) r)) returning lane, rank, id
   ), kept as (
     insert into blocked (lane, rank, id, batch_id, block_time)
-    select m.lane, m.rank, m.id, h.batch_id, p_time from too_many m join task_state h on h.id = any (array[m.id]) on conflict do nothing
-  ), taken as (
-    select lane, count(*) as n, coalesce(sum(work_left), 0) as work from offered group by lane
+    select gone.lane, gone.rank, gone.id, h.batch_id, p_time from gone join task_state h on h.id = any (array[gone.id]) on conflict do nothing
   ), free as materialized (
-    select room.id, room.queue, room.has_capacity, least(coalesce(room.places, 1000), 1000) - coalesce(taken.n, 0) as places, room.work - coalesce(taken.work, 0) as work
-    from room left join taken on taken.lane = room.id
-    where least(coalesce(room.places, 1000), 1000) > coalesce(taken.n, 0) and coalesce(room.work > coalesce(taken.work, 0), true)
+    select id, queue, has_capacity, places, work from offered where places > 0 and coalesce(work > 0, true)
   ), candidate as materialized (
     select free.id as lane, free.queue, free.work, b.place, b.rank, b.id, case when free.has_capacity then (
       select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[b.id])) end as work_left

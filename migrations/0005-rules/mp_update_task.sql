@@ -72,7 +72,7 @@ begin
     perform mp_offer(array(
       select distinct x.lane from unnest(lanes) y(id) join lane l on l.id = any (array[y.id]) cross join lateral unnest(l.keys) k(key)
         cross join lateral (select r.lane from lane_key r where r.key_id = k.key offset 0) x
-      where x.lane = any (lanes) or exists (select from blocked b where b.lane = x.lane)), case when moves then array[p_id] else '{}' end, now_time);
+      where x.lane = any (lanes) or exists (select from blocked b where b.lane = x.lane offset 0)), case when moves then array[p_id] else '{}' end, now_time);
   end if;
   perform mp_append_event(row(array[6::smallint], array[after.batch_id], array[p_id], array[after.status], array[after.status], array[after.attempt], array[after.queue],
     array[p_fields], null, null)::mp_changes);

@@ -89,7 +89,7 @@ const laws: readonly Law[] = [
   {
     name: "what is taken of a key is what its holders hold, or the starts of its window",
     offenders: `with held as (
-        select k.key, sum(case k.type when 1 then 1 when 2 then h.amount else 0 end)::bigint n
+        select k.key, sum(case k.type when 1 then 1 when 2 then h.amount else 0 end) n
         from holder h join lane l on l.id = h.lane cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key)
       select format('key %s: %s taken, %s held, %s starts', u.key_id, u.in_use, coalesce(held.n, 0), s.n) from rule_usage u left join held on held.key = u.key_id
       cross join lateral (select coalesce(sum(s.starts), 0)::bigint n from rate_start s where s.key_id = u.key_id) s
@@ -103,11 +103,11 @@ const laws: readonly Law[] = [
         where h.status in (3, 4) and h.lane is not null and h.edits = 0 and not exists (select from holder d where d.task_id = h.id)`,
   },
   {
-    name: "nothing is blocked for which there is room, but by a rate, whose window opens by itself",
+    name: "nothing is blocked for which there is room, but by a rate, whose window opens by itself, or behind what is offered of a large bound",
     offenders: `select format('lane %s: %s blocked, %s offered, room for %s', l.id, b.n, r.n, f.room) from lane l
       cross join lateral (select count(*) n from blocked b where b.lane = l.id) b cross join lateral (select count(*) n from ready r where r.lane = l.id) r
       cross join lateral (select min(k.bound - u.in_use) room from unnest(l.keys, l.bounds) k(key, bound) join rule_usage u on u.key_id = k.key) f
-      where not l.has_capacity and 3 <> all (l.types) and b.n > 0 and f.room > r.n`,
+      where not l.has_capacity and 3 <> all (l.types) and b.n > 0 and f.room > r.n and (r.n = 0 or 1000 >= all (l.bounds))`,
   },
   {
     name: "a timer looks after every attempt that somebody owns",

@@ -11,5 +11,7 @@ export const Ready = defineEntity({
     id: bigint().primary(),
     lane: bigint().nullable(),
   },
-  indexes: [{ name: "ready_lane", expression: "create index ready_lane on ready (lane) where lane is not null" }],
+  indexes: [
+    { name: "ready_lane", expression: "create index ready_lane on ready (lane, rank, id) where lane is not null" },
+  ],
 });
