@@ -234,7 +234,7 @@ create table ready (
   lane bigint,
   constraint ready_pkey PRIMARY KEY (queue, rank, id)
 );
-CREATE INDEX ready_lane ON ready USING btree (lane) WHERE lane IS NOT NULL;
+CREATE INDEX ready_lane ON ready USING btree (lane, rank, id) WHERE lane IS NOT NULL;
 
 create table request (
   namespace_id integer not null,
@@ -300,9 +300,9 @@ CREATE UNIQUE INDEX rule_key_natural_key ON rule_key USING btree (namespace_id, 
 
 create table rule_usage (
   key_id bigint not null,
-  in_use bigint not null default 0,
+  in_use numeric not null default 0,
   constraint rule_usage_pkey PRIMARY KEY (key_id),
-  constraint rule_usage_not_negative CHECK (in_use >= 0)
+  constraint rule_usage_not_negative CHECK (in_use >= 0::numeric)
 ) with (
   fillfactor = 40
 );
@@ -492,13 +492,13 @@ begin
     join rule r on r.namespace_id = p_namespace and r.digest = any (array[x.digest]) order by x.n);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_admit(p_ids bigint[], p_time timestamp with time zone, OUT o_ids bigint[], OUT o_blocked bigint[])
+CREATE OR REPLACE FUNCTION public.mp_admit(p_ids bigint[], OUT o_ids bigint[], OUT o_blocked bigint[], OUT o_time timestamp with time zone, OUT o_lanes bigint[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
   all_keys bigint[];
-  used bigint[];
+  used numeric[];
   bounds_fit boolean;
   c record;
   fits boolean;
@@ -510,11 +510,12 @@ begin
     select distinct k.key from (select distinct h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null) x
       join lane l on l.id = any (array[x.lane]) cross join lateral unnest(l.keys) k(key) order by k.key);
   perform from rule_usage u where u.key_id = any (all_keys) order by u.key_id for update;
+  o_time := clock_timestamp();
   -- Starts that have left their windows.
   with old as (
     delete from rate_start where ctid = any (array(
       select s.place from unnest(all_keys) x(key) join rule_key k on k.id = any (array[x.key]) cross join lateral (
-        select r.ctid as place from rate_start r where r.key_id = k.id and r.start_time <= p_time - k.window_ms * interval '1 millisecond' offset 0) s
+        select r.ctid as place from rate_start r where r.key_id = k.id and r.start_time <= o_time - k.window_ms * interval '1 millisecond' offset 0) s
       where k.window_ms > 0)) returning key_id, starts
   )
   update rule_usage u set in_use = u.in_use - o.starts from (select key_id, sum(starts)::bigint as starts from old group by key_id) o where u.key_id = any (array[o.key_id]);
@@ -527,7 +528,7 @@ begin
     select k.key, k.type, min(k.bound) as bound, sum(w.holders) as holders, sum(w.work) as work
     from want w join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.types, l.bounds) k(key, type, bound) group by k.key, k.type order by k.key
   ), fit as (
-    select bool_and(case when s.type = 2 then u.in_use < s.bound and (s.holders = 1 or u.in_use + s.work <= s.bound) else u.in_use + s.holders <= s.bound end) as all_fit
+    select bool_and(case when s.type = 2 then u.in_use < s.bound and (s.holders = 1 or u.in_use + s.work < s.bound) else u.in_use + s.holders <= s.bound end) as all_fit
     from share s join rule_usage u on u.key_id = any (array[s.key])
   )
   select coalesce(all_fit, true) into bounds_fit from fit;
@@ -556,25 +557,30 @@ begin
       end if;
     end loop;
     insert into blocked (lane, rank, id, batch_id, block_time)
-    select h.lane, -h.priority, h.id, h.batch_id, p_time from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id]) on conflict do nothing;
+    select h.lane, -h.priority, h.id, h.batch_id, o_time from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id]) on conflict do nothing;
   end if;
 
   with want as materialized (
     select h.lane, count(*) as holders, sum(case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end) as work
     from unnest(o_ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane]) group by h.lane
   ), share as materialized (
-    select k.key, k.type, sum(case when k.type = 2 then w.work else w.holders end)::bigint as taken
+    select k.key, k.type, sum(case when k.type = 2 then w.work else w.holders end) as taken
     from want w join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key, k.type order by k.key
   ), started as (
-    insert into rate_start (key_id, start_time, starts) select key, p_time, taken from share where type = 3
+    insert into rate_start (key_id, start_time, starts) select key, o_time, taken::integer from share where type = 3
   )
   update rule_usage u set in_use = u.in_use + s.taken from share s where u.key_id = any (array[s.key]);
   if cardinality(o_blocked) > 0 then
-    perform mp_set_alarms(array(select distinct h.lane from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id])), p_time);
+    perform mp_set_alarms(array(select distinct h.lane from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id])), o_time);
   end if;
+  o_lanes := array(
+    select l.id from (select distinct h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null) x join lane l on l.id = any (array[x.lane])
+    where exists (select from blocked b where b.lane = l.id offset 0) and not exists (select from ready r where r.lane = l.id offset 0)
+      and (3 = any (l.types) or not exists (
+        select from unnest(l.keys, l.bounds) k(key, bound) cross join lateral (select u.in_use from rule_usage u where u.key_id = k.key offset 0) u where u.in_use >= k.bound)));
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[], p_stopped bigint DEFAULT NULL::bigint, OUT o_follow_ups bigint[], OUT o_wake boolean)
+CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[], p_stopped bigint DEFAULT NULL::bigint, p_fresh bigint[] DEFAULT '{}'::bigint[], OUT o_follow_ups bigint[], OUT o_wake boolean)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -646,9 +652,9 @@ begin
       mp_fill(p.attempts, size), null, null, null, null)::mp_changes, touched.attentive);
   end if;
 
-  if touched.limited or 4 = any (p.types) then
+  if touched.limited or 4 = any (p.types) or cardinality(p_fresh) > 0 then
     perform mp_apply_rules(row(mp_fill(p.types, size), null, p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size), null, null, null, null, null)::mp_changes,
-      clock_timestamp());
+      clock_timestamp(), p_fresh);
   end if;
 
   if touched.ids is not null then
@@ -680,7 +686,7 @@ begin
   end if;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp with time zone)
+CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp with time zone, p_fresh bigint[] DEFAULT '{}'::bigint[])
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
@@ -711,8 +717,10 @@ begin
   ), fresh as materialized (
     select h.id, h.lane, c.t from change c join task_state h on h.id = any (array[c.id])
     where c.type <> 4 and (c.t = 2 or (c.f = 2 and c.t not in (3, 4))) and h.lane is not null
+    union
+    select h.id, h.lane, 2 from unnest(p_fresh) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null
   )
-  select array_agg(lane) as lanes, array_agg(holders::bigint) as holders, array_agg(amount::bigint) as amounts,
+  select array_agg(lane) as lanes, array_agg(holders::bigint) as holders, array_agg(amount) as amounts,
     (select array_agg(distinct lane) from fresh) as fresh_lanes, (select array_agg(id) from fresh where t = 2) as fresh_ids
   into given from sums;
   if given.lanes is null and given.fresh_lanes is null then return; end if;
@@ -721,14 +729,14 @@ begin
   perform from rule_usage u where u.key_id = any (array(
     select distinct k.key from unnest(given.lanes || given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
   with share as materialized (
-    select k.key, sum(case k.type when 1 then g.holders when 2 then g.amount else 0 end)::bigint as taken
+    select k.key, sum(case k.type when 1 then g.holders when 2 then g.amount else 0 end) as taken
     from unnest(given.lanes, given.holders, given.amounts) g(lane, holders, amount) join lane l on l.id = any (array[g.lane])
       cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key
   ), changed as (
     update rule_usage u set in_use = u.in_use - s.taken from share s where s.taken > 0 and u.key_id = any (array[s.key]) returning u.key_id
   )
   select array_agg(distinct x.lane) into freed from changed cross join lateral (select l.lane from lane_key l where l.key_id = changed.key_id offset 0) x
-  where exists (select from blocked b where b.lane = x.lane);
+  where exists (select from blocked b where b.lane = x.lane offset 0);
   perform mp_offer(array(select distinct lane from unnest(freed || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
 end $function$;
 
@@ -937,7 +945,7 @@ declare
   n_leases integer := cardinality(p_leases);
   limited boolean;
   admitted record;
-  -- Lanes of which tasks have been taken out of ready, though not to start.
+  -- Lanes to be offered: of which tasks have been taken out of ready, though not to start, or the last of those that may.
   passed bigint[] := '{}';
   parked_lanes bigint[];
 begin
@@ -995,8 +1003,10 @@ begin
       end if;
     end if;
     if taken is not null and limited then
-      admitted := mp_admit(taken, clock_timestamp());
+      admitted := mp_admit(taken);
       taken := nullif(admitted.o_ids, '{}');
+      now_time := admitted.o_time;
+      passed := passed || admitted.o_lanes;
       o_more := o_more or cardinality(admitted.o_blocked) > 0;
       -- Batches and keys are locked now: nothing more is waited for.
       exit;
@@ -1009,7 +1019,7 @@ begin
   end if;
 
   -- Later than the commit of whatever made them ready: the times of parents and children are in order.
-  now_time := clock_timestamp();
+  now_time := coalesce(now_time, clock_timestamp());
   with u as (
     update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1, worker = p_workers[least(x.place, n_workers)],
       claim_time = now_time, run_time = case when to_status = 4 then now_time end, activity_time = now_time,
@@ -1441,17 +1451,18 @@ CREATE OR REPLACE FUNCTION public.mp_fire_alarms(OUT o_next timestamp with time 
 AS $function$
 declare
   now_time timestamptz := clock_timestamp();
+  places tid[];
   rung bigint[];
 begin
-  with due as materialized (
-    select ctid as place from rule_alarm where due <= now_time order by due, key_id limit 1000 for update skip locked
-  ), gone as (
-    delete from rule_alarm where ctid = any (array(select place from due)) returning key_id
-  )
-  select array_agg(distinct key_id) into rung from gone;
-  perform mp_offer(array(
-    select distinct x.lane from unnest(rung) k(key) cross join lateral (select l.lane from lane_key l where l.key_id = k.key offset 0) x
-    where exists (select from blocked b where b.lane = x.lane)), '{}', now_time);
+  select array_agg(a.place), array_agg(distinct a.key_id) into places, rung from (
+    select ctid as place, key_id from rule_alarm where due <= now_time order by due, key_id limit 1000 for update skip locked) a;
+  if places is not null then
+    perform from rule_usage u where u.key_id = any (rung) order by u.key_id for update;
+    perform mp_offer(array(
+      select distinct x.lane from unnest(rung) k(key) cross join lateral (select l.lane from lane_key l where l.key_id = k.key offset 0) x
+      where exists (select from blocked b where b.lane = x.lane offset 0)), '{}', clock_timestamp());
+    delete from rule_alarm where ctid = any (places);
+  end if;
   select min(due) into o_next from rule_alarm;
 end $function$;
 
@@ -1527,7 +1538,8 @@ begin
     from verdict v where h.id = any (array[v.id])
     returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.dependents, h.start_time, h.edits, h.lane, v.worker, v.claim_time, v.run_time, v.cause, v.start_timeout_ms, v.inactivity_timeout_ms, v.execution_timeout_ms, v.total_timeout_ms
   ), queued as (
-    insert into ready (queue, rank, id) select queue, -priority, id from u where status = 2 and coalesce(start_time <= now_time, true) and lane is null on conflict do nothing
+    insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from u where status = 2 and cause is not null and coalesce(start_time <= now_time, true)
+    on conflict do nothing
   ), delayed as (
     insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from u where status = 2 and start_time > now_time group by start_time
   ), kept as (
@@ -1548,8 +1560,7 @@ begin
     array_agg(case when prior_status in (3, 4) then coalesce(worker, 0) when cause is not null then edits else 0 end order by id) filter (where prior_status <> 0) workers,
     coalesce(array_agg(distinct queue) filter (where status = 2 and coalesce(start_time <= now_time, true)), '{}') ready,
     array_agg(id order by id) filter (where status > 5 and dependents > 0) ended, array_agg(status order by id) filter (where status > 5 and dependents > 0) ended_statuses,
-    array_agg(id) filter (where prior_status = 2 and status = 7) over_in_queue,
-    array_agg(id) filter (where status = 2 and coalesce(start_time <= now_time, true) and lane is not null) limited
+    array_agg(id) filter (where prior_status = 2 and status = 7) over_in_queue, array_agg(id order by id) filter (where status = 2 and cause is null) let_start
   into moved from u;
   if moved.limited is not null then
     -- What another timer has let start may be blocked by now. A new statement: it sees what the claim did that this has waited for.
@@ -1558,7 +1569,19 @@ begin
     where not exists (select from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id) on conflict do nothing;
   end if;
   o_ready := moved.ready;
-  if moved.ids is null then return; end if;
+  if moved.let_start is not null then
+    -- A new statement, as the tasks are locked: what another timer has let start may have been blocked or parked since then.
+    insert into ready (queue, rank, id, lane)
+    select h.queue, -h.priority, h.id, h.lane from unnest(moved.let_start) x(id) join task_state h on h.id = any (array[x.id])
+    where not exists (select from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0)
+      and not exists (select from parked k where k.batch_id = h.batch_id and k.id = h.id offset 0) on conflict do nothing;
+  end if;
+  if moved.ids is null then
+    if moved.let_start is not null then
+      perform mp_apply_rules(null, now_time, moved.let_start);
+    end if;
+    return;
+  end if;
   perform mp_dequeue(moved.over_in_queue);
   changes := row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
   if moved.ended is not null then
@@ -1566,7 +1589,7 @@ begin
     changes := settled.p_changes;
     o_ready := o_ready || settled.o_ready;
   end if;
-  appended := mp_append_event(changes);
+  appended := mp_append_event(changes, '{}', null, coalesce(moved.let_start, '{}'));
   o_follow_ups := appended.o_follow_ups;
   if appended.o_wake then o_ready := o_ready || 0; end if;
 end $function$;
@@ -1607,6 +1630,7 @@ CREATE OR REPLACE FUNCTION public.mp_hold_batch(p_namespace integer, p_request_i
 AS $function$
 declare
   was smallint;
+  lanes bigint[];
 begin
   o_ready := '{}';
   select * into o_batch, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
@@ -1623,9 +1647,12 @@ begin
     with freed as (
       delete from parked where batch_id = p_batch returning queue, rank, id, lane
     ), queued as (
-      insert into ready (queue, rank, id, lane) select queue, rank, id, lane from freed on conflict do nothing
+      insert into ready (queue, rank, id) select queue, rank, id from freed where lane is null on conflict do nothing
+    ), kept as (
+      -- From there as many are offered as there is room for.
+      insert into blocked (lane, rank, id, batch_id, block_time) select lane, rank, id, p_batch, clock_timestamp() from freed where lane is not null on conflict do nothing
     )
-    select coalesce(array_agg(distinct queue), '{}') into o_ready from freed;
+    select coalesce(array_agg(distinct queue), '{}'), array_agg(distinct lane) filter (where lane is not null) into o_ready, lanes from freed;
   end if;
   select status into was from batch_state where batch_id = p_batch for update;
   if was > 2 then
@@ -1640,6 +1667,11 @@ begin
     update batch_state set status = 3 - was, prior_status = status where batch_id = p_batch;
     perform mp_append_event(row(array[5::smallint], array[p_batch], array[0::bigint], array[was], array[(3 - was)::smallint],
       array[0], array[0], array[0], null, null)::mp_changes);
+  end if;
+  if lanes is not null then
+    perform from rule_usage u where u.key_id = any (array(
+      select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
+    perform mp_offer(lanes, '{}', clock_timestamp());
   end if;
   o_batch := mp_batch_json(p_batch);
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_batch);
@@ -1791,6 +1823,7 @@ CREATE OR REPLACE FUNCTION public.mp_offer(p_lanes bigint[], p_new bigint[], p_t
 AS $function$
 declare
   woken integer[];
+  offered_max constant integer := 1000;
 begin
   if coalesce(cardinality(p_lanes), 0) = 0 then return; end if;
   perform from lane where id = any (p_lanes) order by id for no key update;
@@ -1798,34 +1831,33 @@ begin
   with room as materialized (
     select l.id, l.queue, l.has_capacity,
       -- Of keys of capacity, the sizes of tasks decide.
-      (select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
-        join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2) as places,
+      greatest(least((select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
+        join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2), offered_max), 0) as places,
       (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
     from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
   ), offered as materialized (
-    select o.lane, o.id, o.rank, case when room.has_capacity then o.work_left else 0 end as work_left,
-      row_number() over (partition by o.lane order by o.rank, o.id) as n, sum(o.work_left) over (partition by o.lane order by o.rank, o.id rows between unbounded preceding and 1 preceding) as before
+    select room.id, room.queue, room.has_capacity, room.places - o.n as places, room.work - o.work as work, o.ids
     from room cross join lateral (
-      select r.lane, r.id, r.rank, case when room.has_capacity then (
-        select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[r.id])) end as work_left
-      from ready r where r.lane = room.id offset 0
+      select count(*) as n, coalesce(sum(work_left), 0) as work, array_agg(r.id) filter (where room.work is null or r.before < room.work) as ids from (
+        select r.id, r.work_left, coalesce(sum(r.work_left) over (order by r.rank, r.id rows between unbounded preceding and 1 preceding), 0) as before from (
+          select r.id, r.rank, case when room.has_capacity then (
+            select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[r.id])) end as work_left
+          from ready r where r.lane = room.id order by r.rank, r.id limit room.places
+        ) r
+      ) r
     ) o
   ), too_many as materialized (
-    select o.lane, o.id, o.rank from offered o join room on room.id = o.lane
-    where o.id = any (p_new) and (o.n > coalesce(room.places, o.n) or coalesce(o.before, 0) >= coalesce(room.work, coalesce(o.before, 0) + 1))
+    select h.queue, -h.priority as rank, h.id from unnest(p_new) x(id) join task_state h on h.id = any (array[x.id])
+    where h.lane is not null and h.id not in (select unnest(offered.ids) from offered)
   ), gone as (
     delete from ready where ctid = any (array(
-      select r.place from too_many m join room on room.id = m.lane cross join lateral (
-        select q.ctid as place from ready q where q.queue = room.queue and q.rank = m.rank and q.id = m.id offset 0) r))
+      select r.place from too_many m cross join lateral (
+        select q.ctid as place from ready q where q.queue = m.queue and q.rank = m.rank and q.id = m.id offset 0) r)) returning lane, rank, id
   ), kept as (
     insert into blocked (lane, rank, id, batch_id, block_time)
-    select m.lane, m.rank, m.id, h.batch_id, p_time from too_many m join task_state h on h.id = any (array[m.id]) on conflict do nothing
-  ), taken as (
-    select lane, count(*) as n, coalesce(sum(work_left), 0) as work from offered group by lane
+    select gone.lane, gone.rank, gone.id, h.batch_id, p_time from gone join task_state h on h.id = any (array[gone.id]) on conflict do nothing
   ), free as materialized (
-    select room.id, room.queue, room.has_capacity, least(coalesce(room.places, 1000), 1000) - coalesce(taken.n, 0) as places, room.work - coalesce(taken.work, 0) as work
-    from room left join taken on taken.lane = room.id
-    where least(coalesce(room.places, 1000), 1000) > coalesce(taken.n, 0) and coalesce(room.work > coalesce(taken.work, 0), true)
+    select id, queue, has_capacity, places, work from offered where places > 0 and coalesce(work > 0, true)
   ), candidate as materialized (
     select free.id as lane, free.queue, free.work, b.place, b.rank, b.id, case when free.has_capacity then (
       select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[b.id])) end as work_left
@@ -2370,13 +2402,13 @@ begin
   select a.due, k.key from (
     select distinct k.key, k.window_ms, k.bound from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
       cross join lateral unnest(l.keys, l.windows, l.bounds) k(key, window_ms, bound)
-    where k.window_ms > 0 and exists (select from blocked b where b.lane = l.id)
+    where k.window_ms > 0 and exists (select from blocked b where b.lane = l.id offset 0)
   ) k join rule_usage u on u.key_id = any (array[k.key]) cross join lateral (
     select min(s.start_time) + k.window_ms * interval '1 millisecond' as due from rate_start s
     where s.key_id = k.key and s.start_time > p_time - k.window_ms * interval '1 millisecond'
   ) a
   where mp_taken(k.key, k.window_ms, u.in_use, p_time) >= k.bound and a.due is not null
-  on conflict do nothing;
+  order by k.key, a.due on conflict do nothing;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_set_rules(p_batch bigint, p_ids bigint[], p_lanes bigint[], p_specs text[], OUT o_ready integer[], OUT o_let_in bigint, OUT o_held bigint)
@@ -2631,13 +2663,13 @@ begin
   perform mp_offer(lanes, '{}', clock_timestamp());
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_taken(p_key bigint, p_window bigint, p_in_use bigint, p_time timestamp with time zone)
+CREATE OR REPLACE FUNCTION public.mp_taken(p_key bigint, p_window bigint, p_in_use numeric, p_time timestamp with time zone)
  RETURNS bigint
  LANGUAGE sql
  STABLE
 AS $function$
-  select case when p_window = 0 then p_in_use else p_in_use - coalesce((
-    select sum(s.starts) from rate_start s where s.key_id = p_key and s.start_time <= p_time - p_window * interval '1 millisecond'), 0)::bigint end
+  select least(case when p_window = 0 then p_in_use else p_in_use - coalesce((
+    select sum(s.starts) from rate_start s where s.key_id = p_key and s.start_time <= p_time - p_window * interval '1 millisecond'), 0) end, 9223372036854775807)::bigint
 $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_trim(a anyarray)
@@ -2721,7 +2753,7 @@ begin
     perform mp_offer(array(
       select distinct x.lane from unnest(lanes) y(id) join lane l on l.id = any (array[y.id]) cross join lateral unnest(l.keys) k(key)
         cross join lateral (select r.lane from lane_key r where r.key_id = k.key offset 0) x
-      where x.lane = any (lanes) or exists (select from blocked b where b.lane = x.lane)), case when moves then array[p_id] else '{}' end, now_time);
+      where x.lane = any (lanes) or exists (select from blocked b where b.lane = x.lane offset 0)), case when moves then array[p_id] else '{}' end, now_time);
   end if;
   perform mp_append_event(row(array[6::smallint], array[after.batch_id], array[p_id], array[after.status], array[after.status], array[after.attempt], array[after.queue],
     array[p_fields], null, null)::mp_changes);
@@ -2758,5 +2790,5 @@ CREATE OR REPLACE FUNCTION public.mp_work_left(expected bigint, successes bigint
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select greatest(coalesce(expected, 0) - successes - failures, 0)
+  select greatest(coalesce(expected, 0)::numeric - successes - failures, 0)::bigint
 $function$;

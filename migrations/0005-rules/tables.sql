@@ -33,10 +33,11 @@ create table rule_key (
 create unique index rule_key_natural_key on rule_key (namespace_id, type, window_ms, md5(key));
 create index rule_key_kind on rule_key (namespace_id, kind, id);
 
--- What is taken of a key: holders, their remaining work, or the starts that rate_start still holds. Locked after batches, in the order of ids.
+-- What is taken of a key: holders, their remaining work (of several, more than 64 bits hold), or the starts that rate_start still holds. Locked after batches,
+-- in the order of ids.
 create table rule_usage (
   key_id bigint not null,
-  in_use bigint not null default 0,
+  in_use numeric not null default 0,
   constraint rule_usage_pkey primary key (key_id),
   constraint rule_usage_not_negative check (in_use >= 0)
 ) with (fillfactor = 40);
@@ -106,7 +107,7 @@ create index holder_lane on holder (lane, hold_time, task_id);
 alter table task_state add column lane bigint;
 -- limited: tasks of it have had rules.
 alter table batch_state add column limited boolean not null default false;
--- lane: as of the task. So what is offered of a lane can be counted.
+-- lane: as of the task. So it is known what is offered of a lane.
 alter table ready add column lane bigint;
-create index ready_lane on ready (lane) where lane is not null;
+create index ready_lane on ready (lane, rank, id) where lane is not null;
 alter table parked add column lane bigint;

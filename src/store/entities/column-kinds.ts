@@ -5,6 +5,9 @@ import { p } from "@mikro-orm/postgresql";
 /** A bigint column: bigints, never rounded. */
 export const bigint = () => p.bigint("bigint");
 
+/** A numeric column of whole numbers: texts, for they may be larger than any other kind holds. */
+export const numeric = () => p.decimal("string").columnType("numeric");
+
 /** A timestamptz column. A Date has milliseconds only: where microseconds count, read by SQL. */
 export const time = () => p.datetime().columnType("timestamptz");
 

@@ -1,0 +1,182 @@
+import pg from "pg";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Rule, RuleType } from "../../src/domain/rule.ts";
+import { changeTasks, claimTasks, fireTimers, reportTasks } from "../../src/store/attempts.ts";
+import { holdBatch, stopBatch } from "../../src/store/batches.ts";
+import { createGraph, type NewTaskRow } from "../../src/store/create-tasks.ts";
+import { Database } from "../../src/store/database.ts";
+import { Lanes } from "../../src/store/lanes.ts";
+import { fireAlarms } from "../../src/store/rule-alarms.ts";
+import { openTransaction } from "../engine/open-transaction.ts";
+import { checkInvariants } from "../support/check-invariants.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { endReports } from "./graph-rows.ts";
+import { graphWith } from "./plan-tables.ts";
+
+const request = { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) };
+const int64Max = 2n ** 63n - 1n;
+
+let database: TestDatabase;
+let admin: pg.Client;
+let db: Database;
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  admin = new pg.Client({ connectionString: database.url });
+  await admin.connect();
+  await admin.query("insert into queue (namespace_id, kind, execution) values (1, 'k', 1)");
+  await admin.query("insert into worker (namespace_id, name) values (1, 'w')");
+  db = new Database({ url: database.url, writers: 2, readers: 1, connectTimeoutMs: 10_000, onError: () => {} });
+});
+
+afterEach(async () => {
+  await db.close();
+  await admin.end();
+  await database.drop();
+});
+
+const rule = (type: number, bound: bigint, windowMs = 0): Rule => ({
+  ...{ name: "", kind: "k", fields: [], type, bound, windowMs },
+});
+const atMost = (bound: number) => rule(RuleType.CONCURRENCY, BigInt(bound));
+
+/** Creates a batch of tasks under rules. */
+async function create(size: number, rules: readonly Rule[], what: Partial<NewTaskRow> = {}) {
+  const [lane = null] = await new Lanes(db).intern(1, [{ queue: 1, rules, metadata: null }]);
+  const graph = graphWith({ size }, () => ({ lane, ...what }));
+  await createGraph(db, graph);
+  return { ...graph, lane };
+}
+
+const claim = (max: number) => claimTasks(db, { queues: [1], places: Array(max).fill({ worker: 1, leaseMs: 60_000 }) });
+const fire = () => fireTimers(db, { rowsMax: 500, tasksMax: 1000 });
+const count = async (table: string): Promise<number> =>
+  Number((await admin.query<{ n: string }>(`select count(*) n from ${table}`)).rows[0]?.n);
+const past = "1970-01-01 00:00:01+00";
+
+/** Lets start times that are still to come be over. */
+async function startTimesPass(): Promise<void> {
+  await admin.query("update task_state set start_time = $1 where start_time is not null", [past]);
+  await admin.query("update timer set due = $1", [past]);
+}
+
+test("a start counts for a rate from when it is made, however long the claim waited for others", async () => {
+  await create(1, [rule(RuleType.RATE, 1n, 60_000)]);
+  await using other = await openTransaction(database.url);
+  await other.query("select from rule_usage for update");
+  const claiming = claim(1);
+  await other.waitForBlocked(1);
+  const { rows } = await admin.query<{ now: Date }>("select clock_timestamp() now");
+  await other.query("commit");
+  expect((await claiming).tasks.length).toBe(1);
+  const starts = await admin.query<{ start_time: Date; claim_time: Date }>(
+    "select s.start_time, h.claim_time from rate_start s, task_state h",
+  );
+  expect(starts.rows[0]?.start_time.getTime()).toBeGreaterThanOrEqual(rows[0]?.now.getTime() ?? 0);
+  expect(starts.rows[0]?.start_time).toEqual(starts.rows[0]?.claim_time);
+});
+
+test("whoever makes the last start of a window has what waits for it looked at when the window opens", async () => {
+  await create(5, [rule(RuleType.RATE, 2n, 60_000)]);
+  expect((await claim(2)).tasks.length).toBe(2);
+  expect(await count("blocked")).toBe(3);
+  expect(await count("rule_alarm")).toBe(1);
+});
+
+test("an alarm that fires while a claim blocks a task, which has found it set, is not lost to that task", async () => {
+  await create(2, [rule(RuleType.RATE, 1n, 60_000)]);
+  await claim(1);
+  await admin.query("insert into ready select 1, 0, id, lane from blocked; delete from blocked");
+  await using other = await openTransaction(database.url);
+  await other.query("select mp_claim('{1}', 1, '{1}', '{60000}')");
+  await admin.query("update rate_start set start_time = start_time - interval '1 hour'");
+  await admin.query("update rule_alarm set due = $1", [past]);
+  const firing = fireAlarms(db);
+  await other.waitForBlocked(1);
+  await other.query("commit");
+  await firing;
+  expect([await count("ready"), await count("blocked"), await count("rule_alarm")]).toEqual([1, 0, 0]);
+});
+
+test("a task that two timers let start is in one place, also when a claim blocks it between them", async () => {
+  const { ids } = await create(2, [atMost(1)], { startTime: "2100-01-01 00:00:00+00" });
+  await changeTasks(db, request, { case: "pause", ids, reason: "" });
+  await changeTasks(db, request, { case: "resume", ids, reason: "" });
+  await startTimesPass();
+  await admin.query("update timer set due = '2100-01-01' where id = (select max(id) from timer)");
+  await fire();
+  await admin.query("update timer set due = $1", [past]);
+  await using other = await openTransaction(database.url);
+  await other.query("insert into ready select 1, 0, id, lane from blocked on conflict do nothing; delete from blocked");
+  await other.query("select mp_claim('{1}', 2, '{1}', '{60000}')");
+  const firing = fire();
+  await other.waitForBlocked(1);
+  await other.query("commit");
+  await firing;
+  expect([await count("ready"), await count("blocked")]).toEqual([0, 1]);
+  await checkInvariants(database.url);
+});
+
+test("of many tasks whose start time comes, or whose batch is let go, those are offered that there is room for", async () => {
+  const { batchId } = await create(500, [atMost(3)], { startTime: "2100-01-01 00:00:00+00" });
+  await startTimesPass();
+  await fire();
+  expect([await count("ready"), await count("blocked")]).toEqual([3, 497]);
+  await holdBatch(db, request, { batchId, hold: true });
+  for (let n = 0; n < 5; n += 1) await claim(3);
+  expect(await count("parked")).toBeGreaterThanOrEqual(15);
+  await holdBatch(db, request, { batchId, hold: false });
+  expect([await count("ready"), await count("blocked"), await count("parked")]).toEqual([3, 497, 0]);
+  await checkInvariants(database.url);
+});
+
+test("room for thousands that is made at once is taken by claims alone", async () => {
+  const first = await create(2500, [atMost(2500)]);
+  await create(2500, [atMost(2500)]);
+  const claimAll = async (): Promise<number> => {
+    let taken = 0;
+    for (let more = true; more; ) {
+      const claimed = await claim(2500);
+      taken += claimed.tasks.length;
+      more = claimed.tasks.length > 0;
+    }
+    return taken;
+  };
+  expect(await claimAll()).toBe(2500);
+  await stopBatch(db, request, { batchId: first.batchId, reason: "" });
+  expect(await claimAll()).toBe(2500);
+  expect(await count("blocked")).toBe(0);
+});
+
+test("what may start in a lane is not looked at again by each task that joins it", async () => {
+  await create(4000, [rule(RuleType.CAPACITY, 1_000_000n)], { expectedCount: 1n });
+  const read = async (): Promise<number> => {
+    await db.write({ name: "flush", text: "select pg_stat_force_next_flush()" }, []);
+    const { rows } = await admin.query<{ n: string }>("select sum(idx_tup_read) n from pg_stat_user_indexes");
+    return Number(rows[0]?.n);
+  };
+  for (let n = 0; n < 3; n += 1) await create(1, [rule(RuleType.CAPACITY, 1_000_000n)], { expectedCount: 1n });
+  await Promise.all([1, 2].map(() => read()));
+  const before = await read();
+  await create(1, [rule(RuleType.CAPACITY, 1_000_000n)], { expectedCount: 1n });
+  await Promise.all([1, 2].map(() => read()));
+  expect((await read()) - before).toBeLessThan(6000);
+});
+
+test("work of 64 bits is added up without an overflow, and given back as it was", async () => {
+  for (let n = 0; n < 3; n += 1) await create(1, [rule(RuleType.CAPACITY, int64Max)], { expectedCount: int64Max - 1n });
+  const { tasks } = await claim(3);
+  expect(tasks.length).toBe(2);
+  expect(await count("blocked")).toBe(1);
+  await reportTasks(db, endReports(tasks, 3));
+  expect((await claim(3)).tasks.length).toBe(1);
+  await checkInvariants(database.url);
+});
+
+test("a task without work left is not let in where the work of others has reached the bound", async () => {
+  await create(1, [rule(RuleType.CAPACITY, 10n)], { expectedCount: 10n });
+  await create(1, [rule(RuleType.CAPACITY, 10n)], { expectedCount: 0n });
+  await admin.query("insert into ready select 1, 0, id, lane from blocked on conflict do nothing");
+  await admin.query("delete from blocked");
+  expect((await claim(2)).tasks.length).toBe(1);
+});
