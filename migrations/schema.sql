@@ -295,7 +295,6 @@ create table rule_key (
   key text not null,
   constraint rule_key_pkey PRIMARY KEY (id)
 );
-CREATE INDEX rule_key_kind ON rule_key USING btree (namespace_id, kind, id);
 CREATE UNIQUE INDEX rule_key_natural_key ON rule_key USING btree (namespace_id, type, window_ms, md5(key));
 
 create table rule_usage (
@@ -461,7 +460,8 @@ begin
     order by x.digest on conflict do nothing returning id, keys
   )
   insert into lane_key (key_id, lane) select distinct k.key, added.id from added cross join lateral unnest(added.keys) k(key);
-  return array(select l.id from unnest(p_digests) with ordinality x(digest, n) join lane l on l.digest = any (array[x.digest]) order by x.n);
+  return array(select l.id from unnest(p_digests) with ordinality x(digest, n) cross join lateral (
+    select q.id from lane q where q.digest = x.digest offset 0) l order by x.n);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_add_rule_keys(p_namespace integer, p_types smallint[], p_windows bigint[], p_kinds text[], p_keys text[])
@@ -476,7 +476,8 @@ begin
   )
   insert into rule_usage (key_id) select id from added;
   return array(select k.id from unnest(p_types, p_windows, p_keys) with ordinality x(type, window_ms, key, n)
-    join rule_key k on k.namespace_id = p_namespace and k.type = x.type and k.window_ms = x.window_ms and md5(k.key) = any (array[md5(x.key)]) order by x.n);
+    cross join lateral (
+      select q.id from rule_key q where q.namespace_id = p_namespace and q.type = x.type and q.window_ms = x.window_ms and md5(q.key) = md5(x.key) offset 0) k order by x.n);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_add_rules(p_namespace integer, p_names text[], p_kinds text[], p_fields text[], p_types smallint[], p_bounds bigint[], p_windows bigint[], p_digests text[])
@@ -489,7 +490,7 @@ begin
   from unnest(p_names, p_kinds, p_fields, p_types, p_bounds, p_windows, p_digests) x(name, kind, fields, type, bound, window_ms, digest)
   order by x.digest on conflict do nothing;
   return array(select r.id from unnest(p_digests) with ordinality x(digest, n)
-    join rule r on r.namespace_id = p_namespace and r.digest = any (array[x.digest]) order by x.n);
+    cross join lateral (select q.id from rule q where q.namespace_id = p_namespace and q.digest = x.digest offset 0) r order by x.n);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_admit(p_ids bigint[], OUT o_ids bigint[], OUT o_blocked bigint[], OUT o_time timestamp with time zone, OUT o_lanes bigint[])
@@ -2421,9 +2422,10 @@ declare
   lanes bigint[];
   moved record;
 begin
-  pending := array(select h.id from unnest(p_ids, p_lanes) x(id, lane) join task_state h on h.id = any (array[x.id]) where h.status = 2 and h.lane is distinct from x.lane order by h.id);
+  pending := array(select x.id from unnest(p_ids, p_lanes) x(id, lane) cross join lateral (select q.lane from task_state q where q.id = x.id and q.status = 2 offset 0) h
+    where h.lane is distinct from x.lane order by x.id);
   lanes := array(select distinct x.lane from (
-    select h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) union all select l from unnest(p_lanes) l) x where x.lane is not null);
+    select h.lane from unnest(p_ids) x(id) cross join lateral (select q.lane from task_state q where q.id = x.id offset 0) h union all select l from unnest(p_lanes) l) x where x.lane is not null);
   perform mp_dequeue(pending);
   update task t set spec = x.spec from unnest(p_ids, p_specs) x(id, spec) where t.id = any (array[x.id]);
   with u as (
@@ -2438,9 +2440,9 @@ begin
     select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
   perform mp_offer(lanes, pending, now_time);
   select count(*) filter (where b.id is null), count(b.id) into o_let_in, o_held
-  from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
-    left join lateral (select b.id from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0) b on true
-  where h.status = 2 and coalesce(h.start_time <= now_time, true);
+  from unnest(p_ids) x(id)
+    cross join lateral (select q.id, q.lane, q.priority from task_state q where q.id = x.id and q.status = 2 and coalesce(q.start_time <= now_time, true) offset 0) h
+    left join lateral (select b.id from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0) b on true;
   if moved.ids is not null then
     perform mp_append_event(row(array[6::smallint], array[p_batch], moved.ids, moved.statuses, moved.statuses, moved.attempts, moved.queues, array[128], null, null)::mp_changes);
   end if;

@@ -10,5 +10,6 @@ begin
     order by x.digest on conflict do nothing returning id, keys
   )
   insert into lane_key (key_id, lane) select distinct k.key, added.id from added cross join lateral unnest(added.keys) k(key);
-  return array(select l.id from unnest(p_digests) with ordinality x(digest, n) join lane l on l.digest = any (array[x.digest]) order by x.n);
+  return array(select l.id from unnest(p_digests) with ordinality x(digest, n) cross join lateral (
+    select q.id from lane q where q.digest = x.digest offset 0) l order by x.n);
 end $$;

@@ -8,5 +8,6 @@ begin
   )
   insert into rule_usage (key_id) select id from added;
   return array(select k.id from unnest(p_types, p_windows, p_keys) with ordinality x(type, window_ms, key, n)
-    join rule_key k on k.namespace_id = p_namespace and k.type = x.type and k.window_ms = x.window_ms and md5(k.key) = any (array[md5(x.key)]) order by x.n);
+    cross join lateral (
+      select q.id from rule_key q where q.namespace_id = p_namespace and q.type = x.type and q.window_ms = x.window_ms and md5(q.key) = md5(x.key) offset 0) k order by x.n);
 end $$;

@@ -7,5 +7,5 @@ begin
   from unnest(p_names, p_kinds, p_fields, p_types, p_bounds, p_windows, p_digests) x(name, kind, fields, type, bound, window_ms, digest)
   order by x.digest on conflict do nothing;
   return array(select r.id from unnest(p_digests) with ordinality x(digest, n)
-    join rule r on r.namespace_id = p_namespace and r.digest = any (array[x.digest]) order by x.n);
+    cross join lateral (select q.id from rule q where q.namespace_id = p_namespace and q.digest = x.digest offset 0) r order by x.n);
 end $$;

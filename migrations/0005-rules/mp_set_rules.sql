@@ -7,9 +7,10 @@ declare
   lanes bigint[];
   moved record;
 begin
-  pending := array(select h.id from unnest(p_ids, p_lanes) x(id, lane) join task_state h on h.id = any (array[x.id]) where h.status = 2 and h.lane is distinct from x.lane order by h.id);
+  pending := array(select x.id from unnest(p_ids, p_lanes) x(id, lane) cross join lateral (select q.lane from task_state q where q.id = x.id and q.status = 2 offset 0) h
+    where h.lane is distinct from x.lane order by x.id);
   lanes := array(select distinct x.lane from (
-    select h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) union all select l from unnest(p_lanes) l) x where x.lane is not null);
+    select h.lane from unnest(p_ids) x(id) cross join lateral (select q.lane from task_state q where q.id = x.id offset 0) h union all select l from unnest(p_lanes) l) x where x.lane is not null);
   perform mp_dequeue(pending);
   update task t set spec = x.spec from unnest(p_ids, p_specs) x(id, spec) where t.id = any (array[x.id]);
   with u as (
@@ -24,9 +25,9 @@ begin
     select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
   perform mp_offer(lanes, pending, now_time);
   select count(*) filter (where b.id is null), count(b.id) into o_let_in, o_held
-  from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
-    left join lateral (select b.id from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0) b on true
-  where h.status = 2 and coalesce(h.start_time <= now_time, true);
+  from unnest(p_ids) x(id)
+    cross join lateral (select q.id, q.lane, q.priority from task_state q where q.id = x.id and q.status = 2 and coalesce(q.start_time <= now_time, true) offset 0) h
+    left join lateral (select b.id from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0) b on true;
   if moved.ids is not null then
     perform mp_append_event(row(array[6::smallint], array[p_batch], moved.ids, moved.statuses, moved.statuses, moved.attempts, moved.queues, array[128], null, null)::mp_changes);
   end if;

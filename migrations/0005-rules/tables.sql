@@ -31,7 +31,6 @@ create table rule_key (
 );
 -- By a hash: keys may be larger than an entry of an index.
 create unique index rule_key_natural_key on rule_key (namespace_id, type, window_ms, md5(key));
-create index rule_key_kind on rule_key (namespace_id, kind, id);
 
 -- What is taken of a key: holders, their remaining work (of several, more than 64 bits hold), or the starts that rate_start still holds. Locked after batches,
 -- in the order of ids.

@@ -34,8 +34,8 @@ const findStatement: Statement = { name: "find_request", text: "select * from mp
 /** In the order in which everybody takes them; what has ended keeps its rules. */
 const lockStatement: Statement = {
   name: "lock_tasks_of_kind",
-  text: `select h.id from task t join task_state h on h.id = t.id where t.batch_id = $1 and t.queue = any ($2::integer[]) and h.status < 6
-    order by h.status in (1, 5), h.id for update of h`,
+  text: `select h.id from task_state h where h.status < 6 and h.id = any (array(select t.id from task t where t.batch_id = $1 and t.queue = any ($2::integer[])))
+    order by h.status in (1, 5), h.id for update`,
 };
 const readStatement: Statement = {
   name: "ruled_tasks",

@@ -1,5 +1,6 @@
 import type { Client } from "pg";
 import type { NewTaskRow } from "../../src/store/create-tasks.ts";
+import type { Database } from "../../src/store/database.ts";
 import { graphRows } from "./graph-rows.ts";
 
 /** How many tasks each batch of {@link fillTables} has. */
@@ -50,5 +51,42 @@ export async function fillTables(admin: Client): Promise<void> {
       select (1 + n % 200) * 100000, (1 + n % 200) * 100000 + 1, 1, 1, 0, 1, 1 + n % 3, now() + interval '1 day', now() ${other};
     insert into retry_policy (max_attempts, initial_backoff_ms, multiplier, increment_ms, max_backoff_ms, jitter, causes, non_retryable_codes, digest)
       select 1, 0, 1, 0, 0, 0, '{}', '{}', n::text ${other};
+    insert into rule (namespace_id, name, kind, fields, type, bound, digest) select 1, n::text, 'old', '{}', 1, 1, 'old ' || n ${other};
+    insert into rule_key (namespace_id, type, kind, key) select 1, 1, 'old', 'old ' || n ${other};
+    insert into rule_usage select id, 1 from rule_key where kind = 'old';
+    insert into lane (namespace_id, queue, rules, keys, types, bounds, windows, has_capacity, digest)
+      select 1, 2, array[r.id], array[k.id], '{1}', '{1}', '{0}', false, 'old ' || k.id from rule_key k join rule r on r.name = substr(k.key, 5) where k.kind = 'old';
+    insert into lane_key select keys[1], id from lane where digest like 'old %';
+    insert into blocked select (select max(id) from lane), 0, n, 100000, now() ${other};
+    insert into holder select -n, 0, 0, now() ${other};
+    insert into rate_start (key_id, start_time, starts) select 0, now(), 1 ${other};
+    insert into rule_alarm select now() + interval '1 day', n ${other};
     insert into event_tx select nextval('event_seq'), now(), '{2}', '{1}', array[n], '{4}', '{6}', '{1}', '{2}', '{1}' ${other};`);
+}
+
+/** A connection of the tests, and those whose statements are looked at. */
+interface Connections {
+  readonly admin: Client;
+  readonly db: Database;
+}
+
+/** How many rows `work` makes statements look at, by index or otherwise, and how many scans of whole tables it starts. */
+export async function touchedBy(
+  connections: Connections,
+  work: () => Promise<unknown>,
+): Promise<{ scans: number; rows: number }> {
+  const before = await counters(connections);
+  await work();
+  const after = await counters(connections);
+  return { scans: after.scans - before.scans, rows: after.rows - before.rows };
+}
+
+async function counters({ admin, db }: Connections): Promise<{ scans: number; rows: number }> {
+  const flush = { name: "flush", text: "select pg_stat_force_next_flush()" };
+  await Promise.all([db.write(flush, []), db.read(flush, []), db.readByKey(flush, []), admin.query(flush)]);
+  const { rows } = await admin.query<{ scans: number; rows: number }>(
+    `select (select sum(seq_scan)::int from pg_stat_user_tables) scans,
+      ((select sum(seq_tup_read) from pg_stat_user_tables) + (select sum(idx_tup_read) from pg_stat_user_indexes))::int "rows"`,
+  );
+  return rows[0] as { scans: number; rows: number };
 }

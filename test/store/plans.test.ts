@@ -37,7 +37,7 @@ import {
 import { updateTask } from "../../src/store/update-task.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { endReports, graphRows } from "./graph-rows.ts";
-import { fan, fillTables, graphWith, servants, tasksPerBatch } from "./plan-tables.ts";
+import { fan, fillTables, graphWith, servants, tasksPerBatch, touchedBy } from "./plan-tables.ts";
 import { allDeliveries, everything, newestPage } from "./whole-lists.ts";
 
 const request = { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) };
@@ -68,23 +68,8 @@ afterAll(async () => {
   await database?.drop();
 });
 
-/** How many rows `work` makes statements look at, by index or otherwise, and how many scans of whole tables it starts. */
-async function touched(work: () => Promise<unknown>): Promise<{ scans: number; rows: number }> {
-  const before = await counters();
-  await work();
-  const after = await counters();
-  return { scans: after.scans - before.scans, rows: after.rows - before.rows };
-}
-
-async function counters(): Promise<{ scans: number; rows: number }> {
-  const flush = { name: "flush", text: "select pg_stat_force_next_flush()" };
-  await Promise.all([db.write(flush, []), db.read(flush, []), db.readByKey(flush, []), admin.query(flush)]);
-  const { rows } = await admin.query<{ scans: number; rows: number }>(
-    `select (select sum(seq_scan)::int from pg_stat_user_tables) scans,
-      ((select sum(seq_tup_read) from pg_stat_user_tables) + (select sum(idx_tup_read) from pg_stat_user_indexes))::int "rows"`,
-  );
-  return rows[0] as { scans: number; rows: number };
-}
+/** What of the tables `work` makes statements look at. */
+const touched = (work: () => Promise<unknown>) => touchedBy({ admin, db }, work);
 
 const place = { worker: 1, leaseMs: 60_000 };
 const claim = (max: number, queues = [1]) => claimTasks(db, { queues, places: Array(max).fill(place) });

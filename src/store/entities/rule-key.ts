@@ -18,6 +18,5 @@ export const RuleKey = defineEntity({
       name: "rule_key_natural_key",
       expression: "create unique index rule_key_natural_key on rule_key (namespace_id, type, window_ms, md5(key))",
     },
-    { name: "rule_key_kind", properties: ["namespaceId", "kind", "id"] },
   ],
 });
