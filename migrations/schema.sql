@@ -736,9 +736,8 @@ begin
   ), changed as (
     update rule_usage u set in_use = u.in_use - s.taken from share s where s.taken > 0 and u.key_id = any (array[s.key]) returning u.key_id
   )
-  select array_agg(distinct x.lane) into freed from changed cross join lateral (select l.lane from lane_key l where l.key_id = changed.key_id offset 0) x
-  where exists (select from blocked b where b.lane = x.lane offset 0);
-  perform mp_offer(array(select distinct lane from unnest(freed || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
+  select array_agg(key_id) into freed from changed;
+  perform mp_offer(array(select distinct lane from unnest(mp_blocked_lanes(freed) || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_attend(p mp_changes, p_batches bigint[], OUT o_follow_ups bigint[], OUT o_wake boolean)
@@ -801,6 +800,33 @@ begin
   -- Kinds get a new shape of deduplication while no create is under way.
   perform pg_advisory_xact_lock_shared(7710, 2);
   o_time := clock_timestamp();
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_blocked_lanes(p_keys bigint[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  few constant integer := 200;
+  n integer;
+  lanes bigint[];
+begin
+  select count(*), array_agg(distinct x.lane) into n, lanes from (
+    select l.lane from unnest(p_keys) k(key) cross join lateral (select q.lane from lane_key q where q.key_id = k.key offset 0) l limit few + 1) x;
+  if n > few then
+    -- A loose index scan: from each lane that has something to the next.
+    with recursive l as (
+      (select b.lane, 1 as n from blocked b order by b.lane limit 1)
+      union all
+      select (select b.lane from blocked b where b.lane > l.lane order by b.lane limit 1), l.n + 1 from l where l.lane is not null and l.n <= few
+    )
+    select count(lane), array_agg(lane) into n, lanes from l where lane is not null;
+    if n <= few then
+      return array(select x.lane from unnest(lanes) x(lane) cross join lateral (select q.keys from lane q where q.id = x.lane offset 0) l where l.keys && p_keys);
+    end if;
+    lanes := array(select distinct l.lane from unnest(p_keys) k(key) cross join lateral (select q.lane from lane_key q where q.key_id = k.key offset 0) l);
+  end if;
+  return array(select x.lane from unnest(lanes) x(lane) where exists (select from blocked b where b.lane = x.lane offset 0));
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_cancel(p_ids bigint[], p_reason text, p_late_only boolean, p_time timestamp with time zone, INOUT p_changes mp_changes, OUT o_ids bigint[], OUT o_from smallint[], OUT o_ready integer[])
@@ -1459,9 +1485,7 @@ begin
     select ctid as place, key_id from rule_alarm where due <= now_time order by due, key_id limit 1000 for update skip locked) a;
   if places is not null then
     perform from rule_usage u where u.key_id = any (rung) order by u.key_id for update;
-    perform mp_offer(array(
-      select distinct x.lane from unnest(rung) k(key) cross join lateral (select l.lane from lane_key l where l.key_id = k.key offset 0) x
-      where exists (select from blocked b where b.lane = x.lane offset 0)), '{}', clock_timestamp());
+    perform mp_offer(mp_blocked_lanes(rung), '{}', clock_timestamp());
     delete from rule_alarm where ctid = any (places);
   end if;
   select min(due) into o_next from rule_alarm;
@@ -2693,6 +2717,7 @@ declare
   now_time timestamptz := clock_timestamp();
   moves boolean;
   lanes bigint[];
+  keys bigint[];
 begin
   o_ready := '{}';
   select h.status, h.priority, h.queue, h.lane, t.expected_count, t.batch_id into was
@@ -2752,10 +2777,8 @@ begin
       update rule_usage u set in_use = u.in_use + after.work_left - holds.amount
       from lane l, unnest(l.keys, l.types) k(key, type) where l.id = holds.lane and k.type = 2 and u.key_id = any (array[k.key]);
     end if;
-    perform mp_offer(array(
-      select distinct x.lane from unnest(lanes) y(id) join lane l on l.id = any (array[y.id]) cross join lateral unnest(l.keys) k(key)
-        cross join lateral (select r.lane from lane_key r where r.key_id = k.key offset 0) x
-      where x.lane = any (lanes) or exists (select from blocked b where b.lane = x.lane offset 0)), case when moves then array[p_id] else '{}' end, now_time);
+    keys := array(select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key));
+    perform mp_offer(array(select distinct x.lane from unnest(mp_blocked_lanes(keys) || lanes) x(lane)), case when moves then array[p_id] else '{}' end, now_time);
   end if;
   perform mp_append_event(row(array[6::smallint], array[after.batch_id], array[p_id], array[after.status], array[after.status], array[after.attempt], array[after.queue],
     array[p_fields], null, null)::mp_changes);

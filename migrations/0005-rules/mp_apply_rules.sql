@@ -46,7 +46,6 @@ begin
   ), changed as (
     update rule_usage u set in_use = u.in_use - s.taken from share s where s.taken > 0 and u.key_id = any (array[s.key]) returning u.key_id
   )
-  select array_agg(distinct x.lane) into freed from changed cross join lateral (select l.lane from lane_key l where l.key_id = changed.key_id offset 0) x
-  where exists (select from blocked b where b.lane = x.lane offset 0);
-  perform mp_offer(array(select distinct lane from unnest(freed || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
+  select array_agg(key_id) into freed from changed;
+  perform mp_offer(array(select distinct lane from unnest(mp_blocked_lanes(freed) || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
 end $$;

@@ -10,9 +10,7 @@ begin
     select ctid as place, key_id from rule_alarm where due <= now_time order by due, key_id limit 1000 for update skip locked) a;
   if places is not null then
     perform from rule_usage u where u.key_id = any (rung) order by u.key_id for update;
-    perform mp_offer(array(
-      select distinct x.lane from unnest(rung) k(key) cross join lateral (select l.lane from lane_key l where l.key_id = k.key offset 0) x
-      where exists (select from blocked b where b.lane = x.lane offset 0)), '{}', clock_timestamp());
+    perform mp_offer(mp_blocked_lanes(rung), '{}', clock_timestamp());
     delete from rule_alarm where ctid = any (places);
   end if;
   select min(due) into o_next from rule_alarm;

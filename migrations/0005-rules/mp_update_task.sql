@@ -10,6 +10,7 @@ declare
   now_time timestamptz := clock_timestamp();
   moves boolean;
   lanes bigint[];
+  keys bigint[];
 begin
   o_ready := '{}';
   select h.status, h.priority, h.queue, h.lane, t.expected_count, t.batch_id into was
@@ -69,10 +70,8 @@ begin
       update rule_usage u set in_use = u.in_use + after.work_left - holds.amount
       from lane l, unnest(l.keys, l.types) k(key, type) where l.id = holds.lane and k.type = 2 and u.key_id = any (array[k.key]);
     end if;
-    perform mp_offer(array(
-      select distinct x.lane from unnest(lanes) y(id) join lane l on l.id = any (array[y.id]) cross join lateral unnest(l.keys) k(key)
-        cross join lateral (select r.lane from lane_key r where r.key_id = k.key offset 0) x
-      where x.lane = any (lanes) or exists (select from blocked b where b.lane = x.lane offset 0)), case when moves then array[p_id] else '{}' end, now_time);
+    keys := array(select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key));
+    perform mp_offer(array(select distinct x.lane from unnest(mp_blocked_lanes(keys) || lanes) x(lane)), case when moves then array[p_id] else '{}' end, now_time);
   end if;
   perform mp_append_event(row(array[6::smallint], array[after.batch_id], array[p_id], array[after.status], array[after.status], array[after.attempt], array[after.queue],
     array[p_fields], null, null)::mp_changes);

@@ -112,6 +112,23 @@ beforeEach(async () => {
 });
 
 function boundedRules(): void {
+  it("an end looks at no lane of its keys that has nothing blocked", async () => {
+    keys += 1;
+    const rules = [ruleOf("all", RuleType.CONCURRENCY, 1n), ruleOf("user", RuleType.CONCURRENCY, 1n)];
+    const users = Array.from({ length: 5_000 }, (_, n) => `${n}`);
+    const lanes = await new Lanes(db).intern(
+      1,
+      users.map((user) => ({ queue: 1, rules, metadata: JSON.stringify({ all: keys, user }) })),
+    );
+    const graph = graphWith({ size: 3 }, (_, n) => ({ lane: lanes[n * 1_000] as bigint }));
+    await createGraph(db, graph);
+    for (const id of graph.ids) {
+      const { tasks } = await claim(1);
+      expect(tasks.map((task) => task.id)).toEqual([id]);
+      expect(await touched(() => reportTasks(db, endReports(tasks, 3)))).toEqual(costs(2000));
+    }
+  });
+
   it("20,000 tasks of high priority that rules hold back cost a claim, a start and an end nothing", async () => {
     const held = await createRuled(20_000, 2n, { priority: 100 });
     const first = await claim(2);
