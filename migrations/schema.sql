@@ -1266,26 +1266,44 @@ CREATE OR REPLACE FUNCTION public.mp_dequeue(p_ids bigint[])
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
+declare
+  ids bigint[] := p_ids;
+  found_ids bigint[];
+  gone bigint[];
 begin
-  if cardinality(p_ids) > 0 then
+  for turn in 1 .. 3 loop
+    exit when coalesce(cardinality(ids), 0) = 0;
     -- In the order in which ResumeBatch takes them.
     perform from (
-      select h.batch_id, h.id from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) order by h.batch_id, h.id
+      select h.batch_id, h.id from unnest(ids) x(id) join task_state h on h.id = any (array[x.id]) order by h.batch_id, h.id
     ) x cross join lateral (select p.id from parked p where p.batch_id = x.batch_id and p.id = x.id offset 0 for update) k;
-    delete from parked where ctid = any (array(
-      select k.place from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
-        cross join lateral (select p.ctid as place from parked p where p.batch_id = h.batch_id and p.id = h.id offset 0) k));
-    -- What is blocked likewise: who offers it moves it without holding its task.
+    with parked_rows as (
+      delete from parked where ctid = any (array(
+        select k.place from unnest(ids) x(id) join task_state h on h.id = any (array[x.id])
+          cross join lateral (select p.ctid as place from parked p where p.batch_id = h.batch_id and p.id = h.id offset 0) k)) returning id
+    )
+    select array_agg(id) into found_ids from parked_rows;
     perform from (
-      select h.lane, -h.priority as rank, h.id from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null order by h.lane, -h.priority, h.id
+      select h.lane, -h.priority as rank, h.id from unnest(ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null order by h.lane, -h.priority, h.id
     ) x cross join lateral (select b.id from blocked b where b.lane = x.lane and b.rank = x.rank and b.id = x.id offset 0 for update) k;
-    delete from blocked where ctid = any (array(
-      select k.place from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
-        cross join lateral (select b.ctid as place from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0) k));
-    delete from ready where ctid = any (array(
-      select r.place from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id])
-        cross join lateral (select q.ctid as place from ready q where q.queue = h.queue and q.rank = -h.priority and q.id = h.id offset 0) r));
-  end if;
+    with blocked_rows as (
+      delete from blocked where ctid = any (array(
+        select k.place from unnest(ids) x(id) join task_state h on h.id = any (array[x.id])
+          cross join lateral (select b.ctid as place from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0) k)) returning id
+    )
+    select array_agg(id) into gone from blocked_rows;
+    found_ids := found_ids || gone;
+    with ready_rows as (
+      delete from ready where ctid = any (array(
+        select r.place from unnest(ids) x(id) join task_state h on h.id = any (array[x.id])
+          cross join lateral (select q.ctid as place from ready q where q.queue = h.queue and q.rank = -h.priority and q.id = h.id offset 0) r)) returning id
+    )
+    select array_agg(id) into gone from ready_rows;
+    found_ids := found_ids || gone;
+    -- Of those without rules, and those whose start time is still to come, nothing is moved but by ResumeBatch.
+    select array_agg(x.id) into ids from (select unnest(ids) as id except select unnest(found_ids)) x
+      cross join lateral (select from task_state h where h.id = x.id and h.lane is not null and coalesce(h.start_time <= clock_timestamp(), true) offset 0) h;
+  end loop;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_duration(p_ms bigint)
@@ -1852,6 +1870,9 @@ declare
 begin
   if coalesce(cardinality(p_lanes), 0) = 0 then return; end if;
   perform from lane where id = any (p_lanes) order by id for no key update;
+  if exists (select from paused_batch) then
+    perform mp_set_aside(p_lanes);
+  end if;
   -- A new statement: it sees what was committed before the lanes were locked.
   with room as materialized (
     select l.id, l.queue, l.has_capacity,
@@ -2434,6 +2455,35 @@ begin
   ) a
   where mp_taken(k.key, k.window_ms, u.in_use, p_time) >= k.bound and a.due is not null
   order by k.key, a.due on conflict do nothing;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_set_aside(p_lanes bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  look integer := 10;
+  moved integer;
+begin
+  if not pg_try_advisory_xact_lock_shared(7710, 1) then return; end if;
+  loop
+    with head as materialized (
+      select b.lane, b.rank, b.id, b.batch_id from unnest(p_lanes) x(lane) cross join lateral (
+        select q.lane, q.rank, q.id, q.batch_id from blocked q where q.lane = x.lane order by q.rank, q.id limit look offset 0) b
+    ), held as materialized (
+      select b.place, head.lane, head.rank, head.id, head.batch_id from head cross join lateral (
+        select q.ctid as place from blocked q where q.lane = head.lane and q.rank = head.rank and q.id = head.id offset 0 for update skip locked) b
+      where exists (select from paused_batch p where p.batch_id = head.batch_id offset 0)
+    ), gone as (
+      delete from blocked where ctid = any (array(select place from held)) returning lane, rank, id, batch_id
+    ), kept as (
+      insert into parked (batch_id, id, queue, rank, lane)
+      select gone.batch_id, gone.id, l.queue, gone.rank, gone.lane from gone cross join lateral (select q.queue from lane q where q.id = gone.lane offset 0) l on conflict do nothing
+    )
+    select count(*) into moved from gone;
+    exit when moved = 0;
+    look := look * 8;
+  end loop;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_set_rules(p_batch bigint, p_ids bigint[], p_lanes bigint[], p_specs text[], OUT o_ready integer[], OUT o_let_in bigint, OUT o_held bigint)

@@ -13,6 +13,9 @@ declare
 begin
   if coalesce(cardinality(p_lanes), 0) = 0 then return; end if;
   perform from lane where id = any (p_lanes) order by id for no key update;
+  if exists (select from paused_batch) then
+    perform mp_set_aside(p_lanes);
+  end if;
   -- A new statement: it sees what was committed before the lanes were locked.
   with room as materialized (
     select l.id, l.queue, l.has_capacity,

@@ -130,6 +130,32 @@ test("of many tasks whose start time comes, or whose batch is let go, those are 
   await checkInvariants(database.url);
 });
 
+test("what rules hold back of a held batch stands in nobody's way: it is set aside at once", async () => {
+  const held = await create(3000, [atMost(1)], { priority: 100 });
+  const other = await create(1, [atMost(1)]);
+  await holdBatch(db, request, { batchId: held.batchId, hold: true });
+  const taken: bigint[] = [];
+  for (let n = 0; n < 3; n += 1) taken.push(...(await claim(1)).tasks.map(({ id }) => id));
+  expect(taken).toEqual(other.ids);
+  expect([await count("ready"), await count("blocked"), await count("parked")]).toEqual([0, 0, 3000]);
+  await checkInvariants(database.url);
+  await holdBatch(db, request, { batchId: held.batchId, hold: false });
+  expect([await count("ready"), await count("blocked"), await count("parked")]).toEqual([0, 3000, 0]);
+});
+
+test("a task is canceled wherever somebody has moved it meanwhile", async () => {
+  const held = await create(2, [atMost(1)]);
+  await holdBatch(db, request, { batchId: held.batchId, hold: true });
+  await using other = await openTransaction(database.url);
+  await other.query("select mp_set_aside(array(select lane from blocked))");
+  const canceling = changeTasks(db, request, { case: "cancel", ids: held.ids, reason: "" });
+  await other.waitForBlocked(1);
+  await other.query("commit");
+  await canceling;
+  expect([await count("ready"), await count("blocked"), await count("parked")]).toEqual([0, 0, 0]);
+  await checkInvariants(database.url);
+});
+
 test("room for thousands that is made at once is taken by claims alone", async () => {
   const first = await create(2500, [atMost(2500)]);
   await create(2500, [atMost(2500)]);
