@@ -1,4 +1,5 @@
-import { ErrorReason, type MillpondClient, TaskStatus } from "@millpond/sdk";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { ErrorReason, type MillpondClient, type NewTaskSchema, type TaskReportSchema, TaskStatus } from "@millpond/sdk";
 import { expect, test } from "vitest";
 import { until } from "../support/until.ts";
 import { unlessRefused } from "./race.ts";
@@ -11,7 +12,8 @@ const contendMs = 1000 * Number(process.env.RULES_CONTENTION_SECONDS ?? 4);
 const kinds = ["one", "two"];
 const [claimers, creators, controllers] = [6, 3, 3];
 
-type NewTask = NonNullable<Parameters<MillpondClient["tasks"]["createTasks"]>[0]["tasks"]>[number];
+type NewTask = Exclude<MessageInitShape<typeof NewTaskSchema>, { $typeName: string }>;
+type Report = Exclude<MessageInitShape<typeof TaskReportSchema>, { $typeName: string }>;
 type Rule = NonNullable<NewTask["rules"]>[number];
 
 const matcher = (fields: string[]) => ({ kind: "shared", fields });
@@ -48,14 +50,14 @@ async function workOn(client: MillpondClient, workerId: string, random: Random):
   const { assignments } = await client.workers.claimTasks({
     ...{ workerId, kinds, maxTasks: 1 + random.below(5), waitTimeout: { nanos: 50_000_000 } },
   });
-  const reports = assignments.map(({ task, attempt }) => ({
-    ...{ taskId: task?.taskId ?? "", attempt, addSuccessCount: BigInt(random.below(3)) },
-    report: random.chance(0.1)
-      ? ({ case: "failure", value: { message: "no" } } as const)
-      : ({ case: "success", value: {} } as const),
-  }));
+  const reports = assignments.map(
+    ({ task, attempt }): Report => ({
+      ...{ taskId: task?.taskId ?? "", attempt, addSuccessCount: BigInt(random.below(3)) },
+      report: random.chance(0.1) ? { case: "failure", value: { message: "no" } } : { case: "success", value: {} },
+    }),
+  );
   if (random.chance(0.3)) {
-    const signs = reports.map((each) => ({ ...each, report: { case: "heartbeat", value: {} } as const }));
+    const signs = reports.map((each): Report => ({ ...each, report: { case: "heartbeat", value: {} } }));
     if (signs.length > 0) await client.tasks.reportTasks({ reports: signs });
   }
   if (reports.length > 0) await client.tasks.reportTasks({ reports });
