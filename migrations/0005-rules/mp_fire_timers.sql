@@ -96,12 +96,6 @@ begin
     array_agg(id order by id) filter (where status > 5 and dependents > 0) ended, array_agg(status order by id) filter (where status > 5 and dependents > 0) ended_statuses,
     array_agg(id) filter (where prior_status = 2 and status = 7) over_in_queue, array_agg(id order by id) filter (where status = 2 and cause is null) let_start
   into moved from u;
-  if moved.limited is not null then
-    -- What another timer has let start may be blocked by now. A new statement: it sees what the claim did that this has waited for.
-    insert into ready (queue, rank, id, lane)
-    select h.queue, -h.priority, h.id, h.lane from unnest(moved.limited) x(id) join task_state h on h.id = any (array[x.id])
-    where not exists (select from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id) on conflict do nothing;
-  end if;
   o_ready := moved.ready;
   if moved.let_start is not null then
     -- A new statement, as the tasks are locked: what another timer has let start may have been blocked or parked since then.
