@@ -6,7 +6,7 @@ export const RuleUsage = defineEntity({
   name: "RuleUsage",
   tableName: "rule_usage",
   properties: {
-    keyId: bigint().primary(),
+    keyId: bigint().primary().autoincrement(false),
     inUse: numeric().default(0),
   },
   checks: [{ name: "rule_usage_not_negative", expression: "in_use >= 0" }],
