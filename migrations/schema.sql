@@ -572,7 +572,7 @@ begin
   )
   update rule_usage u set in_use = u.in_use + s.taken from share s where u.key_id = any (array[s.key]);
   if cardinality(o_blocked) > 0 then
-    perform mp_set_alarms(array(select distinct h.lane from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id])), o_time);
+    perform mp_set_alarms(mp_turn_down(o_blocked, all_keys), o_time);
   end if;
   o_lanes := array(
     select l.id from (select distinct h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null) x join lane l on l.id = any (array[x.lane])
@@ -2749,6 +2749,47 @@ CREATE OR REPLACE FUNCTION public.mp_trim(a anyarray)
 AS $function$
   select case when cardinality(a) > 1 then case when a = array_fill(a[1], array[cardinality(a)]) then a[1:1] else a end else a end
 $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_turn_down(p_ids bigint[], p_keys bigint[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  lanes bigint[];
+  queues integer[];
+  moved bigint[];
+  look integer := 20;
+begin
+  select array_agg(distinct h.lane), array_agg(distinct h.queue) into lanes, queues
+  from unnest(p_ids) x(id) cross join lateral (select q.lane, q.queue from task_state q where q.id = x.id offset 0) h;
+  loop
+    with head as materialized (
+      select r.queue, r.rank, r.id, r.lane from unnest(queues) q(queue) cross join lateral (
+        select r.queue, r.rank, r.id, r.lane from ready r where r.queue = q.queue order by r.rank, r.id limit look offset 0) r where r.lane is not null
+    ), full_lane as materialized (
+      select x.lane from (select distinct head.lane from head) x cross join lateral (select q.keys, q.bounds from lane q where q.id = x.lane offset 0) l
+      where exists (
+        select from unnest(l.keys, l.bounds) k(key, bound) cross join lateral (select q.in_use from rule_usage q where q.key_id = k.key offset 0) u
+        where k.key = any (p_keys) and u.in_use >= k.bound)
+    ), held as materialized (
+      select head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id])
+      where h.status = 2 and head.lane in (select f.lane from full_lane f offset 0) for update of h skip locked
+    ), gone as (
+      delete from ready where ctid = any (array(
+        select r.place from held cross join lateral (
+          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.id = held.id offset 0) r)) returning lane, rank, id
+    ), kept as (
+      insert into blocked (lane, rank, id, batch_id, block_time)
+      select gone.lane, gone.rank, gone.id, h.batch_id, clock_timestamp() from gone cross join lateral (select q.batch_id from task_state q where q.id = gone.id offset 0) h
+      on conflict do nothing
+    )
+    select array_agg(distinct lane) into moved from gone;
+    exit when moved is null;
+    lanes := lanes || moved;
+    look := look * 4;
+  end loop;
+  return array(select distinct x.lane from unnest(lanes) x(lane));
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_update_task(p_namespace integer, p_request_id text, p_hash bytea, p_id bigint, p_fields integer, p_priority smallint, p_metadata text, p_expected bigint, p_start_timeout integer, p_inactivity_timeout bigint, p_execution_timeout bigint, p_total_timeout bigint, p_spec text, p_lane bigint, OUT o_ready integer[])
  RETURNS integer[]

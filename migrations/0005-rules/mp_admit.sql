@@ -77,7 +77,7 @@ begin
   )
   update rule_usage u set in_use = u.in_use + s.taken from share s where u.key_id = any (array[s.key]);
   if cardinality(o_blocked) > 0 then
-    perform mp_set_alarms(array(select distinct h.lane from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id])), o_time);
+    perform mp_set_alarms(mp_turn_down(o_blocked, all_keys), o_time);
   end if;
   o_lanes := array(
     select l.id from (select distinct h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null) x join lane l on l.id = any (array[x.lane])

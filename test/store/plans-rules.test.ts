@@ -95,6 +95,24 @@ async function useRules(size: number): Promise<void> {
   await claim(1);
   await hold(graph.batchId, false);
   await stop(graph.batchId);
+  const crowd = await createCrowd(size);
+  await claim(1);
+  await claim(1);
+  await stop(crowd.batchId);
+}
+
+/** Creates a task in each of many lanes, of which one key lets in one. */
+async function createCrowd(users: number) {
+  keys += 1;
+  const rules = [ruleOf("all", RuleType.CONCURRENCY, 1n), ruleOf("user", RuleType.CONCURRENCY, 1n)];
+  const all = keys;
+  const lanes = await new Lanes(db).intern(
+    1,
+    Array.from({ length: users }, (_, user) => ({ queue: 1, rules, metadata: JSON.stringify({ all, user }) })),
+  );
+  const graph = graphWith({ size: users }, (_, n) => ({ lane: lanes[n] as bigint }));
+  await createGraph(db, graph);
+  return graph;
 }
 
 /** Gives the tasks of a batch other rules, of the same keys. */
@@ -144,6 +162,15 @@ function boundedRules(): void {
     expect(await touched(() => claim(10))).toEqual(costs(2000));
     expect(await touched(() => sweepRules(db, 0n, 1000))).toEqual(costs(1000));
     expect(await touched(() => stop(held.batchId))).toEqual(costs(40 * 20_000));
+  });
+
+  it("turning down what waits for one key in many lanes looks at it once", async () => {
+    const crowd = await createCrowd(size);
+    const { tasks } = await claim(1);
+    expect(tasks.length).toBe(1);
+    expect(await touched(() => claim(1))).toEqual(costs(60 * size));
+    expect(await touched(() => claim(1))).toEqual(costs(5 * size));
+    await stop(crowd.batchId);
   });
 
   it("tasks with rules cost by their number, in one lane or in as many as there are tasks", async () => {

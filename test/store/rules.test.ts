@@ -156,6 +156,26 @@ test("a task is canceled wherever somebody has moved it meanwhile", async () => 
   await checkInvariants(database.url);
 });
 
+test("tasks of many lanes that wait for one key are turned down together, not claim by claim", async () => {
+  const all = { ...atMost(1), fields: ["all"] };
+  const users = Array.from({ length: 300 }, (_, user) => JSON.stringify({ all: 1, user }));
+  const lanes = await new Lanes(db).intern(
+    1,
+    users.map((metadata) => ({ queue: 1, rules: [all, { ...atMost(1), fields: ["user"] }], metadata })),
+  );
+  await createGraph(
+    db,
+    graphWith({ size: 300 }, (_, n) => ({ lane: lanes[n] as bigint, priority: 100 })),
+  );
+  expect((await claim(1)).tasks.length).toBe(1);
+  const { ids } = await create(1, []);
+  const taken: bigint[] = [];
+  for (let n = 0; n < 2; n += 1) taken.push(...(await claim(1)).tasks.map(({ id }) => id));
+  expect(taken).toEqual(ids);
+  expect([await count("ready"), await count("blocked")]).toEqual([0, 299]);
+  await checkInvariants(database.url);
+});
+
 test("room for thousands that is made at once is taken by claims alone", async () => {
   const first = await create(2500, [atMost(2500)]);
   await create(2500, [atMost(2500)]);
