@@ -1212,8 +1212,11 @@ begin
       end if;
       raise exception using errcode = 'MP001', message = 'no such batch';
     end if;
-    if attends or p_lanes is not null then
-      update batch_state b set attentive = b.attentive or attends, limited = b.limited or p_lanes is not null where b.batch_id = p_batch;
+    if attentive then
+      update batch_state b set attentive = true where b.batch_id = p_batch and not b.attentive;
+    end if;
+    if p_lanes is not null then
+      update batch_state b set limited = true where b.batch_id = p_batch and not b.limited;
     end if;
   end if;
   if expected is not null then

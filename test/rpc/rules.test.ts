@@ -128,6 +128,20 @@ test("whatever becomes of a task, what it held is free: failure, cancel, retry, 
   await checkInvariants(server.setup.database.url);
 });
 
+test("tasks that come into an open batch bring its first rules", async () => {
+  const kind = newKind();
+  const task = (name: string): TaskInit => ({ name, kind, rules: [concurrency(kind, 1)] });
+  const { batchId } = await server.graph([], { open: true });
+  const tasks = [task("a"), task("b")];
+  await server.client.tasks.createTasks({ target: { case: "batchId", value: batchId }, tasks });
+  const [first, ...others] = await claim(kind, 10);
+  expect([first?.task?.name, others]).toEqual(["a", []]);
+  await server.succeed(first as never);
+  expect((await claim(kind, 10)).map(({ task }) => task?.name)).toEqual(["b"]);
+  await server.client.batches.stopBatch({ batchId });
+  await checkInvariants(server.setup.database.url);
+});
+
 test("rules that do not go with a task are refused by their path, at create and at update, and nothing changes", async () => {
   const kind = newKind();
   const invalid = (field: string) => ({ code: "InvalidArgument" as const, reason: "INVALID_FIELD", fields: [field] });
