@@ -7,7 +7,7 @@ export const RuleUsage = defineEntity({
   tableName: "rule_usage",
   properties: {
     keyId: bigint().primary().autoincrement(false),
-    inUse: numeric().default(0),
+    inUse: numeric().defaultRaw("0"),
   },
   checks: [{ name: "rule_usage_not_negative", expression: "in_use >= 0" }],
 });
