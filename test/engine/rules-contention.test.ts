@@ -30,14 +30,19 @@ const someRules = (random: Random): Rule[] => rules.filter(() => random.chance(0
 
 function newTask(random: Random, key: string): NewTask {
   return {
-    ...{ key, name: key, kind: pick(random, kinds), priority: random.below(3), rules: someRules(random) },
+    ...{ key, name: key || "late", kind: pick(random, kinds), priority: random.below(3), rules: someRules(random) },
     ...{ metadata: { tenant: random.below(4), group: random.below(3) }, expectedCount: BigInt(random.below(12)) },
     retry: { maxAttempts: 2, initialBackoff: { nanos: 5_000_000 }, jitter: 0 },
   };
 }
 
 /** Chains of two, so that reports make tasks with rules ready. */
-async function createSome(client: MillpondClient, random: Random): Promise<string[]> {
+async function createSome(client: MillpondClient, random: Random, openBatchId?: string): Promise<string[]> {
+  if (openBatchId !== undefined && random.chance(0.3)) {
+    const target = { case: "batchId", value: openBatchId } as const;
+    const { tasks } = await client.tasks.createTasks({ target, tasks: [newTask(random, "")] });
+    return ["", ...tasks.map(({ taskId }) => taskId)];
+  }
   const tasks = range(1 + random.below(4)).flatMap((n): NewTask[] => [
     newTask(random, `parent ${n}`),
     { ...newTask(random, `child ${n}`), dependencies: [{ parent: { case: "key", value: `parent ${n}` } }] },
@@ -114,6 +119,8 @@ test("claims, creates and changes that contend for keys on two servers fail nowh
   const seed = Number(process.env.RULES_SEED ?? Date.now() % 1_000_000);
   const clients = [s.a, s.b];
   const created: { batchId: string; taskIds: string[] }[] = [];
+  const open = await s.a.tasks.createTasks({ target: { case: "newBatch", value: { open: true } }, tasks: [] });
+  const openBatchId = open.batch?.batchId ?? "";
   const end = performance.now() + contendMs;
   let worked = 0;
   const contend = async (n: number, act: (client: MillpondClient, random: Random) => Promise<unknown>) => {
@@ -128,8 +135,8 @@ test("claims, creates and changes that contend for keys on two servers fail nowh
     ),
     ...range(creators).map((n) =>
       contend(20 + n, async (client, random) => {
-        const [batchId = "", ...taskIds] = await createSome(client, random);
-        created.push({ batchId, taskIds });
+        const [batchId = "", ...taskIds] = await createSome(client, random, openBatchId);
+        if (batchId !== "") created.push({ batchId, taskIds });
       }),
     ),
     ...range(controllers).map((n) =>
