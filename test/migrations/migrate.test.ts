@@ -131,7 +131,7 @@ describe("migrateUp", () => {
 describe("a database that is newer than the server", () => {
   const future: NamedMigration[] = [
     ...migrations,
-    { name: "9998-tariffs", load: migration(["create table tariff (id integer)"], ["drop table tariff"]) },
+    { name: "9998-rules", load: migration(["create table later_rule (id integer)"], ["drop table later_rule"]) },
     { name: "9999-quotas", load: migration(["create table quota (id integer)"], ["drop table quota"]) },
   ];
 
