@@ -1101,7 +1101,7 @@ declare
   expected bigint;
   late_serves bigint[] := '{}';
   passed_over integer[] := '{}';
-  attends boolean;
+  attentive boolean;
   appended record;
 begin
   select * into o_result, o_replayed_hash from mp_find_request(p_namespace, p_request_id);
@@ -1129,12 +1129,12 @@ begin
   end if;
 
   now_time := clock_timestamp();
-  attends := cardinality(late_serves) > 0 or coalesce(true = any (p_critical), false) or coalesce(true = any (p_only_for_dependents), false)
+  attentive := cardinality(late_serves) > 0 or coalesce(true = any (p_critical), false) or coalesce(true = any (p_only_for_dependents), false)
     or coalesce(true = any (p_serves), false) or 2 = any (p_executions) or exists (select from unnest(p_notifies) n where n <> 0);
   if p_new then
     insert into batch (id, namespace_id, create_time, name, metadata, on_complete) values (p_batch, p_namespace, now_time, p_name, p_metadata::jsonb, p_on_complete);
     insert into batch_state (batch_id, open, status, on_complete, attentive, limited)
-    values (p_batch, p_open, case when p_paused then 2 else 1 end, p_on_complete_count, attends, p_lanes is not null);
+    values (p_batch, p_open, case when p_paused then 2 else 1 end, p_on_complete_count, attentive, p_lanes is not null);
     if p_paused then
       insert into paused_batch (batch_id) values (p_batch);
     end if;

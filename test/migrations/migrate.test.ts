@@ -137,15 +137,15 @@ describe("a database that is newer than the server", () => {
 
   it("is refused with the migrations in question and the ways out, and stays as it is", async () => {
     await using database = await createTestDatabase();
-    expect(await migrateUp(database.url, future)).toEqual({ applied: ["9998-tariffs", "9999-quotas"] });
+    expect(await migrateUp(database.url, future)).toEqual({ applied: ["9998-rules", "9999-quotas"] });
     const objects = await readObjects(database.url);
 
     const refusal = await migrateUp(database.url).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(NewerDatabaseError);
     expect(refusal).toMatchObject({
-      migrations: ["9998-tariffs", "9999-quotas"],
+      migrations: ["9998-rules", "9999-quotas"],
       message:
-        "the database is newer than this server: it has 2 migrations that this server does not know (9998-tariffs, 9999-quotas); " +
+        "the database is newer than this server: it has 2 migrations that this server does not know (9998-rules, 9999-quotas); " +
         "run the newer version of Millpond, or take the database back by 2 migrations with that version's `millpond migrate down`",
     });
     await expect(migrateDown(database.url)).rejects.toThrow(NewerDatabaseError);
@@ -155,7 +155,7 @@ describe("a database that is newer than the server", () => {
   it("is taken again after the newer version has taken it back", async () => {
     await using database = await createTestDatabase();
     await migrateUp(database.url, future);
-    expect(await migrateDown(database.url, 2, future)).toEqual({ reverted: ["9999-quotas", "9998-tariffs"] });
+    expect(await migrateDown(database.url, 2, future)).toEqual({ reverted: ["9999-quotas", "9998-rules"] });
     expect(await migrateUp(database.url)).toEqual({ applied: [] });
   });
 });
