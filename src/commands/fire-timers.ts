@@ -19,9 +19,11 @@ export async function fireTimers(
   return { more, next };
 }
 
-/** Offers tasks that their rules let in, and that somebody has left blocked: all of them, a bounded step at a time. */
-export async function sweepBlocked(engine: Engine): Promise<void> {
-  for (let last: bigint | null = 0n; last !== null; ) last = await sweepRules(engine.db, last, lanesPerStep);
+/** Offers tasks that their rules let in, and that somebody has left blocked: all of them, a bounded step at a time. Answers whether tasks have ever had rules. */
+export async function sweepBlocked(engine: Pick<Engine, "db">): Promise<boolean> {
+  let sweep = await sweepRules(engine.db, 0n, lanesPerStep);
+  while (sweep.last !== null) sweep = await sweepRules(engine.db, sweep.last, lanesPerStep);
+  return sweep.hasRules;
 }
 
 /** Forgets answers whose request_id has outlived its 24 h, one bounded step; tells whether there may be more. */

@@ -2,6 +2,7 @@ import type { Engine } from "../commands/engine.ts";
 import { fireTimers, forgetOldRequests, sweepBlocked } from "../commands/fire-timers.ts";
 import { doFollowUps } from "../commands/follow-ups.ts";
 import { Loop } from "../lib/loop.ts";
+import { noRuleFigures, type RuleFigures, readRuleFigures } from "../store/rule-figures.ts";
 
 /** What a maintenance loop is made of. */
 export interface MaintenanceOptions {
@@ -16,6 +17,8 @@ const followUpsPollMs = 5_000;
 const requestsPollMs = 10 * 60_000;
 /** Who makes room offers it; the loop is for what transactions that were rolled back have left. */
 const rulesPollMs = 10_000;
+/** Reading the figures of rules takes at most one part in so many of the time of a connection. */
+const figuresShare = 50;
 
 /** At least so long between two looks at what another server is looking at. */
 const timersDelayMsMin = 20;
@@ -55,16 +58,47 @@ export function createFollowUpLoop({ engine, onError }: MaintenanceOptions): Loo
   return new Loop({ runOnce: () => doFollowUps(engine), delayMs: () => followUpsPollMs, onError });
 }
 
-/** The loop that offers what is blocked although its rules let it in. Safe on many servers at once. */
-export function createRuleLoop({ engine, onError }: MaintenanceOptions): Loop {
-  return new Loop({
+/** The loops of rules, and what they have seen. */
+export interface RuleLoops {
+  readonly loops: readonly Loop[];
+  /** As of the last look. */
+  readonly figures: () => RuleFigures;
+}
+
+/**
+ * The loop that offers what is blocked although its rules let it in, and the one that reads what rules hold up, for the metrics: only once there have been
+ * rules. Safe on many servers at once.
+ */
+export function createRuleLoops(options: {
+  readonly engine: Pick<Engine, "db">;
+  readonly onError: (loop: "rules" | "rule figures") => (error: unknown) => void;
+}): RuleLoops {
+  const { engine, onError } = options;
+  let hasRules = false;
+  let figures = noRuleFigures;
+  let tookMs = 0;
+  const reading = new Loop({
     runOnce: async () => {
-      await sweepBlocked(engine);
+      if (!hasRules) return false;
+      const beganMs = performance.now();
+      figures = await readRuleFigures(engine.db);
+      tookMs = performance.now() - beganMs;
+      return false;
+    },
+    delayMs: () => Math.max(rulesPollMs, tookMs * figuresShare),
+    onError: onError("rule figures"),
+  });
+  const sweeping = new Loop({
+    runOnce: async () => {
+      const hadRules = hasRules;
+      hasRules = await sweepBlocked(engine);
+      if (hasRules && !hadRules) reading.wake();
       return false;
     },
     delayMs: () => rulesPollMs,
-    onError,
+    onError: onError("rules"),
   });
+  return { loops: [sweeping, reading], figures: () => figures };
 }
 
 /** The loop that forgets answers of calls with a request_id after their 24 h. */

@@ -12,13 +12,14 @@ import { IdSource } from "../domain/ids.ts";
 import { CommitSignal } from "../events/commit-signal.ts";
 import { Feed } from "../events/feed.ts";
 import type { Loop } from "../lib/loop.ts";
-import { createFollowUpLoop, createRequestLoop, createRuleLoop, createTimerLoop } from "../maintenance/loops.ts";
+import { createFollowUpLoop, createRequestLoop, createRuleLoops, createTimerLoop } from "../maintenance/loops.ts";
 import { Database } from "../store/database.ts";
 import { DedupeShapes } from "../store/dedupe-shapes.ts";
 import { Dictionaries } from "../store/dictionaries.ts";
 import { drawIdBlocks } from "../store/id-blocks.ts";
 import { Lanes } from "../store/lanes.ts";
 import { RetryPolicies } from "../store/retry-policies.ts";
+import type { RuleFigures } from "../store/rule-figures.ts";
 
 const namespaceId = 1;
 const feedPollMs = 1_000;
@@ -37,6 +38,8 @@ export interface EngineParts {
   readonly maintenance: readonly Loop[];
   /** How long the oldest timer is overdue. */
   readonly timerLagSeconds: () => number;
+  /** What rules hold up. */
+  readonly ruleFigures: () => RuleFigures;
 }
 
 /** Builds the engine. `onError` hears of steps of loops that failed and will be tried again. */
@@ -76,11 +79,15 @@ export function createEngineParts(options: {
     onError: onError("claims"),
   });
   const timers = createTimerLoop({ engine, onError: onError("timers") });
+  const rules = createRuleLoops({ engine, onError });
   const maintenance = [
     timers.loop,
     createFollowUpLoop({ engine, onError: onError("follow-ups") }),
     createRequestLoop({ engine, onError: onError("requests") }),
-    createRuleLoop({ engine, onError: onError("rules") }),
+    ...rules.loops,
   ];
-  return { db, engine, feed, signal, workers, claimLine, maintenance, timerLagSeconds: timers.lagSeconds };
+  return {
+    ...{ db, engine, feed, signal, workers, claimLine, maintenance },
+    ...{ timerLagSeconds: timers.lagSeconds, ruleFigures: rules.figures },
+  };
 }

@@ -21,6 +21,7 @@ import { createWebhookClient } from "../webhooks/webhook-client.ts";
 import { createEngineMetrics, type EngineMetrics } from "./engine-metrics.ts";
 import { createEngineParts, type EngineParts } from "./engine-parts.ts";
 import { createMetricsRegistry } from "./rpc-metrics.ts";
+import { registerRuleMetrics } from "./rule-metrics.ts";
 import { type RunningServer, startServer } from "./start-server.ts";
 import { createTaskHandleRoute } from "./task-handle-route.ts";
 import { createWebhookDeliveries } from "./webhook-deliveries.ts";
@@ -56,6 +57,7 @@ export async function startMillpond(
     feedPosition: () => Number(parts.feed.settled),
     timerLagSeconds: () => parts.timerLagSeconds(),
   });
+  registerRuleMetrics(registry, () => parts.ruleFigures());
   let server: RunningServer | undefined;
   try {
     const [secrets] = await Promise.all([

@@ -13,9 +13,20 @@ export async function fireAlarms(db: Pick<Database, "write">): Promise<Micros | 
   return due.length === 0 ? undefined : Math.min(...due);
 }
 
-const sweepStatement: Statement = { name: "sweep_rules", text: "select mp_sweep_rules($1, $2) last" };
+/** What a look at lanes has found. */
+export interface RuleSweep {
+  /** The last lane that it looked at; null: there are no more. */
+  readonly last: bigint | null;
+  /** Whether tasks have ever had rules. */
+  readonly hasRules: boolean;
+}
 
-/** Offers what is blocked in the lanes after one although there is room for it; answers the last lane it looked at, null where there are no more. */
-export async function sweepRules(db: Pick<Database, "write">, after: bigint, max: number): Promise<bigint | null> {
-  return (await db.write<{ last: bigint | null }>(sweepStatement, [after, max]))[0]?.last ?? null;
+const sweepStatement: Statement = {
+  name: "sweep_rules",
+  text: `select mp_sweep_rules($1, $2) last, exists (select from rule) "hasRules"`,
+};
+
+/** Offers what is blocked in the lanes after one although there is room for it. */
+export async function sweepRules(db: Pick<Database, "write">, after: bigint, max: number): Promise<RuleSweep> {
+  return (await db.write<RuleSweep>(sweepStatement, [after, max]))[0] ?? { last: null, hasRules: false };
 }

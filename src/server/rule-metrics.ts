@@ -1,0 +1,46 @@
+import { Gauge, type Registry } from "prom-client";
+import type { RuleFigures } from "../store/rule-figures.ts";
+
+/**
+ * Registers the metrics of rules; `read` is asked when they are. They are figures of the whole database: of several processes, and of several
+ * servers, the highest counts.
+ */
+export function registerRuleMetrics(registry: Registry, read: () => RuleFigures): void {
+  const common = { aggregator: "max" as const, registers: [registry] };
+  new Gauge({
+    ...common,
+    name: "millpond_tasks_blocked",
+    help: "Tasks that rules block, by name and kind of the rule whose key has no room: at most 100.",
+    labelNames: ["rule", "kind"],
+    collect() {
+      this.reset();
+      for (const { rule, kind, tasks } of read().blocked) this.set({ rule, kind }, tasks);
+    },
+  });
+  new Gauge({
+    ...common,
+    name: "millpond_rule_usage",
+    help: "What is taken of the keys of rules, by name of the rule: at most 100.",
+    labelNames: ["rule"],
+    collect() {
+      this.reset();
+      for (const { rule, taken } of read().usage) this.set({ rule }, taken);
+    },
+  });
+  new Gauge({
+    ...common,
+    name: "millpond_rule_slot_drift",
+    help: "How far what keys say is taken is from what is held and has started; must be 0.",
+    collect() {
+      this.set(read().drift);
+    },
+  });
+  new Gauge({
+    ...common,
+    name: "millpond_tasks_blocked_oldest_seconds",
+    help: "How long the task that has been blocked longest is; 0: none is.",
+    collect() {
+      this.set(read().oldestSeconds);
+    },
+  });
+}
