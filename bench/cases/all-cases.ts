@@ -7,11 +7,12 @@ import { engine } from "./engine.ts";
 import { fan } from "./fan.ts";
 import { idle } from "./idle.ts";
 import { read } from "./read.ts";
+import { rules } from "./rules.ts";
 import { startLatency } from "./start-latency.ts";
 import { storage } from "./storage.ts";
 import { work } from "./work.ts";
 
 /** Every case, in the order in which they run. */
 export const allCases: readonly BenchCase[] = [
-  ...[createOne, createGraphs, work, engine, chain, fan, startLatency, read, idle, storage, endedRows],
+  ...[createOne, createGraphs, work, engine, chain, fan, rules, startLatency, read, idle, storage, endedRows],
 ];

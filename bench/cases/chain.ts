@@ -13,7 +13,8 @@ export const chain: BenchCase = {
   ],
   async open(context) {
     const { url } = await context.startServer(await context.createDatabase("server"));
-    const job: SdkChainJob = { url, length: context.size(400, 50), warmUp: context.size(100, 10) };
+    const [length, warmUp] = [context.size(400, 50), context.size(100, 10)];
+    const job: SdkChainJob = { url, length, warmUp, order: "dependencies" };
     const measure = async () => {
       const { p50, p99 } = await context.run<{ p50: number; p99: number }>("sdk-chain", job);
       return { p50, p99 };

@@ -1,19 +1,14 @@
-import { CreateTasksRequestSchema } from "@millpond/sdk";
 import { allPeers } from "../peers/all-peers.ts";
 import { graphileWorker } from "../peers/graphile-worker.ts";
 import type { Peer } from "../peers/peer.ts";
-import type { SdkWorkerJob } from "../programs/sdk-worker.ts";
 import { type Bar, type BenchCase, type Figure, type Measured, NotRun, type Part } from "../support/bench-case.ts";
 import type { BenchContext } from "../support/bench-context.ts";
 import { plainGraph } from "../support/bench-graphs.ts";
-import { checkAllSucceeded } from "../support/check-all-succeeded.ts";
-import { callGrpc, encodeRequest } from "../support/grpc-load.ts";
+import { createsInFlight, workSeconds } from "../support/work-seconds.ts";
 import { published } from "./published-figures.ts";
 
-const path = "/millpond.v1.TaskService/CreateTasks";
 const kind = "bench.work";
 const perCall = 1_000;
-const createsInFlight = 4;
 const slots = 1_000;
 
 /** Create, execute and complete over gRPC, beside queues that a user might take instead. */
@@ -51,8 +46,9 @@ async function open(context: BenchContext): Promise<Part[]> {
   const ours = (backlog: boolean): Part => ({
     name: `Millpond, ${backlog ? "backlog" : "together"}`,
     measure: async () => {
+      const request = plainGraph({ tasks: perCall, kind, payload: "small" }).toRequest();
       const amount = { tasks, warmUp: backlog ? 0 : warmUp, backlog };
-      const seconds = await context.withDatabase("server", (url) => millpondSeconds(context, url, amount));
+      const seconds = await workSeconds(context, { request, kind, slots, ...amount });
       return { [backlog ? "backlog" : "together"]: tasks / seconds };
     },
   });
@@ -67,38 +63,6 @@ interface Amount {
   readonly tasks: number;
   readonly warmUp: number;
   readonly backlog: boolean;
-}
-
-/** On a server and a database of its own, as every peer. */
-async function millpondSeconds(context: BenchContext, databaseUrl: string, amount: Amount): Promise<number> {
-  const { tasks, warmUp, backlog } = amount;
-  const server = await context.startServer(databaseUrl);
-  const { url } = server;
-  const request = encodeRequest(
-    CreateTasksRequestSchema,
-    plainGraph({ tasks: perCall, kind, payload: "small" }).toRequest(),
-  );
-  const create = (count: number) =>
-    callGrpc(context, { url, path, request, inFlight: createsInFlight, calls: count / perCall });
-  const job: SdkWorkerJob = { url, kind, slots, warmUp, tasks };
-  const startWorker = async () => {
-    const worker = await context.start({ module: "sdk-worker" }, job);
-    await worker.next();
-    return worker;
-  };
-  if (backlog) await create(tasks);
-  const worker = await startWorker();
-  if (warmUp > 0) {
-    await create(warmUp);
-    await worker.next();
-  }
-  const created = backlog ? undefined : create(tasks);
-  const ended = worker.next<{ startedAtMs: number; endedAtMs: number }>();
-  const [first, { startedAtMs, endedAtMs }] = await Promise.all([created, ended]);
-  await worker.process.stop();
-  await checkAllSucceeded(databaseUrl);
-  await server.stop();
-  return (endedAtMs - (first?.startedAtMs ?? startedAtMs)) / 1000;
 }
 
 async function peerRate(context: BenchContext, peer: Peer, amount: Amount): Promise<Measured> {

@@ -1,4 +1,4 @@
-import { createGraph, type TaskGraph } from "@millpond/sdk";
+import { createGraph, type TaskGraph, type TaskOptions } from "@millpond/sdk";
 
 /** payload is about as much as tasks of recorded workflows carry. */
 export const payload = {
@@ -39,6 +39,23 @@ export function plainGraph(shape: {
   const graph = createGraph({ name: "independent" });
   for (let n = 0; n < shape.tasks; n++) {
     graph.task(`t${n}`, { kind: shape.kind, ...(shape.payload === "usual" ? payload : { input: { n } }) });
+  }
+  return graph;
+}
+
+/** tenants is how many values the field `tenant` has in a {@link ruledGraph}. */
+export const tenants = 100;
+
+/** ruledGraph is a graph of tasks that do not depend on each other, each with the same rules and with one of 100 tenants in its metadata. */
+export function ruledGraph(shape: {
+  readonly tasks: number;
+  readonly kind: string;
+  readonly rules: NonNullable<TaskOptions["rules"]>;
+}): TaskGraph {
+  const { kind, rules } = shape;
+  const graph = createGraph({ name: "independent, with rules" });
+  for (let n = 0; n < shape.tasks; n++) {
+    graph.task(`t${n}`, { kind, rules, metadata: { tenant: `tenant-${n % tenants}` }, input: { n } });
   }
   return graph;
 }
