@@ -30,9 +30,14 @@ begin
     where c.type <> 4 and (c.t = 2 or (c.f = 2 and c.t not in (3, 4))) and h.lane is not null
     union
     select h.id, h.lane, 2 from unnest(p_fresh) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null
+  ), tight as materialized (
+    -- Where there is room for thousands and nothing is blocked, there is nothing to offer or to block: claims decide. Keys are not locked for that.
+    select l.id from (select distinct lane from fresh) x join lane l on l.id = any (array[x.lane])
+    where l.has_capacity or exists (select from blocked b where b.lane = l.id)
+      or exists (select from unnest(l.keys, l.bounds) k(key, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.bound - u.in_use < 10000)
   )
   select array_agg(lane) as lanes, array_agg(holders::bigint) as holders, array_agg(amount) as amounts,
-    (select array_agg(distinct lane) from fresh) as fresh_lanes, (select array_agg(id) from fresh where t = 2) as fresh_ids
+    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(f.id) from fresh f where f.t = 2 and f.lane in (select id from tight)) as fresh_ids
   into given from sums;
   if given.lanes is null and given.fresh_lanes is null then return; end if;
 

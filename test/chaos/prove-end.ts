@@ -79,7 +79,7 @@ async function changesOfTables(databaseUrl: string): Promise<string[]> {
   const { codec, rows } = await withClient(databaseUrl, async (client) => ({
     codec: await codecOf(client),
     ...(await client.query<Row>(
-      `select seq, index - 1 n, batch_id, task_id, format('%s>%s attempt %s', from_status, to_status, attempt) change
+      `select seq, (index - 1)::text n, batch_id, task_id, format('%s>%s attempt %s', from_status, to_status, attempt) change
        from event_change order by seq, index`,
     )),
   }));
