@@ -65,6 +65,7 @@ begin
   select array_agg(distinct queue) into woken from picked;
   perform mp_set_alarms(p_lanes, p_time);
   if woken is not null then
-    perform pg_notify('millpond', 'rules ' || array_to_string(woken, ','));
+    -- As servers tell each other; * for any queue: a payload has at most 8,000 bytes.
+    perform pg_notify('millpond', 'rules ' || case when cardinality(woken) > 500 then '*' else array_to_string(woken, ',') end);
   end if;
 end $$;
