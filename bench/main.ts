@@ -120,7 +120,9 @@ function arcRunProgram(): string | undefined {
   try {
     accessSync(file, constants.X_OK);
   } catch (error) {
-    throw new Error(`BENCH_ARCRUN=${file} is no program: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    const { code } = error as NodeJS.ErrnoException;
+    const message = `error: BENCH_ARCRUN=${file} is no program (${code}); name the file of a build, or leave it unset`;
+    return new Command("bench").error(message);
   }
   return path.resolve(file);
 }

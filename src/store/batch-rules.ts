@@ -31,10 +31,10 @@ export interface BatchRulesChange {
 }
 
 const findStatement: Statement = { name: "find_request", text: "select * from mp_find_request($1, $2)" };
-/** In the order in which everybody takes them; what has ended keeps its rules. */
+/** In the order in which everybody takes them; what has ended keeps its rules, and joins, which do no work, have none. */
 const lockStatement: Statement = {
   name: "lock_tasks_of_kind",
-  text: `select h.id from task_state h where h.status < 6 and h.id = any (array(select t.id from task t where t.batch_id = $1 and t.queue = any ($2::integer[])))
+  text: `select h.id from task_state h where h.status < 6 and h.execution <> 3 and h.id = any (array(select t.id from task t where t.batch_id = $1 and t.queue = any ($2::integer[])))
     order by h.status in (1, 5), h.id for update`,
 };
 const readStatement: Statement = {

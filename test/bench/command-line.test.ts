@@ -25,7 +25,7 @@ test("a case that does not exist is refused, with the way to those that do", asy
 test("a program of ArcRun that is not there is refused before anything is measured", async () => {
   const env = { ...process.env, BENCH_ARCRUN: "/nowhere/server" };
   await expect(run(process.execPath, [mainFile, "--only", "read"], { env })).rejects.toMatchObject({
-    stderr: expect.stringContaining("BENCH_ARCRUN=/nowhere/server is no program: ENOENT"),
+    stderr: expect.stringContaining("BENCH_ARCRUN=/nowhere/server is no program (ENOENT)"),
     stdout: "",
   });
 });

@@ -210,6 +210,23 @@ test("UpdateBatchRules changes the limit of tasks that wait, says before what it
   await checkInvariants(server.setup.database.url);
 });
 
+test("UpdateBatchRules passes over joins, which do no work", async () => {
+  const kind = newKind();
+  const { ids, batchId } = await server.graph([
+    { key: "a", name: "a", kind },
+    {
+      ...{ key: "join", name: "join", kind, execution: { case: "join", value: {} } },
+      dependencies: [{ parent: { case: "key", value: "a" } }],
+    },
+  ]);
+  const changed = await server.client.batches.updateBatchRules({ batchId, kind, rules: [concurrency(kind, 1)] });
+  expect(changed.updated).toBe(1n);
+  const { task } = await server.client.tasks.getTask({ taskId: ids.join ?? "" });
+  expect(task?.rules).toEqual([]);
+  await server.succeed(...(await claim(kind, 5)));
+  expect(await server.status(ids.join ?? "")).toBe("SUCCESS");
+});
+
 test("ListRuleUsage tells of each key what is in use and who waits, the longest queue first", async () => {
   const kind = newKind();
   const task = (tenant: string): TaskInit => ({
