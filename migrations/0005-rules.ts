@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { Migration } from "@mikro-orm/migrations";
-import { functionsOf, sourceOf } from "./function-files.ts";
+import { folderOf, functionsOf, sourceOf } from "./function-files.ts";
 
 const folder = path.join(import.meta.dirname, "0005-rules");
 /** The folders whose functions it replaces, the latest first. */
@@ -14,7 +14,8 @@ export class RulesMigration extends Migration {
   override async up(): Promise<void> {
     const functions = await functionsOf(folder);
     this.addSql(await readFile(path.join(folder, "tables.sql"), "utf8"));
-    for (const name of functions) if ((await folderOf(name)) !== undefined) this.addSql(`drop function ${name}`);
+    for (const name of functions)
+      if ((await folderOf(earlier, name)) !== undefined) this.addSql(`drop function ${name}`);
     for (const name of functions) this.addSql(await sourceOf(folder, name));
   }
 
@@ -27,14 +28,8 @@ export class RulesMigration extends Migration {
     this.addSql("alter table ready drop column lane");
     this.addSql("alter table parked drop column lane");
     for (const name of functions) {
-      const replaced = await folderOf(name);
+      const replaced = await folderOf(earlier, name);
       if (replaced !== undefined) this.addSql(await sourceOf(replaced, name));
     }
   }
-}
-
-/** The folder that has had a function last. */
-async function folderOf(name: string): Promise<string | undefined> {
-  for (const each of earlier) if ((await functionsOf(each)).includes(name)) return each;
-  return undefined;
 }

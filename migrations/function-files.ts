@@ -13,3 +13,9 @@ export async function functionsOf(folder: string): Promise<string[]> {
 export function sourceOf(folder: string, name: string): Promise<string> {
   return readFile(path.join(folder, `${name}.sql`), "utf8");
 }
+
+/** The first of some folders that has a function; undefined: none has. */
+export async function folderOf(folders: readonly string[], name: string): Promise<string | undefined> {
+  for (const folder of folders) if ((await functionsOf(folder)).includes(name)) return folder;
+  return undefined;
+}

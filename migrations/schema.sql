@@ -130,6 +130,22 @@ create table event_tx (
   constraint event_tx_pkey PRIMARY KEY (seq)
 );
 
+create table fair_queue (
+  queue integer not null,
+  constraint fair_queue_pkey PRIMARY KEY (queue)
+);
+
+create table flow (
+  id integer not null generated always as identity,
+  namespace_id integer not null,
+  key text not null,
+  weight integer not null,
+  constraint flow_pkey PRIMARY KEY (id),
+  constraint flow_namespace_fkey FOREIGN KEY (namespace_id) REFERENCES namespace(id),
+  constraint flow_weight_range CHECK (weight >= 1 AND weight <= 1000)
+);
+CREATE UNIQUE INDEX flow_natural_key ON flow USING btree (namespace_id, md5(key));
+
 create table follow_up (
   id bigint not null generated always as identity,
   kind smallint not null,
@@ -138,16 +154,15 @@ create table follow_up (
   constraint follow_up_kind_known CHECK (kind >= 1 AND kind <= 2)
 );
 
-create table holder (
-  task_id bigint not null,
+create table hold (
   lane bigint not null,
-  amount bigint not null,
   hold_time timestamp with time zone not null,
-  constraint holder_pkey PRIMARY KEY (task_id)
-) with (
-  fillfactor = 80
+  id bigint not null generated always as identity,
+  task_ids bigint[] not null,
+  due timestamp with time zone not null,
+  constraint hold_pkey PRIMARY KEY (lane, hold_time, id)
 );
-CREATE INDEX holder_lane ON holder USING btree (lane, hold_time, task_id);
+CREATE INDEX hold_due ON hold USING btree (due);
 
 create table instance (
   singleton boolean not null default true,
@@ -169,6 +184,7 @@ create table lane (
   windows bigint[] not null,
   has_capacity boolean not null,
   digest text not null,
+  flow integer not null default 0,
   constraint lane_pkey PRIMARY KEY (id),
   constraint lane_digest_key UNIQUE (digest)
 );
@@ -189,8 +205,10 @@ create table migration (
 create table namespace (
   id integer not null,
   name text not null,
+  weight integer not null default 1,
   constraint namespace_pkey PRIMARY KEY (id),
-  constraint namespace_name_key UNIQUE (name)
+  constraint namespace_name_key UNIQUE (name),
+  constraint namespace_weight_range CHECK (weight >= 1 AND weight <= 1000)
 );
 
 create table parked (
@@ -199,6 +217,7 @@ create table parked (
   queue integer not null,
   rank smallint not null,
   lane bigint,
+  flow integer not null default 0,
   constraint parked_pkey PRIMARY KEY (batch_id, id)
 );
 
@@ -232,7 +251,8 @@ create table ready (
   rank smallint not null,
   id bigint not null,
   lane bigint,
-  constraint ready_pkey PRIMARY KEY (queue, rank, id)
+  flow integer not null default 0,
+  constraint ready_pkey PRIMARY KEY (queue, rank, flow, id)
 );
 CREATE INDEX ready_lane ON ready USING btree (lane, rank, id) WHERE lane IS NOT NULL;
 
@@ -386,6 +406,9 @@ create table task_state (
   only_for_dependents boolean not null default false,
   serves boolean not null default false,
   lane bigint,
+  flow integer,
+  held_lane bigint,
+  held_amount bigint,
   constraint task_state_pkey PRIMARY KEY (id),
   constraint task_state_deps_left CHECK (deps_left >= 0)
 ) with (
@@ -446,15 +469,27 @@ begin
   select distinct p_namespace, x.kind, x.fields::text[], coalesce((select max(id) + 1 from task), 0) from unnest(p_kinds, p_fields) x(kind, fields) on conflict do nothing;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_add_lanes(p_namespace integer, p_queues integer[], p_rules text[], p_keys text[], p_digests text[])
+CREATE OR REPLACE FUNCTION public.mp_add_flows(p_namespace integer, p_keys text[], p_weights integer[], p_queues integer[])
+ RETURNS integer[]
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into flow (namespace_id, key, weight) select p_namespace, x.key, x.weight from unnest(p_keys, p_weights) x(key, weight) order by md5(x.key)
+  on conflict (namespace_id, md5(key)) do update set weight = excluded.weight where flow.weight <> excluded.weight;
+  insert into fair_queue (queue) select distinct q from unnest(p_queues) q order by q on conflict do nothing;
+  return array(select f.id from unnest(p_keys) with ordinality x(key, n) cross join lateral (
+    select q.id from flow q where q.namespace_id = p_namespace and md5(q.key) = md5(x.key) offset 0) f order by x.n);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_add_lanes(p_namespace integer, p_queues integer[], p_rules text[], p_keys text[], p_digests text[], p_flows integer[])
  RETURNS bigint[]
  LANGUAGE plpgsql
 AS $function$
 begin
   with added as (
-    insert into lane (namespace_id, queue, rules, keys, types, bounds, windows, has_capacity, digest)
-    select p_namespace, x.queue, x.rules::integer[], x.keys::bigint[], r.types, r.bounds, r.windows, 2 = any (r.types), x.digest
-    from unnest(p_queues, p_rules, p_keys, p_digests) x(queue, rules, keys, digest) cross join lateral (
+    insert into lane (namespace_id, queue, flow, rules, keys, types, bounds, windows, has_capacity, digest)
+    select p_namespace, x.queue, x.flow, x.rules::integer[], x.keys::bigint[], r.types, r.bounds, r.windows, 2 = any (r.types), x.digest
+    from unnest(p_queues, p_rules, p_keys, p_digests, p_flows) x(queue, rules, keys, digest, flow) cross join lateral (
       select array_agg(rule.type order by y.n) as types, array_agg(rule.bound order by y.n) as bounds, array_agg(rule.window_ms order by y.n) as windows
       from unnest(x.rules::integer[]) with ordinality y(id, n) join rule on rule.id = any (array[y.id])) r
     order by x.digest on conflict do nothing returning id, keys
@@ -493,7 +528,7 @@ begin
     cross join lateral (select q.id from rule q where q.namespace_id = p_namespace and q.digest = x.digest offset 0) r order by x.n);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_admit(p_ids bigint[], OUT o_ids bigint[], OUT o_blocked bigint[], OUT o_time timestamp with time zone, OUT o_lanes bigint[])
+CREATE OR REPLACE FUNCTION public.mp_admit(p_ids bigint[], p_lanes bigint[], OUT o_ids bigint[], OUT o_blocked integer, OUT o_time timestamp with time zone)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -504,12 +539,11 @@ declare
   c record;
   fits boolean;
   place integer;
+  blocked_ids bigint[] := '{}';
 begin
-  o_blocked := '{}';
   perform from batch_state b where b.batch_id = any (array(select h.batch_id from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]))) order by b.batch_id for update;
   all_keys := array(
-    select distinct k.key from (select distinct h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null) x
-      join lane l on l.id = any (array[x.lane]) cross join lateral unnest(l.keys) k(key) order by k.key);
+    select distinct k.key from (select distinct x.lane from unnest(p_lanes) x(lane)) x join lane l on l.id = any (array[x.lane]) cross join lateral unnest(l.keys) k(key) order by k.key);
   perform from rule_usage u where u.key_id = any (all_keys) order by u.key_id for update;
   o_time := clock_timestamp();
   -- Starts that have left their windows.
@@ -523,8 +557,9 @@ begin
 
   -- All of them, if there is room for all.
   with want as materialized (
-    select h.lane, count(*) as holders, sum(case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end) as work
-    from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane]) group by h.lane
+    select x.lane, count(*) as holders, sum(case when l.has_capacity then (
+      select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[x.id])) end) as work
+    from unnest(p_ids, p_lanes) x(id, lane) join lane l on l.id = any (array[x.lane]) group by x.lane
   ), share as materialized (
     select k.key, k.type, min(k.bound) as bound, sum(w.holders) as holders, sum(w.work) as work
     from want w join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.types, l.bounds) k(key, type, bound) group by k.key, k.type order by k.key
@@ -539,9 +574,9 @@ begin
     o_ids := '{}';
     used := array(select u.in_use from unnest(all_keys) with ordinality k(key, n) join rule_usage u on u.key_id = any (array[k.key]) order by k.n);
     for c in
-      select h.id, l.keys, l.types, l.bounds,
-        case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end as work_left
-      from unnest(p_ids) with ordinality x(id, n) join task_state h on h.id = any (array[x.id]) left join lane l on l.id = any (array[h.lane]) order by x.n
+      select x.id, l.keys, l.types, l.bounds, case when l.has_capacity then (
+        select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[x.id])) end as work_left
+      from unnest(p_ids, p_lanes) with ordinality x(id, lane, n) left join lane l on l.id = any (array[x.lane]) order by x.n
     loop
       fits := true;
       for n in 1 .. coalesce(cardinality(c.keys), 0) loop
@@ -554,34 +589,27 @@ begin
           used[place] := used[place] + case when c.types[n] = 2 then c.work_left else 1 end;
         end loop;
       else
-        o_blocked := o_blocked || c.id;
+        blocked_ids := blocked_ids || c.id;
       end if;
     end loop;
     insert into blocked (lane, rank, id, batch_id, block_time)
-    select h.lane, -h.priority, h.id, h.batch_id, o_time from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id]) on conflict do nothing;
+    select h.lane, -h.priority, h.id, h.batch_id, o_time from unnest(blocked_ids) x(id) join task_state h on h.id = any (array[x.id]) on conflict do nothing;
   end if;
+  o_blocked := cardinality(blocked_ids);
 
-  with want as materialized (
-    select h.lane, count(*) as holders, sum(case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end) as work
-    from unnest(o_ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane]) group by h.lane
-  ), share as materialized (
-    select k.key, k.type, sum(case when k.type = 2 then w.work else w.holders end) as taken
-    from want w join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key, k.type order by k.key
+  with share as materialized (
+    select k.key, count(*)::integer as starts from unnest(o_ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane])
+      cross join lateral unnest(l.keys, l.types) k(key, type) where 3 = any (l.types) and k.type = 3 group by k.key order by k.key
   ), started as (
-    insert into rate_start (key_id, start_time, starts) select key, o_time, taken::integer from share where type = 3
+    insert into rate_start (key_id, start_time, starts) select key, o_time, starts from share
   )
-  update rule_usage u set in_use = u.in_use + s.taken from share s where u.key_id = any (array[s.key]);
-  if cardinality(o_blocked) > 0 then
-    perform mp_set_alarms(mp_turn_down(o_blocked, all_keys), o_time);
+  update rule_usage u set in_use = u.in_use + s.starts from share s where u.key_id = any (array[s.key]);
+  if o_blocked > 0 then
+    perform mp_set_alarms(mp_turn_down(blocked_ids, all_keys), o_time);
   end if;
-  o_lanes := array(
-    select l.id from (select distinct h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null) x join lane l on l.id = any (array[x.lane])
-    where exists (select from blocked b where b.lane = l.id offset 0) and not exists (select from ready r where r.lane = l.id offset 0)
-      and (3 = any (l.types) or not exists (
-        select from unnest(l.keys, l.bounds) k(key, bound) cross join lateral (select u.in_use from rule_usage u where u.key_id = k.key offset 0) u where u.in_use >= k.bound)));
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[], p_stopped bigint DEFAULT NULL::bigint, p_fresh bigint[] DEFAULT '{}'::bigint[], OUT o_follow_ups bigint[], OUT o_wake boolean)
+CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[], p_stopped bigint DEFAULT NULL::bigint, p_fresh bigint[] DEFAULT '{}'::bigint[], p_admitted boolean DEFAULT false, p_moves mp_moves DEFAULT NULL::mp_moves, OUT o_follow_ups bigint[], OUT o_wake boolean)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -654,8 +682,10 @@ begin
   end if;
 
   if touched.limited or 4 = any (p.types) or cardinality(p_fresh) > 0 then
-    perform mp_apply_rules(row(mp_fill(p.types, size), null, p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size), null, null, null, null, null)::mp_changes,
-      clock_timestamp(), p_fresh);
+    perform mp_apply_rules(
+      case when not (p_moves is not null and is_same and p.types[1] <> 4 and p.to_statuses[1] <> 2 and (p.from_statuses[1] <> 2 or p.to_statuses[1] in (3, 4))) then
+        row(mp_fill(p.types, size), null, p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size), null, null, null, null, null)::mp_changes end,
+      clock_timestamp(), p_fresh, p_admitted, p_moves);
   end if;
 
   if touched.ids is not null then
@@ -687,63 +717,81 @@ begin
   end if;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp with time zone, p_fresh bigint[] DEFAULT '{}'::bigint[])
+CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp with time zone, p_fresh bigint[] DEFAULT '{}'::bigint[], p_admitted boolean DEFAULT false, p_moves mp_moves DEFAULT NULL::mp_moves)
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
 declare
   given record;
-  freed bigint[];
+  share record;
+  booked record;
+  told boolean := p_moves is not null;
 begin
   with change as materialized (
-    select * from unnest(p.task_ids, p.types, p.from_statuses, p.to_statuses) c(id, type, f, t) where c.type in (1, 2, 3, 4, 7)
-  ), leaver as (
-    select h.place from change c cross join lateral (select q.ctid as place from holder q where q.task_id = c.id offset 0) h
-    where c.type <> 4 and c.f in (3, 4) and c.t not in (3, 4)
-  ), gone as (
-    delete from holder where ctid = any (array(select place from leaver)) returning lane, amount
+    select c.id, c.type, c.f, c.t, h.lane, h.held_lane, h.held_amount, h.status, h.success_count, h.failure_count
+    from unnest(p.task_ids, p.types, p.from_statuses, p.to_statuses) c(id, type, f, t) join task_state h on h.id = any (array[c.id])
+    where c.type in (1, 2, 3, 4, 7) and (not told or c.type = 4 or c.t = 2 or (c.f = 2 and c.t not in (3, 4))) and (h.lane is not null or h.held_lane is not null)
   ), counted as materialized (
-    select h.task_id, h.lane, h.amount, mp_work_left(t.expected_count, s.success_count, s.failure_count) as work_left
-    from (select distinct id from change where type = 4) c cross join lateral (select q.task_id, q.lane, q.amount from holder q where q.task_id = c.id offset 0) h
-      join task t on t.id = any (array[c.id]) join task_state s on s.id = any (array[c.id])
-    where s.status in (3, 4)
+    select c.id, c.held_lane, c.held_amount, mp_work_left(t.expected_count, c.success_count, c.failure_count) as work_left
+    from (select distinct id, held_lane, held_amount, success_count, failure_count from change where type = 4 and status in (3, 4) and held_lane is not null and held_amount is not null) c
+      join task t on t.id = any (array[c.id])
   ), shrunk as (
-    update holder h set amount = c.work_left from counted c where h.task_id = any (array[c.task_id]) and c.work_left < c.amount
-  ), back as (
-    select lane, 1 as holders, amount from gone
+    update task_state h set held_amount = c.work_left from counted c where h.id = any (array[c.id]) and c.work_left < c.held_amount
+  ), taken as (
+    select held_lane as lane, case when t in (3, 4) then 1 else -1 end as holders, case when t in (3, 4) then held_amount else -held_amount end as amount
+    from change where not told and type <> 4 and held_lane is not null and (f in (3, 4)) <> (t in (3, 4))
     union all
-    select lane, 0, amount - work_left from counted where work_left < amount
+    select m.lane, m.holders, m.amount from unnest((p_moves).lanes, (p_moves).holders, (p_moves).amounts) m(lane, holders, amount)
+    union all
+    select held_lane, 0, work_left - held_amount from counted where work_left < held_amount
   ), sums as (
-    select lane, sum(holders) as holders, sum(amount) as amount from back group by lane
+    select lane, sum(holders) as holders, coalesce(sum(amount), 0) as amount from taken group by lane
   ), fresh as materialized (
-    select h.id, h.lane, c.t from change c join task_state h on h.id = any (array[c.id])
-    where c.type <> 4 and (c.t = 2 or (c.f = 2 and c.t not in (3, 4))) and h.lane is not null
+    select id, lane, t from change where type <> 4 and (t = 2 or (f = 2 and t not in (3, 4))) and lane is not null
     union
     select h.id, h.lane, 2 from unnest(p_fresh) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null
   ), tight as materialized (
-    -- Where there is room for thousands and nothing is blocked, there is nothing to offer or to block: claims decide. Keys are not locked for that.
-    select l.id from (select distinct lane from fresh) x join lane l on l.id = any (array[x.lane])
-    where l.has_capacity or exists (select from blocked b where b.lane = l.id)
-      or exists (select from unnest(l.keys, l.bounds) k(key, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.bound - u.in_use < 10000)
+    select unnest(mp_tight_lanes(array(select distinct lane from fresh))) as id
   )
-  select array_agg(lane) as lanes, array_agg(holders::bigint) as holders, array_agg(amount) as amounts,
-    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(f.id) from fresh f where f.t = 2 and f.lane in (select id from tight)) as fresh_ids
+  select array_agg(lane) as lanes, array_agg(holders) as holders, array_agg(amount) as amounts,
+    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(f.id) from fresh f join tight on tight.id = f.lane where f.t = 2) as fresh_ids
   into given from sums;
   if given.lanes is null and given.fresh_lanes is null then return; end if;
 
-  -- Nobody changes what these lanes hold, or may take, while it is looked at.
-  perform from rule_usage u where u.key_id = any (array(
-    select distinct k.key from unnest(given.lanes || given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
-  with share as materialized (
-    select k.key, sum(case k.type when 1 then g.holders when 2 then g.amount else 0 end) as taken
+  select array_agg(s.key) as keys, array_agg(s.type) as types, array_agg(s.bound) as bounds, array_agg(s.holders) as holders, array_agg(s.amount) as amounts into share from (
+    select k.key, k.type, min(k.bound) as bound, sum(g.holders) as holders, sum(case k.type when 1 then g.holders else g.amount end) as amount
     from unnest(given.lanes, given.holders, given.amounts) g(lane, holders, amount) join lane l on l.id = any (array[g.lane])
-      cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key
-  ), changed as (
-    update rule_usage u set in_use = u.in_use - s.taken from share s where s.taken > 0 and u.key_id = any (array[s.key]) returning u.key_id
+      cross join lateral unnest(l.keys, l.types, l.bounds) k(key, type, bound) where k.type <> 3 group by k.key, k.type
+  ) s where s.amount <> 0;
+  -- Nobody changes what these keys hold, or what of lanes may start, while it is looked at.
+  perform from rule_usage u where u.key_id = any (share.keys || array(
+    select distinct k.key from unnest(given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
+  with changed as (
+    update rule_usage u set in_use = u.in_use + s.amount from unnest(share.keys, share.types, share.bounds, share.holders, share.amounts) s(key, type, bound, holders, amount)
+    where u.key_id = any (array[s.key])
+    returning u.key_id, s.amount, s.amount > 0 and case when s.type = 2 then u.in_use - s.amount >= s.bound or (s.holders > 1 and u.in_use >= s.bound) else u.in_use > s.bound end as exceeds
   )
-  select array_agg(key_id) into freed from changed;
-  perform mp_offer(array(select distinct lane from unnest(mp_blocked_lanes(freed) || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
+  select array_agg(key_id) filter (where amount < 0) as freed, bool_or(exceeds) as exceeds into booked from changed;
+  if booked.exceeds and not p_admitted then
+    raise exception using errcode = 'MP006', message = 'a rule has no room any more';
+  end if;
+  perform mp_offer(array(select distinct lane from unnest(mp_blocked_lanes(booked.freed) || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_are_roomy(p_lanes bigint[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with want as materialized (
+    select l.id, l.keys, l.types, l.bounds, l.has_capacity, w.n from (select x.lane, count(*) as n from unnest(p_lanes) x(lane) where x.lane is not null group by x.lane) w
+      join lane l on l.id = any (array[w.lane])
+  )
+  select not exists (select from want w where w.has_capacity or 3 = any (w.types) or exists (select from blocked b where b.lane = w.id offset 0))
+    and not exists (
+      select from (select k.key, min(k.bound) as bound, sum(w.n) as n from want w cross join lateral unnest(w.keys, w.bounds) k(key, bound) group by k.key) s
+        join rule_usage u on u.key_id = any (array[s.key]) where u.in_use + 2 * s.n > s.bound)
+$function$;
 
 CREATE OR REPLACE FUNCTION public.mp_attend(p mp_changes, p_batches bigint[], OUT o_follow_ups bigint[], OUT o_wake boolean)
  RETURNS record
@@ -957,26 +1005,32 @@ AS $function$
   ) edge
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_claim(p_queues integer[], p_max integer, p_workers integer[], p_leases integer[], OUT o_ids bigint[], OUT o_attempts integer[], OUT o_places integer[], OUT o_more boolean)
+CREATE OR REPLACE FUNCTION public.mp_claim(p_queues integer[], p_max integer, p_workers integer[], p_leases integer[], p_turns jsonb DEFAULT NULL::jsonb, p_strictly boolean DEFAULT false, OUT o_ids bigint[], OUT o_attempts integer[], OUT o_places integer[], OUT o_more boolean, OUT o_turns jsonb)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
   now_time timestamptz;
-  -- In the order of their places.
+  -- In the order of their places; the lanes of these.
   taken bigint[];
+  lanes bigint[];
+  removed bigint[];
   held bigint[];
   seen integer;
   -- How many rows of each of several queues are looked at.
   depth integer := p_max;
   heads integer;
   holds boolean;
+  in_turns boolean := exists (select from fair_queue f where f.queue = any (p_queues));
   moved record;
   to_status smallint := case when p_workers is null then 3 else 4 end;
   n_workers integer := cardinality(p_workers);
   n_leases integer := cardinality(p_leases);
   limited boolean;
-  admitted record;
+  admitted boolean := false;
+  moves mp_moves := row('{}', '{}', '{}');
+  let_in record;
+  working_lanes bigint[];
   -- Lanes to be offered: of which tasks have been taken out of ready, though not to start, or the last of those that may.
   passed bigint[] := '{}';
   parked_lanes bigint[];
@@ -984,35 +1038,46 @@ begin
   o_ids := '{}';
   o_attempts := '{}';
   o_places := '{}';
+  o_turns := p_turns;
   if pg_advisory_xact_lock_shared(7710, 1) is null then return; end if;
   -- Taken is what this claim has removed from ready: a row that it sees may be gone, of a task that has been claimed and queued again meanwhile.
   loop
-    if cardinality(p_queues) = 1 then
+    if in_turns then
+      select t.o_ids, t.o_lanes, t.o_ids, t.o_turns, t.o_more, 0, exists (select from paused_batch) into taken, lanes, removed, o_turns, o_more, heads, holds
+      from mp_take_turns(p_queues, p_max, o_turns) t;
+    elsif cardinality(p_queues) = 1 then
       with free as materialized (
-        select r.ctid, r.id, r.lane from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
-        order by r.rank, r.id limit p_max for update of h skip locked
+        select r.ctid, r.rank, r.id, h.lane from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
+        order by r.rank, r.flow, r.id limit p_max for update of h skip locked
       ), gone as (
-        delete from ready where ctid = any (array(select ctid from free)) returning rank, id, lane
+        delete from ready where ctid = any (array(select ctid from free)) returning id
       )
-      select array_agg(id order by rank, id), count(*), 0, exists (select from paused_batch), count(lane) > 0 into taken, seen, heads, holds, limited from gone;
+      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), 0, exists (select from paused_batch)
+      into taken, lanes, removed, heads, holds from free;
     else
       -- Only what is taken is locked: the heads of all queues are more.
       with head as materialized (
-        select r.queue, r.rank, r.id, r.lane from unnest(p_queues) q(queue) cross join lateral (
-          select r.queue, r.rank, r.id, r.lane from ready r where r.queue = q.queue order by r.rank, r.id limit depth
+        select r.queue, r.rank, r.flow, r.id from unnest(p_queues) q(queue) cross join lateral (
+          select r.queue, r.rank, r.flow, r.id from ready r where r.queue = q.queue order by r.rank, r.flow, r.id limit depth
         ) r order by r.rank, r.id
       ), free as materialized (
-        select head.queue, head.rank, head.lane, h.id from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit p_max for update of h skip locked
+        select head.queue, head.rank, head.flow, h.lane, h.id from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit p_max for update of h skip locked
       ), gone as (
         delete from ready where ctid = any (array(
           select r.place from free cross join lateral (
-            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.id = free.id offset 0) r)) returning rank, id, lane
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.flow = free.flow and q.id = free.id offset 0) r)) returning id
       )
-      select array_agg(id order by rank, id), count(*), (select count(*) from head), exists (select from paused_batch), count(lane) > 0 into taken, seen, heads, holds, limited from gone;
+      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), (select count(*) from head),
+        exists (select from paused_batch)
+      into taken, lanes, removed, heads, holds from free;
     end if;
+    if cardinality(removed) is distinct from cardinality(taken) then
+      select array_agg(x.id order by x.n), array_agg(x.lane order by x.n) into taken, lanes from unnest(taken, lanes) with ordinality x(id, lane, n) where x.id in (select unnest(removed));
+    end if;
+    seen := coalesce(cardinality(taken), 0);
     -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
-    o_more := seen = p_max and exists (
-      select from unnest(p_queues) q(queue) cross join lateral (select from ready r where r.queue = q.queue limit 1) r);
+    o_more := coalesce(in_turns and o_more, false) or (seen = p_max and exists (
+      select from unnest(p_queues) q(queue) cross join lateral (select from ready r where r.queue = q.queue limit 1) r));
     if taken is null then
       -- Others hold the heads: what is behind them may be free.
       exit when heads < depth or depth > 64 * p_max;
@@ -1021,32 +1086,35 @@ begin
     end if;
     if holds then
       with parted as materialized (
-        select h.id, x.place, h.batch_id, h.queue, h.priority, h.lane, p.batch_id is not null as is_held from unnest(taken) with ordinality x(id, place)
+        select h.id, x.place, h.batch_id, h.queue, h.priority, h.flow, h.lane, p.batch_id is not null as is_held from unnest(taken) with ordinality x(id, place)
           join task_state h on h.id = any (array[x.id]) left join paused_batch p on p.batch_id = any (array[h.batch_id])
       ), kept as (
-        insert into parked (batch_id, id, queue, rank, lane) select batch_id, id, queue, -priority, lane from parted where is_held on conflict do nothing
+        insert into parked (batch_id, id, queue, rank, flow, lane) select batch_id, id, queue, -priority, coalesce(flow, 0), lane from parted where is_held on conflict do nothing
       )
-      select array_agg(id order by place) filter (where not is_held), array_agg(id) filter (where is_held), array_agg(distinct lane) filter (where is_held and lane is not null)
-      into taken, held, parked_lanes from parted;
+      select array_agg(id order by place) filter (where not is_held), array_agg(lane order by place) filter (where not is_held), array_agg(id) filter (where is_held),
+        array_agg(distinct lane) filter (where is_held and lane is not null)
+      into taken, lanes, held, parked_lanes from parted;
       if held is not null then
         -- There is more of that batch where this was.
         passed := passed || parked_lanes || mp_park(p_queues, p_max);
         o_more := true;
       end if;
     end if;
-    if taken is not null and limited then
-      admitted := mp_admit(taken);
-      taken := nullif(admitted.o_ids, '{}');
-      now_time := admitted.o_time;
-      passed := passed || admitted.o_lanes;
-      o_more := o_more or cardinality(admitted.o_blocked) > 0;
-      -- Batches and keys are locked now: nothing more is waited for.
-      exit;
-    end if;
     exit when taken is not null;
   end loop;
+  limited := array_remove(lanes, null) <> '{}';
+  if limited then
+    if p_strictly or not mp_are_roomy(lanes) then
+      let_in := mp_admit(taken, lanes);
+      admitted := true;
+      taken := nullif(let_in.o_ids, '{}');
+      now_time := let_in.o_time;
+      o_more := o_more or let_in.o_blocked > 0;
+      working_lanes := array(select l.id from (select distinct x.lane from unnest(lanes) x(lane)) x join lane l on l.id = any (array[x.lane]) where l.has_capacity);
+    end if;
+  end if;
   if taken is null then
-    perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', clock_timestamp());
+    perform mp_offer(array(select distinct lane from unnest(passed || mp_drained_lanes(lanes)) x(lane)), '{}', clock_timestamp());
     return;
   end if;
 
@@ -1055,26 +1123,35 @@ begin
   with u as (
     update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1, worker = p_workers[least(x.place, n_workers)],
       claim_time = now_time, run_time = case when to_status = 4 then now_time end, activity_time = now_time,
-      lease_until = now_time + case when to_status = 4 then p_leases[least(x.place, n_leases)] else h.start_timeout_ms end * interval '1 millisecond'
+      lease_until = now_time + case when to_status = 4 then p_leases[least(x.place, n_leases)] else h.start_timeout_ms end * interval '1 millisecond',
+      held_lane = h.lane, held_amount = case when h.lane = any (working_lanes) then (
+        select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end
     from unnest(taken) with ordinality x(id, place) where h.id = any (array[x.id]) and h.status = 2
-    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
+    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, h.held_amount, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
   )
-  select array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(queue) as queues, array_agg(worker) as workers,
+  select array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(queue) as queues, array_agg(worker) as workers, array_agg(lane) as lanes, array_agg(held_amount) as amounts,
     array_agg(place::integer) as places, min(case when to_status = 4 then least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')
       else lease_until end) as due
   into moved from u;
   if moved.ids is null then return; end if;
   insert into timer (due, task_ids, attempts) values (moved.due, moved.ids, moved.attempts);
   if limited then
-    insert into holder (task_id, lane, amount, hold_time)
-    select h.id, h.lane, case when l.has_capacity then (select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) else 0 end, now_time
-    from unnest(moved.ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane]);
+    with group_of as materialized (
+      select x.lane, array_agg(x.id) as ids, coalesce(sum(x.amount), 0) as amount from unnest(moved.ids, moved.lanes, moved.amounts) x(id, lane, amount) where x.lane is not null group by x.lane
+    ), kept as (
+      insert into hold (lane, hold_time, task_ids, due) select lane, now_time, ids, now_time + interval '5 seconds' from group_of
+    )
+    select array_agg(lane), array_agg(cardinality(ids)), array_agg(amount) into moves.lanes, moves.holders, moves.amounts from group_of;
   end if;
   o_ids := moved.ids;
   o_attempts := moved.attempts;
   o_places := moved.places;
   perform mp_append_event(row(array[2::smallint], moved.batch_ids, moved.ids, array[2::smallint], array[to_status], moved.attempts, moved.queues,
-    case when to_status = 4 then moved.workers else array[0] end, null, null)::mp_changes);
+    case when to_status = 4 then moved.workers else array[0] end, null, null)::mp_changes, '{}', null, '{}', admitted, moves);
+  if limited then
+    -- As the keys are locked: somebody may have blocked more meanwhile.
+    passed := passed || mp_drained_lanes(lanes);
+  end if;
   perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', now_time);
 end $function$;
 
@@ -1087,7 +1164,7 @@ AS $function$
     a.attempts || b.attempts, a.queues || b.queues, a.workers || b.workers, a.success_counts || b.success_counts, a.failure_counts || b.failure_counts)::mp_changes
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_create(p_namespace integer, p_batch bigint, p_new boolean, p_name text, p_metadata text, p_open boolean, p_request_id text, p_hash bytea, p_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_late_children bigint[], p_late_parents bigint[], p_late_conditions smallint[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_paused boolean, p_on_complete text, p_on_complete_count smallint, p_answer jsonb, p_lanes bigint[], OUT o_result jsonb, OUT o_replayed_hash bytea, OUT o_ready integer[], OUT o_follow_ups bigint[])
+CREATE OR REPLACE FUNCTION public.mp_create(p_namespace integer, p_batch bigint, p_new boolean, p_name text, p_metadata text, p_open boolean, p_request_id text, p_hash bytea, p_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_late_children bigint[], p_late_parents bigint[], p_late_conditions smallint[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_paused boolean, p_on_complete text, p_on_complete_count smallint, p_answer jsonb, p_lanes bigint[], p_flows integer[], OUT o_result jsonb, OUT o_replayed_hash bytea, OUT o_ready integer[], OUT o_follow_ups bigint[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -1151,17 +1228,17 @@ begin
   from unnest(p_ids, p_queues, p_keys, p_names, p_metadatas, p_inputs, p_specs, p_expected, p_parents, p_parent_conditions, p_children, p_child_conditions)
     x(id, queue, key, name, metadata, input, spec, expected, parents, parent_conditions, children, child_conditions);
   insert into task_state (id, batch_id, start_time, end_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms, status, priority, execution,
-    unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical, only_for_dependents, serves, lane)
+    unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical, only_for_dependents, serves, lane, flow)
   select x.id, p_batch, x.start_time, case when x.execution = 3 and x.status = 2 and coalesce(x.start_time <= now_time, true) then now_time end,
     x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
     case when x.execution = 3 and x.status = 2 and coalesce(x.start_time <= now_time, true) then 6 else x.status end, x.priority, x.execution,
     x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
     now_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
-    coalesce(x.serves, false) or x.id = any (late_serves), x.lane
+    coalesce(x.serves, false) or x.id = any (late_serves), x.lane, x.flow
   from unnest(p_ids, p_start_times, p_deps_left, p_dependents, p_queues, p_start_timeouts, p_inactivity_timeouts, p_statuses, p_priorities, p_executions,
-      p_unmet_policies, p_cascades, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical, p_only_for_dependents, p_serves, p_lanes)
+      p_unmet_policies, p_cascades, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical, p_only_for_dependents, p_serves, p_lanes, p_flows)
     x(id, start_time, deps_left, dependents, queue, start_timeout, inactivity_timeout, status, priority, execution,
-      unmet_policy, cascades, policy, execution_timeout, total_timeout, notifies, critical, only_for_dependents, serves, lane);
+      unmet_policy, cascades, policy, execution_timeout, total_timeout, notifies, critical, only_for_dependents, serves, lane, flow);
   if exists (select from unnest(p_total_timeouts) t where t is not null) then
     insert into timer (due, task_ids, attempts)
     select now_time + t * interval '1 millisecond', array_agg(id), array_agg(-1) from unnest(p_ids, p_total_timeouts) x(id, t) where t is not null group by t;
@@ -1171,9 +1248,9 @@ begin
   end if;
   if 2 = any (p_statuses) then
     with free as materialized (
-      select x.* from unnest(p_ids, p_queues, p_priorities, p_start_times, p_statuses, p_executions, p_lanes) x(id, queue, priority, start_time, status, execution, lane) where x.status = 2
+      select x.* from unnest(p_ids, p_queues, p_priorities, p_start_times, p_statuses, p_executions, p_lanes, p_flows) x(id, queue, priority, start_time, status, execution, lane, flow) where x.status = 2
     ), queued as (
-      insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from free where execution <> 3 and coalesce(start_time <= now_time, true) returning queue
+      insert into ready (queue, rank, flow, id, lane) select queue, -priority, coalesce(flow, 0), id, lane from free where execution <> 3 and coalesce(start_time <= now_time, true) returning queue
     ), delayed as (
       insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(0) from free where start_time > now_time group by start_time
     )
@@ -1236,7 +1313,7 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_result || jsonb_build_object('answer', p_answer));
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_create_graphs(p_namespace integer, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[], p_lanes bigint[], p_limited boolean[], OUT o_time timestamp with time zone, OUT o_answered text[], OUT o_ready integer[])
+CREATE OR REPLACE FUNCTION public.mp_create_graphs(p_namespace integer, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[], p_lanes bigint[], p_flows integer[], p_limited boolean[], OUT o_time timestamp with time zone, OUT o_answered text[], OUT o_ready integer[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -1246,10 +1323,10 @@ begin
   o_ready := mp_insert_tasks(p_namespace, o_time, p_ids, p_batch_ids, p_open_batch_ids, p_queues, p_executions, p_statuses, p_priorities, p_keys, p_names,
     p_metadatas, p_inputs, p_specs, p_expected, p_start_times, p_start_timeouts, p_inactivity_timeouts, p_unmet_policies, p_deps_left, p_dependents,
     p_cascades, p_parents, p_parent_conditions, p_children, p_child_conditions, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical,
-    p_only_for_dependents, p_serves, p_workers, p_leases, p_lanes);
+    p_only_for_dependents, p_serves, p_workers, p_leases, p_lanes, p_flows);
   perform mp_finish_graphs(p_namespace, o_time, p_batches, p_batch_names, p_batch_metadatas, p_open, p_paused, p_on_completes, p_on_complete_counts, p_totals,
     p_waiting, p_running, p_batch_expected, p_attentive, p_request_ids, p_hashes, p_answers,
-    p_ids, p_batch_ids, p_queues, p_statuses, p_workers, p_limited);
+    p_ids, p_batch_ids, p_queues, p_statuses, p_workers, p_limited, p_lanes);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_dedupe_hash(p_shape integer, p_fields text[], p_metadata jsonb)
@@ -1304,7 +1381,7 @@ begin
     with ready_rows as (
       delete from ready where ctid = any (array(
         select r.place from unnest(ids) x(id) join task_state h on h.id = any (array[x.id])
-          cross join lateral (select q.ctid as place from ready q where q.queue = h.queue and q.rank = -h.priority and q.id = h.id offset 0) r)) returning id
+          cross join lateral (select q.ctid as place from ready q where q.queue = h.queue and q.rank = -h.priority and q.flow = coalesce(h.flow, 0) and q.id = h.id offset 0) r)) returning id
     )
     select array_agg(id) into gone from ready_rows;
     found_ids := found_ids || gone;
@@ -1313,6 +1390,17 @@ begin
       cross join lateral (select from task_state h where h.id = x.id and h.lane is not null and coalesce(h.start_time <= clock_timestamp(), true) offset 0) h;
   end loop;
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_drained_lanes(p_lanes bigint[])
+ RETURNS bigint[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select array_agg(l.id) from (select distinct x.lane from unnest(p_lanes) x(lane) where x.lane is not null) x join lane l on l.id = any (array[x.lane])
+  where exists (select from blocked b where b.lane = l.id offset 0) and not exists (select from ready r where r.lane = l.id offset 0)
+    and (3 = any (l.types) or not exists (
+      select from unnest(l.keys, l.bounds) k(key, bound) cross join lateral (select u.in_use from rule_usage u where u.key_id = k.key offset 0) u where u.in_use >= k.bound))
+$function$;
 
 CREATE OR REPLACE FUNCTION public.mp_duration(p_ms bigint)
  RETURNS text
@@ -1331,9 +1419,9 @@ declare
   queues integer[];
 begin
   with free as materialized (
-    select h.id, h.queue, h.priority, h.start_time, h.attempt, h.lane from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2
+    select h.id, h.queue, h.priority, h.start_time, h.attempt, h.lane, coalesce(h.flow, 0) as flow from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2
   ), queued as (
-    insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from free where coalesce(start_time <= p_time, true) on conflict do nothing
+    insert into ready (queue, rank, flow, id, lane) select queue, -priority, flow, id, lane from free where coalesce(start_time <= p_time, true) on conflict do nothing
   ), delayed as (
     insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from free where start_time > p_time group by start_time
   )
@@ -1440,12 +1528,14 @@ begin
   select result, body_hash into o_result, o_hash from request where namespace_id = p_namespace and request_id = p_request_id;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_finish_graphs(p_namespace integer, p_time timestamp with time zone, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_queues integer[], p_statuses smallint[], p_workers integer[], p_limited boolean[])
+CREATE OR REPLACE FUNCTION public.mp_finish_graphs(p_namespace integer, p_time timestamp with time zone, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_queues integer[], p_statuses smallint[], p_workers integer[], p_limited boolean[], p_lanes bigint[])
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
 declare
   started record;
+  tight bigint[];
+  fresh bigint[];
   n_batches integer := cardinality(p_batches);
   n_tasks integer := cardinality(p_ids);
   batch_statuses smallint[] := array(select (case when x then 2 else 1 end)::smallint from unnest(p_paused) x);
@@ -1472,7 +1562,14 @@ begin
     select null::bigint[] as ids, null::bigint[] as batch_ids, null::integer[] as queues, null::integer[] as workers, 0 as n into started;
   end if;
   if true = any (p_limited) then
-    perform mp_apply_rules(row(array_fill(1::smallint, array[n_tasks]), null, p_ids, array_fill(0::smallint, array[n_tasks]), p_statuses, null, null, null, null, null)::mp_changes, p_time);
+    tight := mp_tight_lanes(array(select distinct l from unnest(p_lanes) l where l is not null));
+    if tight is not null then
+      fresh := array(select x.id from unnest(p_ids, p_statuses, p_lanes) x(id, status, lane) join unnest(tight) t(lane) on t.lane = x.lane where x.status = 2);
+      -- Where there was room for thousands when they were written.
+      update ready r set lane = h.lane from unnest(fresh) x(id) join task_state h on h.id = any (array[x.id])
+      where r.queue = h.queue and r.rank = -h.priority and r.flow = coalesce(h.flow, 0) and r.id = any (array[h.id]) and r.lane is null;
+      perform mp_apply_rules(null, p_time, fresh);
+    end if;
   end if;
   -- The last act, as mp_append_event does it: the batches, the tasks, and what started.
   if started.n = 0 then
@@ -1587,9 +1684,9 @@ begin
       lease_until = null,
       end_time = case when (v.cause is null and v.execution = 3) or (v.cause is not null and not v.requeue and not v.again) then now_time end
     from verdict v where h.id = any (array[v.id])
-    returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.dependents, h.start_time, h.edits, h.lane, v.worker, v.claim_time, v.run_time, v.cause, v.start_timeout_ms, v.inactivity_timeout_ms, v.execution_timeout_ms, v.total_timeout_ms
+    returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.dependents, h.start_time, h.edits, h.lane, h.flow, v.worker, v.claim_time, v.run_time, v.cause, v.start_timeout_ms, v.inactivity_timeout_ms, v.execution_timeout_ms, v.total_timeout_ms
   ), queued as (
-    insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from u where status = 2 and cause is not null and coalesce(start_time <= now_time, true)
+    insert into ready (queue, rank, flow, id, lane) select queue, -priority, coalesce(flow, 0), id, lane from u where status = 2 and cause is not null and coalesce(start_time <= now_time, true)
     on conflict do nothing
   ), delayed as (
     insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from u where status = 2 and start_time > now_time group by start_time
@@ -1616,8 +1713,8 @@ begin
   o_ready := moved.ready;
   if moved.let_start is not null then
     -- A new statement, as the tasks are locked: what another timer has let start may have been blocked or parked since then.
-    insert into ready (queue, rank, id, lane)
-    select h.queue, -h.priority, h.id, h.lane from unnest(moved.let_start) x(id) join task_state h on h.id = any (array[x.id])
+    insert into ready (queue, rank, flow, id, lane)
+    select h.queue, -h.priority, coalesce(h.flow, 0), h.id, h.lane from unnest(moved.let_start) x(id) join task_state h on h.id = any (array[x.id])
     where not exists (select from blocked b where b.lane = h.lane and b.rank = -h.priority and b.id = h.id offset 0)
       and not exists (select from parked k where k.batch_id = h.batch_id and k.id = h.id offset 0) on conflict do nothing;
   end if;
@@ -1690,9 +1787,9 @@ begin
   if not p_hold then
     -- Before the batch's row, as who cancels or edits a task takes them.
     with freed as (
-      delete from parked where batch_id = p_batch returning queue, rank, id, lane
+      delete from parked where batch_id = p_batch returning queue, rank, flow, id, lane
     ), queued as (
-      insert into ready (queue, rank, id) select queue, rank, id from freed where lane is null on conflict do nothing
+      insert into ready (queue, rank, flow, id) select queue, rank, flow, id from freed where lane is null on conflict do nothing
     ), kept as (
       -- From there as many are offered as there is room for.
       insert into blocked (lane, rank, id, batch_id, block_time) select lane, rank, id, p_batch, clock_timestamp() from freed where lane is not null on conflict do nothing
@@ -1732,10 +1829,12 @@ begin
   on conflict do nothing;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_insert_tasks(p_namespace integer, p_time timestamp with time zone, p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[], p_lanes bigint[], OUT o_ready integer[])
+CREATE OR REPLACE FUNCTION public.mp_insert_tasks(p_namespace integer, p_time timestamp with time zone, p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[], p_lanes bigint[], p_flows integer[], OUT o_ready integer[])
  RETURNS integer[]
  LANGUAGE plpgsql
 AS $function$
+declare
+  tight bigint[];
 begin
   -- Each array by itself in a list of columns, not all of them in FROM: there, each is written to a store of its own first (a fifth of the time of an insert).
   o_ready := '{}';
@@ -1750,19 +1849,19 @@ begin
   ) x;
   insert into task_state (id, batch_id, start_time, lease_until, claim_time, run_time, activity_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms,
     status, prior_status, attempt, worker, priority, execution, unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical,
-    only_for_dependents, serves, lane)
+    only_for_dependents, serves, lane, flow)
   select x.id, x.batch_id, x.start_time, p_time + x.lease * interval '1 millisecond', case when x.status = 4 then p_time end, case when x.status = 4 then p_time end,
     case when x.status = 4 then p_time end, x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
     x.status, case when x.status = 4 then 2 else 0 end, case when x.status = 4 then 1 else 0 end, x.worker, x.priority, x.execution,
     x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
     p_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
-    coalesce(x.serves, false), x.lane
+    coalesce(x.serves, false), x.lane, x.flow
   from (
     select unnest(p_ids) as id, unnest(p_batch_ids) as batch_id, unnest(p_start_times) as start_time, unnest(p_leases) as lease, unnest(p_deps_left) as deps_left,
       unnest(p_dependents) as dependents, unnest(p_queues) as queue, unnest(p_start_timeouts) as start_timeout, unnest(p_inactivity_timeouts) as inactivity_timeout,
       unnest(p_statuses) as status, unnest(p_workers) as worker, unnest(p_priorities) as priority, unnest(p_executions) as execution, unnest(p_unmet_policies) as unmet_policy,
       unnest(p_cascades) as cascades, unnest(p_policies) as policy, unnest(p_execution_timeouts) as execution_timeout, unnest(p_total_timeouts) as total_timeout,
-      unnest(p_notifies) as notifies, unnest(p_critical) as critical, unnest(p_only_for_dependents) as only_for_dependents, unnest(p_serves) as serves, unnest(p_lanes) as lane
+      unnest(p_notifies) as notifies, unnest(p_critical) as critical, unnest(p_only_for_dependents) as only_for_dependents, unnest(p_serves) as serves, unnest(p_lanes) as lane, unnest(p_flows) as flow
   ) x;
   if p_total_timeouts is not null then
     insert into timer (due, task_ids, attempts)
@@ -1776,11 +1875,15 @@ begin
     select x.start_time, array_agg(x.id), array_agg(0) from unnest(p_ids, p_start_times, p_statuses) x(id, start_time, status) where x.status = 2 and x.start_time > p_time group by x.start_time;
   end if;
   if 2 = any (p_statuses) then
+    if p_lanes is not null then
+      tight := mp_tight_lanes(array(select distinct l from unnest(p_lanes) l where l is not null));
+    end if;
     with queued as (
-      insert into ready (queue, rank, id, lane)
-      select x.queue, -x.priority, x.id, x.lane from (
-        select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_priorities) as priority, unnest(p_start_times) as start_time, unnest(p_statuses) as status, unnest(p_lanes) as lane
-      ) x
+      insert into ready (queue, rank, flow, id, lane)
+      select x.queue, -x.priority, coalesce(x.flow, 0), x.id, tight.lane from (
+        select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_priorities) as priority, unnest(p_start_times) as start_time, unnest(p_statuses) as status,
+          unnest(p_lanes) as lane, unnest(p_flows) as flow
+      ) x left join unnest(tight) tight(lane) on tight.lane = x.lane
       where x.status = 2 and coalesce(x.start_time <= p_time, true) returning queue
     )
     select coalesce(array_agg(queue), '{}') into o_ready from (select queue from queued group by queue) q;
@@ -1862,6 +1965,37 @@ AS $function$
       and (cardinality(p.causes) = 0 or p_cause = any (p.causes)) and (p_code is null or p_code <> all (p.non_retryable_codes)))
 $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_next_flows(p_queues integer[], p_rank smallint, p_start integer, p_max integer)
+ RETURNS TABLE(flow integer, n integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with recursive up as (
+    select x.flow, 1 as n from (
+      select min(r.flow) as flow from unnest(p_queues) q(queue) cross join lateral (
+        select r.flow from ready r where r.queue = q.queue and r.rank = p_rank and r.flow >= p_start order by r.flow limit 1) r
+    ) x where x.flow is not null
+    union all
+    select x.flow, up.n + 1 from up cross join lateral (
+      select min(r.flow) as flow from unnest(p_queues) q(queue) cross join lateral (
+        select r.flow from ready r where r.queue = q.queue and r.rank = p_rank and r.flow > up.flow order by r.flow limit 1) r
+    ) x where x.flow is not null and up.n < p_max
+  ), above as materialized (
+    select count(*)::integer as n from up
+  ), down as (
+    select x.flow, above.n + 1 as n from above cross join lateral (
+      select min(r.flow) as flow from unnest(p_queues) q(queue) cross join lateral (
+        select r.flow from ready r where r.queue = q.queue and r.rank = p_rank and r.flow < p_start order by r.flow limit 1) r
+    ) x where x.flow is not null and above.n < p_max
+    union all
+    select x.flow, down.n + 1 from down cross join lateral (
+      select min(r.flow) as flow from unnest(p_queues) q(queue) cross join lateral (
+        select r.flow from ready r where r.queue = q.queue and r.rank = p_rank and r.flow > down.flow and r.flow < p_start order by r.flow limit 1) r
+    ) x where x.flow is not null and down.n < p_max
+  )
+  select up.flow, up.n from up union all select down.flow, down.n from down
+$function$;
+
 CREATE OR REPLACE FUNCTION public.mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -1877,14 +2011,14 @@ begin
   end if;
   -- A new statement: it sees what was committed before the lanes were locked.
   with room as materialized (
-    select l.id, l.queue, l.has_capacity,
+    select l.id, l.queue, l.flow, l.has_capacity,
       -- Of keys of capacity, the sizes of tasks decide.
       greatest(least((select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
         join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2), offered_max), 0) as places,
       (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
     from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
   ), offered as materialized (
-    select room.id, room.queue, room.has_capacity, room.places - o.n as places, room.work - o.work as work, o.ids
+    select room.id, room.queue, room.flow, room.has_capacity, room.places - o.n as places, room.work - o.work as work, o.ids
     from room cross join lateral (
       select count(*) as n, coalesce(sum(work_left), 0) as work, array_agg(r.id) filter (where room.work is null or r.before < room.work) as ids from (
         select r.id, r.work_left, coalesce(sum(r.work_left) over (order by r.rank, r.id rows between unbounded preceding and 1 preceding), 0) as before from (
@@ -1895,19 +2029,19 @@ begin
       ) r
     ) o
   ), too_many as materialized (
-    select h.queue, -h.priority as rank, h.id from unnest(p_new) x(id) join task_state h on h.id = any (array[x.id])
+    select h.queue, -h.priority as rank, coalesce(h.flow, 0) as flow, h.id from unnest(p_new) x(id) join task_state h on h.id = any (array[x.id])
     where h.lane is not null and h.id not in (select unnest(offered.ids) from offered)
   ), gone as (
     delete from ready where ctid = any (array(
       select r.place from too_many m cross join lateral (
-        select q.ctid as place from ready q where q.queue = m.queue and q.rank = m.rank and q.id = m.id offset 0) r)) returning lane, rank, id
+        select q.ctid as place from ready q where q.queue = m.queue and q.rank = m.rank and q.flow = m.flow and q.id = m.id offset 0) r)) returning lane, rank, id
   ), kept as (
     insert into blocked (lane, rank, id, batch_id, block_time)
     select gone.lane, gone.rank, gone.id, h.batch_id, p_time from gone join task_state h on h.id = any (array[gone.id]) on conflict do nothing
   ), free as materialized (
-    select id, queue, has_capacity, places, work from offered where places > 0 and coalesce(work > 0, true)
+    select id, queue, flow, has_capacity, places, work from offered where places > 0 and coalesce(work > 0, true)
   ), candidate as materialized (
-    select free.id as lane, free.queue, free.work, b.place, b.rank, b.id, case when free.has_capacity then (
+    select free.id as lane, free.queue, free.flow, free.work, b.place, b.rank, b.id, case when free.has_capacity then (
       select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[b.id])) end as work_left
     from free cross join lateral (
       select q.ctid as place, q.rank, q.id from blocked q where q.lane = free.id order by q.rank, q.id limit free.places for update skip locked
@@ -1919,7 +2053,7 @@ begin
   ), freed as (
     delete from blocked where ctid = any (array(select place from picked))
   ), queued as (
-    insert into ready (queue, rank, id, lane) select queue, rank, id, lane from picked on conflict do nothing
+    insert into ready (queue, rank, flow, id, lane) select queue, rank, flow, id, lane from picked on conflict do nothing
   )
   select array_agg(distinct queue) into woken from picked;
   perform mp_set_alarms(p_lanes, p_time);
@@ -1967,21 +2101,21 @@ declare
 begin
   loop
     with head as materialized (
-      select r.queue, r.rank, r.id from unnest(p_queues) q(queue) cross join lateral (
-        select r.queue, r.rank, r.id from ready r where r.queue = q.queue order by r.rank, r.id limit look
+      select r.queue, r.rank, r.flow, r.id from unnest(p_queues) q(queue) cross join lateral (
+        select r.queue, r.rank, r.flow, r.id from ready r where r.queue = q.queue order by r.rank, r.flow, r.id limit look
       ) r
     ), held as materialized (
-      select h.batch_id, head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id])
+      select h.batch_id, head.queue, head.rank, head.flow, h.id from head join task_state h on h.id = any (array[head.id])
       where h.status = 2 and exists (select from paused_batch b where b.batch_id = any (array[h.batch_id])) for update of h skip locked
     ), gone as (
       delete from ready where ctid = any (array(
         select r.place from held cross join lateral (
-          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.id = held.id offset 0) r)) returning queue, rank, id, lane
+          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.flow = held.flow and q.id = held.id offset 0) r)) returning queue, rank, flow, id
     ), kept as (
-      insert into parked (batch_id, id, queue, rank, lane) select h.batch_id, gone.id, gone.queue, gone.rank, gone.lane from gone join task_state h on h.id = any (array[gone.id])
-      on conflict do nothing
+      insert into parked (batch_id, id, queue, rank, flow, lane) select h.batch_id, gone.id, gone.queue, gone.rank, gone.flow, h.lane
+      from gone join task_state h on h.id = any (array[gone.id]) on conflict do nothing
     )
-    select count(*), array_agg(distinct lane) filter (where lane is not null) into moved, moved_lanes from gone;
+    select count(*), array_agg(distinct h.lane) filter (where h.lane is not null) into moved, moved_lanes from gone join task_state h on h.id = any (array[gone.id]);
     lanes := lanes || moved_lanes;
     exit when moved = 0;
     -- Rows that are gone stay in the index for a while, and are passed again and again: twice as many each time.
@@ -2040,9 +2174,9 @@ begin
   with u as (
     update task_state h set status = 2, prior_status = h.status, released = h.released + 1, worker = null, claim_time = null, run_time = null, activity_time = null, lease_until = null
     from unnest(p_ids, p_attempts) x(id, attempt) where h.id = any (array[x.id]) and h.attempt = x.attempt and h.status in (3, 4)
-    returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.priority, h.lane
+    returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.priority, h.lane, coalesce(h.flow, 0) as flow
   ), queued as (
-    insert into ready (queue, rank, id, lane) select queue, -priority, id, lane from u on conflict do nothing
+    insert into ready (queue, rank, flow, id, lane) select queue, -priority, flow, id, lane from u on conflict do nothing
   )
   select array_agg(2::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids, array_agg(prior_status) from_statuses, array_agg(2::smallint) to_statuses,
     array_agg(attempt) attempts, array_agg(queue) queues, array_agg(0) workers into moved from u;
@@ -2060,6 +2194,7 @@ declare
   moved record;
   settled record;
   changes mp_changes;
+  moves mp_moves;
   appended record;
 begin
   if p_outputs is null and p_causes is null and p_progress is null and p_success_counts is null and p_failure_counts is null and p_cancel_webhooks is null
@@ -2069,14 +2204,15 @@ begin
       update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
       from unnest(p_ids, p_attempts) x(id, attempt)
       where h.id = any (array[x.id]) and h.status in (3, 4) and (x.attempt = 0 or x.attempt = h.attempt)
-      returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents, h.grown or h.cascades as is_special
+      returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents, h.grown or h.cascades as is_special, h.held_lane, h.held_amount
     )
     select array_agg(id) as ids, array_fill(6::smallint, array[count(*)::integer]) as statuses, array_agg(attempt) as attempts,
       array[2::smallint] as types, array_agg(batch_id) as batch_ids, array_agg(id) as task_ids,
       array_agg(prior_status) as from_statuses, array[6::smallint] as to_statuses, array_agg(attempt) as event_attempts, array_agg(queue) as queues,
       array_agg(coalesce(worker, 0)) as workers, null::bigint[] as again,
       array_agg(id) filter (where dependents > 0) as ended, array_fill(6::smallint, array[(count(*) filter (where dependents > 0))::integer]) as ended_statuses,
-      null::bigint[] as counted, null::bigint[] as success_counts, null::bigint[] as failure_counts, not bool_or(is_special) as plain
+      null::bigint[] as counted, null::bigint[] as success_counts, null::bigint[] as failure_counts, not bool_or(is_special) as plain,
+      array_agg(held_lane) filter (where held_lane is not null) as held_lanes, array_agg(held_amount) filter (where held_lane is not null) as held_amounts
     into moved from u;
   else
     with u as (
@@ -2124,7 +2260,8 @@ begin
       array_agg(id) filter (where status > 5 and dependents > 0) as ended, array_agg(status) filter (where status > 5 and dependents > 0) as ended_statuses,
       array_agg(id) filter (where success_count > 0 or failure_count > 0) as counted,
       array_agg(success_count) filter (where success_count > 0 or failure_count > 0) as success_counts,
-      array_agg(failure_count) filter (where success_count > 0 or failure_count > 0) as failure_counts, false as plain
+      array_agg(failure_count) filter (where success_count > 0 or failure_count > 0) as failure_counts, false as plain,
+      null::bigint[] as held_lanes, null::bigint[] as held_amounts
     into moved from u;
   end if;
 
@@ -2166,7 +2303,11 @@ begin
     from (select h.batch_id, sum(x.s) s, sum(x.f) f from unnest(moved.counted, moved.success_counts, moved.failure_counts) x(id, s, f)
       join task_state h on h.id = any (array[x.id]) group by h.batch_id) d where b.batch_id = any (array[d.batch_id]);
   end if;
-  appended := mp_append_event(changes);
+  if moved.plain then
+    select coalesce(array_agg(x.lane), '{}'), coalesce(array_agg(x.holders), '{}'), coalesce(array_agg(x.amount), '{}') into moves.lanes, moves.holders, moves.amounts from (
+      select x.lane, -count(*) as holders, -coalesce(sum(x.amount), 0) as amount from unnest(moved.held_lanes, moved.held_amounts) x(lane, amount) group by x.lane) x;
+  end if;
+  appended := mp_append_event(changes, '{}', null, '{}', false, moves);
   o_follow_ups := appended.o_follow_ups;
   if appended.o_wake then o_ready := o_ready || 0; end if;
 end $function$;
@@ -2480,8 +2621,8 @@ begin
     ), gone as (
       delete from blocked where ctid = any (array(select place from held)) returning lane, rank, id, batch_id
     ), kept as (
-      insert into parked (batch_id, id, queue, rank, lane)
-      select gone.batch_id, gone.id, l.queue, gone.rank, gone.lane from gone cross join lateral (select q.queue from lane q where q.id = gone.lane offset 0) l on conflict do nothing
+      insert into parked (batch_id, id, queue, rank, flow, lane)
+      select gone.batch_id, gone.id, l.queue, gone.rank, l.flow, gone.lane from gone cross join lateral (select q.queue, q.flow from lane q where q.id = gone.lane offset 0) l on conflict do nothing
     )
     select count(*) into moved from gone;
     exit when moved = 0;
@@ -2590,6 +2731,7 @@ begin
         -- The clock, not p_time: later than the ends of parents in transactions that this one has waited for.
         attempt = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
         worker = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then (p_slots).workers[least(s.place, cardinality((p_slots).workers))] else h.worker end,
+        held_lane = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then null else h.held_lane end,
         claim_time = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
         run_time = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.run_time end,
         activity_time = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
@@ -2597,12 +2739,12 @@ begin
           then clock_timestamp() + (p_slots).leases[least(s.place, cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
       from placed s
       where h.id = any (array[s.child]) and h.status in (1, 5) and h.deps_left > 0
-      returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.lane, h.start_time, h.dependents, h.edits, h.worker, h.lease_until,
+      returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.lane, h.flow, h.start_time, h.dependents, h.edits, h.worker, h.lease_until,
         h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then s.place end as place,
         case when h.status = 7 then coalesce(case when h.unmet_policy <> 2 then s.unmet_success end, s.unmet_failure) end as culprit
     ), queued as (
-      insert into ready (queue, rank, id, lane)
-      select queue, -priority, id, lane from outcome where prior_status <> 0 and status = 2 and coalesce(start_time <= p_time, true) on conflict do nothing
+      insert into ready (queue, rank, flow, id, lane)
+      select queue, -priority, coalesce(flow, 0), id, lane from outcome where prior_status <> 0 and status = 2 and coalesce(start_time <= p_time, true) on conflict do nothing
     ), delayed as (
       insert into timer (due, task_ids, attempts)
       select start_time, array_agg(id), array_agg(attempt) from outcome where prior_status <> 0 and status = 2 and start_time > p_time group by start_time
@@ -2725,6 +2867,26 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object('from', o_from, 'already_ended', o_already_ended, 'batch', o_batch));
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_sweep_holds(p_max integer, OUT o_more boolean)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+declare
+  now_time timestamptz := clock_timestamp();
+begin
+  with row_due as materialized (
+    select h.ctid as place, h.hold_time, h.task_ids from hold h where h.due <= now_time order by h.due limit p_max for update skip locked
+  ), alive as materialized (
+    select d.place from row_due d where exists (
+      select from unnest(d.task_ids) x(id) cross join lateral (select from task_state s where s.id = x.id and s.status in (3, 4) and s.claim_time = d.hold_time offset 0) s)
+  ), gone as (
+    delete from hold where ctid = any (array(select place from row_due except select place from alive))
+  ), later as (
+    update hold h set due = now_time + least(greatest(now_time - h.hold_time, interval '5 seconds'), interval '1 hour') where h.ctid = any (array(select place from alive))
+  )
+  select count(*) = p_max into o_more from row_due;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_sweep_rules(p_after bigint, p_max integer, OUT o_last bigint)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -2742,6 +2904,94 @@ begin
   perform mp_offer(lanes, '{}', clock_timestamp());
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_take_turns(p_queues integer[], p_max integer, p_turns jsonb, OUT o_ids bigint[], OUT o_lanes bigint[], OUT o_turns jsonb, OUT o_more boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  the_rank smallint;
+  lowest integer := -32768;
+  wide integer := 1;
+  want integer := p_max;
+  got record;
+begin
+  o_turns := coalesce(p_turns, '{"flows": {}}');
+  o_more := true;
+  for look in 1 .. 50 loop
+    exit when want = 0;
+    select min(r.rank) into the_rank from unnest(p_queues) q(queue) cross join lateral (
+      select r.rank from ready r where r.queue = q.queue and r.rank >= lowest order by r.rank limit 1) r;
+    if the_rank is null then
+      o_more := false;
+      exit;
+    end if;
+    with space as materialized (
+      select s.id, s.weight, s.queues, case when s.is_on then (o_turns ->> 'spent')::integer else 0 end as spent,
+        row_number() over (order by s.id < s.first, s.id) as n, coalesce(o_turns -> 'flows' -> s.id::text, '[0, 0]') as turn
+      from (
+        select s.*, s.is_at and (o_turns ->> 'spent')::integer < s.weight as is_on,
+          max(case when s.is_at then s.id + case when (o_turns ->> 'spent')::integer < s.weight then 0 else 1 end else 0 end) over () as first
+        from (
+          select m.id, m.weight, array_agg(q.id) as queues, m.id = coalesce((o_turns ->> 'space')::integer, 0) as is_at
+          from unnest(p_queues) x(id) join queue q on q.id = any (array[x.id]) join namespace m on m.id = q.namespace_id group by m.id, m.weight
+        ) s
+      ) s
+    ), member as materialized (
+      select s.*, f.flow, f.n as flow_n, coalesce(w.weight, 1) as flow_weight,
+        case when f.flow = (s.turn ->> 0)::integer and f.flow = s.first then (s.turn ->> 1)::integer else 0 end as flow_spent,
+        sum(coalesce(w.weight, 1)) over (partition by s.id) as weights
+      from (
+        select s.*, (s.turn ->> 0)::integer + case when (s.turn ->> 1)::integer < coalesce((select f.weight from flow f where f.id = (s.turn ->> 0)::integer), 1) then 0 else 1 end as first
+        from space s
+      ) s cross join lateral mp_next_flows(s.queues, the_rank, s.first, want * wide) f left join flow w on w.id = f.flow
+    ), candidate as materialized (
+      select m.id as space, m.n as space_n, m.weight, m.spent, m.flow, m.flow_n, m.flow_weight, r.queue, r.id,
+        row_number() over (partition by m.id, m.flow order by r.id) - 1 + m.flow_spent as flow_place
+      from member m cross join lateral (
+        select r.queue, r.id from unnest(m.queues) q(queue) cross join lateral (
+          select r.queue, r.id from ready r where r.queue = q.queue and r.rank = the_rank and r.flow = m.flow
+          order by r.id limit m.flow_weight * ((want + m.weights - 1) / m.weights) * wide
+        ) r order by r.id limit m.flow_weight * ((want + m.weights - 1) / m.weights) * wide
+      ) r
+    ), placed as (
+      select c.*, row_number() over (partition by c.space order by c.flow_place / c.flow_weight, c.flow_n, c.flow_place) - 1 + c.spent as space_place from candidate c
+    ), head as materialized (
+      select p.*, row_number() over (order by p.space_place / p.weight, p.space_n, p.space_place) as n from placed p order by n limit want * wide
+    ), free as materialized (
+      select head.*, h.lane from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit want for update of h skip locked
+    ), gone as (
+      delete from ready where ctid = any (array(
+        select r.place from free cross join lateral (
+          select q.ctid as place from ready q where q.queue = free.queue and q.rank = the_rank and q.flow = free.flow and q.id = free.id offset 0) r)) returning id
+    )
+    select array_agg(t.id order by t.n) as ids, array_agg(t.lane order by t.n) as lanes, (select array_agg(id) from gone) as removed, (select count(*) from head) as heads,
+      (select jsonb_build_object('space', l.space, 'spent', l.space_place % l.weight + 1) from free l order by l.n desc limit 1) as turn,
+      (select jsonb_object_agg(l.space, jsonb_build_array(l.flow, l.flow_place % l.flow_weight + 1)) from (
+        select distinct on (t.space) t.* from free t order by t.space, t.n desc) l) as flows
+    into got from free t;
+    if cardinality(got.removed) is distinct from cardinality(got.ids) then
+      -- A row that was seen may be gone, of a task that has been claimed and queued again meanwhile.
+      select array_agg(x.id order by x.n) as ids, array_agg(x.lane order by x.n) as lanes, got.heads, got.turn, got.flows into got
+      from unnest(got.ids, got.lanes) with ordinality x(id, lane, n) where x.id in (select unnest(got.removed));
+    end if;
+    if got.ids is null then
+      -- Others hold the heads: what is behind them may be free.
+      if got.heads > 0 and wide < 64 then
+        wide := wide * 8;
+      else
+        lowest := the_rank + 1;
+        wide := 1;
+      end if;
+      continue;
+    end if;
+    o_ids := o_ids || got.ids;
+    o_lanes := o_lanes || got.lanes;
+    o_turns := got.turn || jsonb_build_object('flows', (o_turns -> 'flows') || got.flows);
+    want := want - cardinality(got.ids);
+    wide := 1;
+  end loop;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_taken(p_key bigint, p_window bigint, p_in_use numeric, p_time timestamp with time zone)
  RETURNS bigint
  LANGUAGE sql
@@ -2749,6 +2999,16 @@ CREATE OR REPLACE FUNCTION public.mp_taken(p_key bigint, p_window bigint, p_in_u
 AS $function$
   select least(case when p_window = 0 then p_in_use else p_in_use - coalesce((
     select sum(s.starts) from rate_start s where s.key_id = p_key and s.start_time <= p_time - p_window * interval '1 millisecond'), 0) end, 9223372036854775807)::bigint
+$function$;
+
+CREATE OR REPLACE FUNCTION public.mp_tight_lanes(p_lanes bigint[])
+ RETURNS bigint[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select array_agg(l.id) from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
+  where l.has_capacity or exists (select from blocked b where b.lane = l.id offset 0)
+    or exists (select from unnest(l.keys, l.bounds) k(key, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.bound - u.in_use < 10000)
 $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_trim(a anyarray)
@@ -2773,26 +3033,27 @@ begin
   from unnest(p_ids) x(id) cross join lateral (select q.lane, q.queue from task_state q where q.id = x.id offset 0) h;
   loop
     with head as materialized (
-      select r.queue, r.rank, r.id, r.lane from unnest(queues) q(queue) cross join lateral (
-        select r.queue, r.rank, r.id, r.lane from ready r where r.queue = q.queue order by r.rank, r.id limit look offset 0) r where r.lane is not null
+      select r.queue, r.rank, r.flow, r.id, h.lane from unnest(queues) q(queue) cross join lateral (
+        select r.queue, r.rank, r.flow, r.id from ready r where r.queue = q.queue order by r.rank, r.flow, r.id limit look offset 0) r
+        cross join lateral (select q.lane from task_state q where q.id = r.id and q.lane is not null offset 0) h
     ), full_lane as materialized (
       select x.lane from (select distinct head.lane from head) x cross join lateral (select q.keys, q.bounds from lane q where q.id = x.lane offset 0) l
       where exists (
         select from unnest(l.keys, l.bounds) k(key, bound) cross join lateral (select q.in_use from rule_usage q where q.key_id = k.key offset 0) u
         where k.key = any (p_keys) and u.in_use >= k.bound)
     ), held as materialized (
-      select head.queue, head.rank, h.id from head join task_state h on h.id = any (array[head.id])
-      where h.status = 2 and head.lane in (select f.lane from full_lane f offset 0) for update of h skip locked
+      select head.queue, head.rank, head.flow, h.lane, h.id from head join task_state h on h.id = any (array[head.id])
+      where h.status = 2 and h.lane = head.lane and head.lane in (select f.lane from full_lane f offset 0) for update of h skip locked
     ), gone as (
       delete from ready where ctid = any (array(
         select r.place from held cross join lateral (
-          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.id = held.id offset 0) r)) returning lane, rank, id
+          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.flow = held.flow and q.id = held.id offset 0) r)) returning id
     ), kept as (
       insert into blocked (lane, rank, id, batch_id, block_time)
-      select gone.lane, gone.rank, gone.id, h.batch_id, clock_timestamp() from gone cross join lateral (select q.batch_id from task_state q where q.id = gone.id offset 0) h
-      on conflict do nothing
+      select held.lane, held.rank, gone.id, h.batch_id, clock_timestamp() from gone join held on held.id = gone.id
+        cross join lateral (select q.batch_id from task_state q where q.id = gone.id offset 0) h on conflict do nothing
     )
-    select array_agg(distinct lane) into moved from gone;
+    select array_agg(distinct held.lane) into moved from gone join held on held.id = gone.id;
     exit when moved is null;
     lanes := lanes || moved;
     look := look * 4;
@@ -2857,9 +3118,9 @@ begin
     o_ready := o_ready || mp_enqueue(array[p_id], now_time);
   end if;
   lanes := array_remove(array[was.lane, p_lane], null);
-  select h.lane, h.amount into holds from holder h join lane l on l.id = any (array[h.lane]) where h.task_id = p_id and l.has_capacity and h.amount <> after.work_left;
+  select h.held_lane as lane, h.held_amount as amount into holds from task_state h where h.id = any (array[p_id]) and h.status in (3, 4) and h.held_lane is not null and h.held_amount <> after.work_left;
   if found then
-    update holder set amount = after.work_left where task_id = p_id;
+    update task_state h set held_amount = after.work_left where h.id = any (array[p_id]);
     lanes := lanes || holds.lane;
   end if;
   if cardinality(lanes) > 0 then

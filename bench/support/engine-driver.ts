@@ -87,6 +87,6 @@ function newTask(place: number, parents: readonly number[]): NewTask {
     ...{ unmetPolicy: 0, priority: 0, metadata: metadataOfTask, input: inputOfTask, spec: null, expectedCount: null },
     ...{ startTime: null, startTimeoutMs: 30_000, inactivityTimeoutMs: 60_000, executionTimeoutMs: null },
     ...{ totalTimeoutMs: null, retry: null, dedupe: [], rules: [], onSuccess: 0, onFailure: 0, onCancel: 0 },
-    ...{ critical: false, onlyForDependents: false },
+    ...{ critical: false, onlyForDependents: false, fairnessKey: "", fairnessWeight: 1 },
   };
 }

@@ -7,7 +7,8 @@ export async function claimTasks(
   engine: Engine,
   claim: { readonly queues: readonly number[]; readonly places: readonly Place[] | number },
 ): Promise<Claimed> {
-  const claimed = await writeClaim(engine.db, claim);
+  const claimed = await writeClaim(engine.db, { ...claim, turns: engine.turns.of(claim.queues) });
+  engine.turns.note(claim.queues, claimed.turns);
   if (claimed.tasks.length > 0) engine.committed([]);
   return claimed;
 }

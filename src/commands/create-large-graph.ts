@@ -7,6 +7,7 @@ import { type AnsweredTask, type CreatedGraph, getCreatedGraph, type NewBatchRow
 import { retryTaken } from "../store/requests.ts";
 import type { Engine } from "./engine.ts";
 import { finish } from "./follow-ups.ts";
+import { internFlows } from "./intern-flows.ts";
 import { taskRow } from "./task-row.ts";
 
 /** From more tasks on, a graph is written in parts. */
@@ -39,7 +40,8 @@ export async function createInParts(engine: Engine, command: LargeGraphCommand):
   if (hasEmptyJoin(tasks, graph)) return undefined;
   const queues = await engine.dictionaries.internQueues(engine.namespaceId, tasks.traits);
   const policies = await engine.retryPolicies.intern(tasks.traits.map(({ retry }) => retry));
-  const lanes = await internLanes(engine, tasks, queues);
+  const flows = await internFlows(engine, tasks.traits, queues);
+  const lanes = await internLanes(engine, tasks, { queues, flows });
   const rankOf = new Uint32Array(tasks.length);
   for (const [rank, place] of graph.order.entries()) rankOf[place] = rank;
   const request = { namespaceId: engine.namespaceId, requestId, bodyHash };
@@ -53,6 +55,7 @@ export async function createInParts(engine: Engine, command: LargeGraphCommand):
       queueAt: (place: number) => queues[tasks.traitsAt(place)] as number,
       policyAt: (place: number) => policies[tasks.traitsAt(place)] ?? null,
       laneAt: (place: number) => lanes?.[place] ?? null,
+      flowAt: (place: number) => flows[tasks.traitsAt(place)] ?? null,
     };
     return createLargeGraph(engine.db, {
       ...{ request, batchId: batchId as bigint, newBatch: target, open: target.open, ids },
@@ -72,7 +75,7 @@ const lanesPerStep = 5_000;
 async function internLanes(
   engine: Engine,
   tasks: PackedTasks,
-  queues: readonly number[],
+  { queues, flows }: { readonly queues: readonly number[]; readonly flows: readonly (number | null)[] },
 ): Promise<(bigint | null)[] | undefined> {
   if (tasks.traits.every(({ rules }) => rules.length === 0)) return undefined;
   const lanes: (bigint | null)[] = [];
@@ -80,7 +83,8 @@ async function internLanes(
     const size = Math.min(lanesPerStep, tasks.length - lanes.length);
     const wanted = Array.from({ length: size }, (_, n) => {
       const { rules, metadata } = tasks.at(lanes.length + n) as NewTask;
-      return { rules, metadata, queue: queues[tasks.traitsAt(lanes.length + n)] as number };
+      const traits = tasks.traitsAt(lanes.length + n);
+      return { rules, metadata, queue: queues[traits] as number, flow: flows[traits] ?? null };
     });
     lanes.push(...(await engine.lanes.intern(engine.namespaceId, wanted)));
   }

@@ -23,6 +23,7 @@ import { createInParts, mayBeWrittenInParts, smallGraphTasksMax } from "./create
 import type { Engine } from "./engine.ts";
 import { finish } from "./follow-ups.ts";
 import { isPlain } from "./group-creates.ts";
+import { internFlows } from "./intern-flows.ts";
 import { taskRow } from "./task-row.ts";
 
 /** CreateTasks: a graph, in a new batch or into an open one. */
@@ -84,13 +85,14 @@ async function writeWhole(engine: Engine, command: CreateTasks): Promise<Created
   const graph = checkGraph(command.tasks, new Map([...known].filter(([key]) => !doubtful.has(key))));
   const queues = await engine.dictionaries.internQueues(engine.namespaceId, command.tasks);
   const policies = await engine.retryPolicies.intern(command.tasks.map((task) => task.retry));
-  const lanes = await internLanes(engine, command.tasks, queues);
+  const flows = await internFlows(engine, command.tasks, queues);
+  const lanes = await internLanes(engine, command.tasks, { queues, flows });
   const wanted = lookUps(command.tasks);
   const shapes = await engine.dedupeShapes.intern(
     engine.namespaceId,
     wanted.map(({ place, matcher }) => command.tasks[place]?.dedupe[matcher] as DedupeMatcher),
   );
-  const numbers = { queues, policies, lanes };
+  const numbers = { queues, policies, lanes, flows };
   return retryTaken(async () => {
     const ids = await engine.ids.take(command.tasks.length + 1);
     const whole = { engine, command, numbers, ids, duplicates: new Map(), places: command.tasks.map((_, n) => n) };
@@ -112,10 +114,14 @@ async function writeWhole(engine: Engine, command: CreateTasks): Promise<Created
   });
 }
 
-function internLanes(engine: Engine, tasks: readonly NewTask[], queues: readonly number[]): Promise<(bigint | null)[]> {
+function internLanes(
+  engine: Engine,
+  tasks: readonly NewTask[],
+  { queues, flows }: { readonly queues: readonly number[]; readonly flows: readonly (number | null)[] },
+): Promise<(bigint | null)[]> {
   return engine.lanes.intern(
     engine.namespaceId,
-    tasks.map(({ rules, metadata }, n) => ({ rules, metadata, queue: queues[n] as number })),
+    tasks.map(({ rules, metadata }, n) => ({ rules, metadata, queue: queues[n] as number, flow: flows[n] ?? null })),
   );
 }
 
@@ -173,6 +179,7 @@ interface GraphRowInput {
     readonly queues: readonly number[];
     readonly policies: readonly (number | null)[];
     readonly lanes: readonly (bigint | null)[];
+    readonly flows: readonly (number | null)[];
   };
   /** The batch's, and one for each task of the request. */
   readonly ids: readonly bigint[];
@@ -195,6 +202,7 @@ function graphRow({ engine, command, ids, graph, tasks, places, duplicates, numb
     queueAt: (index: number) => numbers.queues[places[index] as number] as number,
     policyAt: (index: number) => numbers.policies[places[index] as number] ?? null,
     laneAt: (index: number) => numbers.lanes[places[index] as number] ?? null,
+    flowAt: (index: number) => numbers.flows[places[index] as number] ?? null,
   };
   const rows = Array.from(graph.order, (index) => taskRow(source, index));
   const statusOf = new Map(rows.map((row) => [row.id, row.status]));

@@ -4,8 +4,10 @@ import type { CallGroups } from "../lib/call-groups.ts";
 import type { CreatedGraph, NewGraph } from "../store/create-tasks.ts";
 import type { DedupeShapes } from "../store/dedupe-shapes.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
+import type { Flows } from "../store/flows.ts";
 import type { Lanes } from "../store/lanes.ts";
 import type { RetryPolicies } from "../store/retry-policies.ts";
+import type { Turns } from "../store/turns.ts";
 import type { WriteDeps, WrittenReports } from "./write-deps.ts";
 
 /** What every command needs. */
@@ -14,6 +16,8 @@ export interface Engine extends WriteDeps {
   readonly retryPolicies: RetryPolicies;
   readonly dedupeShapes: DedupeShapes;
   readonly lanes: Lanes;
+  readonly flows: Flows;
+  readonly turns: Turns;
   readonly ids: IdSource;
   readonly namespaceId: number;
   /** Graphs in batches of their own, and reports: those of several calls are written together. */

@@ -1,13 +1,15 @@
 import type { Micros } from "../domain/task.ts";
 import { fireTimers as writeTimers } from "../store/attempts.ts";
 import { forgetRequests } from "../store/requests.ts";
-import { fireAlarms, sweepRules } from "../store/rule-alarms.ts";
+import { fireAlarms, sweepHolds, sweepRules } from "../store/rule-alarms.ts";
 import type { Engine } from "./engine.ts";
 import { finish } from "./follow-ups.ts";
 
 const step = { rowsMax: 500, tasksMax: 1000 };
 const requestsPerStep = 1000;
 const lanesPerStep = 1000;
+/** Of up to a thousand tasks each. */
+const holdsPerStep = 100;
 
 /** Looks at the tasks whose timers are due, and at rules whose windows have room again, one bounded step; tells whether there may be more, and when the next one is due. */
 export async function fireTimers(
@@ -19,10 +21,11 @@ export async function fireTimers(
   return { more, next };
 }
 
-/** Offers tasks that their rules let in, and that somebody has left blocked: all of them, a bounded step at a time. Answers whether tasks have ever had rules. */
+/** Offers tasks that their rules let in, and that somebody has left blocked: all of them, a bounded step at a time; and forgets who has left. Answers whether tasks have ever had rules. */
 export async function sweepBlocked(engine: Pick<Engine, "db">): Promise<boolean> {
   let sweep = await sweepRules(engine.db, 0n, lanesPerStep);
   while (sweep.last !== null) sweep = await sweepRules(engine.db, sweep.last, lanesPerStep);
+  while (sweep.hasRules && (await sweepHolds(engine.db, holdsPerStep)));
   return sweep.hasRules;
 }
 

@@ -14,6 +14,7 @@ export interface RowSource {
   readonly queueAt: (place: number) => number;
   readonly policyAt: (place: number) => number | null;
   readonly laneAt: (place: number) => bigint | null;
+  readonly flowAt: (place: number) => number | null;
 }
 
 /** Makes the row of a task. */
@@ -32,7 +33,7 @@ export function taskRow({ graph, taskAt, traitsAt, ...source }: RowSource, place
     startTime: task.startTime === null ? null : formatMicros(task.startTime),
     ...{ startTimeoutMs: task.startTimeoutMs, inactivityTimeoutMs: task.inactivityTimeoutMs },
     ...{ executionTimeoutMs: task.executionTimeoutMs, totalTimeoutMs: task.totalTimeoutMs },
-    ...{ policy: source.policyAt(place), lane: source.laneAt(place) },
+    ...{ policy: source.policyAt(place), lane: source.laneAt(place), flow: source.flowAt(place) },
     notifies: task.onSuccess | (task.onFailure << 5) | (task.onCancel << 10),
     ...{ critical: task.critical, onlyForDependents: task.onlyForDependents },
     serves: inner.some((edge) => traitsAt(edge.place).onlyForDependents),

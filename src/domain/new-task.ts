@@ -34,4 +34,8 @@ export interface NewTask {
   readonly onCancel: number;
   readonly critical: boolean;
   readonly onlyForDependents: boolean;
+  /** With whom it takes turns; empty: with nobody of its own. */
+  readonly fairnessKey: string;
+  /** How many of its key are started in a turn; 1 where nothing is given. */
+  readonly fairnessWeight: number;
 }

@@ -128,7 +128,7 @@ const textsAfterKey = 6;
 const plainTraitNames = [
   ...(["kind", "execution", "unmetPolicy", "priority", "startTimeoutMs", "inactivityTimeoutMs"] as const),
   ...(["executionTimeoutMs", "totalTimeoutMs", "onSuccess", "onFailure", "onCancel"] as const),
-  ...(["critical", "onlyForDependents"] as const),
+  ...(["critical", "onlyForDependents", "fairnessKey", "fairnessWeight"] as const),
 ] satisfies (keyof TaskTraits)[];
 const traitNames = [...plainTraitNames, "labels", "retry", "dedupe", "rules"] as const satisfies (keyof TaskTraits)[];
 

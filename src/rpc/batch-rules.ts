@@ -74,7 +74,7 @@ function editor(deps: RpcDeps, request: UpdateBatchRulesRequest): (task: RuledTa
     spec.rules = request.rules;
     const text = toJsonString(NewTaskSchema, spec);
     const metadata = task.metadata === null ? null : JSON.stringify(task.metadata);
-    return { id: task.id, queue: task.queue, rules, metadata, spec: text === "{}" ? null : text };
+    return { id: task.id, queue: task.queue, flow: task.flow, rules, metadata, spec: text === "{}" ? null : text };
   };
 }
 

@@ -16,10 +16,12 @@ import { createFollowUpLoop, createRequestLoop, createRuleLoops, createTimerLoop
 import { Database } from "../store/database.ts";
 import { DedupeShapes } from "../store/dedupe-shapes.ts";
 import { Dictionaries } from "../store/dictionaries.ts";
+import { Flows } from "../store/flows.ts";
 import { drawIdBlocks } from "../store/id-blocks.ts";
 import { Lanes } from "../store/lanes.ts";
 import { RetryPolicies } from "../store/retry-policies.ts";
 import type { RuleFigures } from "../store/rule-figures.ts";
+import { Turns } from "../store/turns.ts";
 
 const namespaceId = 1;
 const feedPollMs = 1_000;
@@ -68,6 +70,7 @@ export function createEngineParts(options: {
   const writes: WriteDeps = { db, committed: (queues) => signal.committed(queues), places: workers };
   const engine: Engine = {
     ...{ ...writes, dictionaries, retryPolicies, dedupeShapes, lanes, ids, namespaceId },
+    ...{ flows: new Flows(db), turns: new Turns() },
     ...{ creates: createGraphGroups(writes), reports: createReportGroups(writes) },
   };
   const feed = new Feed({

@@ -1,7 +1,7 @@
 import type { Place, PlacePool, StartedTask } from "../domain/places.ts";
 import { plainReport, type Report } from "../domain/report.ts";
 import type { Micros } from "../domain/task.ts";
-import type { Database, Statement } from "./database.ts";
+import { type Database, type Statement, sqlState } from "./database.ts";
 import { type Outcome, type OutcomeRow, outcomeOf } from "./outcome.ts";
 import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
 import { placeArrays, type StartedRow, slotsValue, startedOf } from "./slots.ts";
@@ -102,33 +102,41 @@ export async function changeTasks(
   return itemsTakenOf(request, rows[0] as ItemsTakenRow);
 }
 
-const claimStatement: Statement = { name: "claim_tasks", text: "select * from mp_claim($1, $2, $3, $4)" };
+const claimStatement: Statement = { name: "claim_tasks", text: "select * from mp_claim($1, $2, $3, $4, $5, $6)" };
 
 /** What a claim took, on which places, and whether a further look is worth while. */
 export interface Claimed {
   readonly tasks: readonly StartedTask[];
   readonly more: boolean;
+  /** Where it stopped among those who take turns in the queues, for the next claim from these; null: nobody does. */
+  readonly turns: unknown;
 }
 
 /** Takes tasks that may start, the most urgent first: for workers, one for each place, or (a number) for so many calls of start webhooks. */
 export async function claimTasks(
   db: Database,
-  { queues, places }: { queues: readonly number[]; places: readonly Place[] | number },
+  { queues, places, turns = null }: { queues: readonly number[]; places: readonly Place[] | number; turns?: unknown },
 ): Promise<Claimed> {
   interface Row {
     o_ids: bigint[];
     o_attempts: number[];
     o_places: number[];
     o_more: boolean;
+    o_turns: unknown;
   }
   const [max, arrays] =
     typeof places === "number" ? [places, { workers: null, leases: null }] : [places.length, placeArrays(places)];
-  const rows = await db.write<Row>(claimStatement, [queues, max, arrays.workers, arrays.leases]);
+  const values = [queues, max, arrays.workers, arrays.leases, turns === null ? null : JSON.stringify(turns)];
+  const rows = await db.write<Row>(claimStatement, [...values, false]).catch((error: unknown) => {
+    // What seemed to have plenty of room has been filled meanwhile.
+    if (sqlState(error) !== "MP006") throw error;
+    return db.write<Row>(claimStatement, [...values, true]);
+  });
   const row = rows[0] as Row;
   const tasks = row.o_ids.map((id, n) => ({
     ...{ id, attempt: row.o_attempts[n] ?? 0, place: (row.o_places[n] ?? 1) - 1 },
   }));
-  return { tasks: tasks.sort((a, b) => a.place - b.place), more: row.o_more };
+  return { tasks: tasks.sort((a, b) => a.place - b.place), more: row.o_more, turns: row.o_turns };
 }
 
 const extendStatement: Statement = { name: "extend_leases", text: "select * from mp_extend_leases($1, $2, $3, $4)" };

@@ -9,6 +9,7 @@ import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
 export interface RuledTask {
   readonly id: bigint;
   readonly queue: number;
+  readonly flow: number | null;
   readonly metadata: Record<string, unknown> | null;
   readonly expectedCount: bigint | null;
   readonly spec: string | null;
@@ -39,7 +40,8 @@ const lockStatement: Statement = {
 };
 const readStatement: Statement = {
   name: "ruled_tasks",
-  text: `select t.id, t.queue, t.metadata, t.expected_count "expectedCount", t.spec from unnest($1::bigint[]) x(id) join task t on t.id = any (array[x.id])`,
+  text: `select t.id, t.queue, h.flow, t.metadata, t.expected_count "expectedCount", t.spec from unnest($1::bigint[]) x(id) join task t on t.id = any (array[x.id])
+    join task_state h on h.id = any (array[x.id])`,
 };
 const setStatement: Statement = { name: "set_rules", text: "select * from mp_set_rules($1, $2, $3, $4)" };
 const keepStatement: Statement = {

@@ -72,10 +72,15 @@ export async function fullRules(read: Read, id: bigint): Promise<FullRule[]> {
 
 const holdersStatement: Statement = {
   name: "rule_holders",
-  text: `select h.task_id "taskId", case when k.type = 2 then h.amount else 1 end::bigint amount, h.hold_time "holdTime"
+  text: `select h.id "taskId", case when k.type = 2 then h.held_amount else 1 end::bigint amount, h.hold_time "holdTime"
     from rule_key k join lane_key l on l.key_id = k.id cross join lateral (
-      select h.* from holder h where h.lane = l.lane order by h.hold_time, h.task_id limit $2
-    ) h where k.id = $1 and k.type <> 3 order by h.hold_time, h.task_id limit $2`,
+      select s.id, s.held_amount, h.hold_time from (
+        select h.hold_time, h.task_ids from hold h where h.lane = l.lane order by h.hold_time, h.id offset 0
+      ) h cross join lateral (
+        select q.id, q.held_amount from unnest(h.task_ids) x(id) cross join lateral (
+          select q.id, q.held_amount from task_state q where q.id = x.id and q.status in (3, 4) and q.claim_time = h.hold_time offset 0) q order by q.id offset 0
+      ) s limit $2
+    ) h where k.id = $1 and k.type <> 3 order by h.hold_time, h.id limit $2`,
 };
 
 /** Who holds a key, by the time at which they were let in, at most `max`. */
@@ -85,10 +90,19 @@ export function ruleHolders(read: Read, keyId: bigint, max: number): Promise<Rul
 
 const aheadStatement: Statement = {
   name: "tasks_ahead",
-  text: `select count(*) ahead from (select from ready r where r.queue = $1 and (r.rank, r.id) < ($2::smallint, $3::bigint) limit $4) r`,
+  text: `with own as (
+      select coalesce(h.flow, 0) flow, coalesce(f.weight, 1) weight, (select count(*) from (
+        select from ready r where r.queue = $1 and r.rank = $2 and r.flow = coalesce(h.flow, 0) and r.id < h.id limit $4) r) before
+      from task_state h left join flow f on f.id = h.flow where h.id = $3
+    )
+    select (select count(*) from (select from ready r where r.queue = $1 and r.rank < $2 limit $4) r) + own.before + coalesce((
+      select sum((select count(*) from (
+        select from ready r where r.queue = $1 and r.rank = $2 and r.flow = n.flow limit (own.before / own.weight + 1) * coalesce(f.weight, 1)) r))
+      from mp_next_flows(array[$1::integer], $2::smallint, 0, $4::integer) n left join flow f on f.id = n.flow where n.flow <> own.flow), 0)::bigint ahead
+    from own`,
 };
 
-/** How many tasks come before one in its queue, counted up to `max`. */
+/** How many tasks come before one in its queue, counted up to `max` of higher priority, and of its fairness key; of other keys, as many as have their turns before. */
 export async function tasksAhead(
   read: Read,
   task: { readonly queue: number; readonly priority: number; readonly id: bigint },

@@ -19,7 +19,7 @@ export type CreatedGraphs =
   | { readonly case: "created"; readonly graphs: CreatedGraph[]; readonly readyQueues: readonly number[] }
   | { readonly case: "answeredBefore"; readonly requestIds: readonly string[] };
 
-const parameters = Array.from({ length: 51 }, (_, n) => `$${n + 1}`).join(", ");
+const parameters = Array.from({ length: 52 }, (_, n) => `$${n + 1}`).join(", ");
 const createGraphsStatement: Statement = {
   name: "create_graphs",
   text: `select * from mp_create_graphs(${parameters})`,
@@ -72,11 +72,11 @@ export interface LargeGraph extends Omit<NewGraph, "tasks" | "lateEdges" | "answ
 const beginStatement: Statement = { name: "begin_graphs", text: "select * from mp_begin_graphs($1, $2)" };
 const insertStatement: Statement = {
   name: "insert_tasks",
-  text: `select * from mp_insert_tasks(${Array.from({ length: 36 }, (_, n) => `$${n + 1}`).join(", ")})`,
+  text: `select * from mp_insert_tasks(${Array.from({ length: 37 }, (_, n) => `$${n + 1}`).join(", ")})`,
 };
 const finishStatement: Statement = {
   name: "finish_graphs",
-  text: `select mp_finish_graphs(${Array.from({ length: 23 }, (_, n) => `$${n + 1}`).join(", ")})`,
+  text: `select mp_finish_graphs(${Array.from({ length: 24 }, (_, n) => `$${n + 1}`).join(", ")})`,
 };
 
 /** Tasks of one statement. While it runs, the next ones are made ready: of so few, the texts are forgotten before the collector has moved them to where they would stay for long. */
@@ -96,7 +96,15 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
     ]);
     if (begun === undefined || begun.o_answered !== null) return undefined;
     const time = formatMicros(begun.o_time);
-    const totals: Totals = { queues: [], statuses: [], waiting: 0, expected: null, attended: false, limited: false };
+    const totals: Totals = {
+      queues: [],
+      statuses: [],
+      lanes: [],
+      waiting: 0,
+      expected: null,
+      attended: false,
+      limited: false,
+    };
     const readyQueues = new Set<number>();
     let writing: Promise<unknown> = Promise.resolve();
     for (let from = 0; from < size; from += tasksPerPart) {
@@ -114,7 +122,7 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
       writing.catch(() => {});
     }
     await writing;
-    const { queues, statuses, waiting, expected, attended, limited } = totals;
+    const { queues, statuses, lanes, waiting, expected, attended, limited } = totals;
     const row: GraphRow = {
       ...{ graph, batch: graph.newBatch as NewBatchRow, size, waiting, running: 0, started: undefined },
       ...{ answer: graph.answer ?? [], expected, attended, limited },
@@ -122,7 +130,8 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
     };
     const batchIds = Array<bigint>(size).fill(graph.batchId);
     const finish = [...graphColumns([row]), graph.ids, batchIds, queues, statuses, null, limitedColumn([row])];
-    await writer.write(finishStatement, [namespaceId, time, ...finish]);
+    const keptLanes = limited ? lanes : null;
+    await writer.write(finishStatement, [namespaceId, time, ...finish, keptLanes]);
     return {
       ...createdGraph(row, begun.o_time),
       ...{ counts: { created: size, deduplicated: 0 }, readyQueues: [...readyQueues], finished: false },
@@ -140,6 +149,7 @@ function largeAnswerText({ ids, answer }: LargeGraph): string {
 interface Totals {
   readonly queues: number[];
   readonly statuses: number[];
+  readonly lanes: (bigint | null)[];
   waiting: number;
   expected: bigint | null;
   attended: boolean;
@@ -149,6 +159,7 @@ interface Totals {
 function addToTotals(totals: Totals, task: NewTaskRow): void {
   totals.queues.push(task.queue);
   totals.statuses.push(task.status);
+  totals.lanes.push(task.lane);
   if (task.status === TaskStatus.WAITING) totals.waiting += 1;
   if (task.expectedCount !== null) totals.expected = (totals.expected ?? 0n) + task.expectedCount;
   totals.attended ||= isAttended(task);
@@ -242,7 +253,7 @@ function taskColumns({ tasks, batchIds, openBatchIds, places }: TaskColumnsInput
     ...(["cascades", "parents", "parentConditions", "children", "childConditions"] as const).map(sparse),
     ...(["policy", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),
     ...(["critical", "onlyForDependents", "serves"] as const).map(sparse),
-    ...[orNull(workers, null), orNull(leases, null), sparse("lane")],
+    ...[orNull(workers, null), orNull(leases, null), sparse("lane"), sparse("flow")],
   ];
 }
 

@@ -28,6 +28,8 @@ export interface NewTaskRow {
   readonly policy: number | null;
   /** The lane of its rules; null: it has none. */
   readonly lane: bigint | null;
+  /** With whom it takes turns; null: it has no fairness_key. */
+  readonly flow: number | null;
   /** How many webhooks follow its end: five bits for SUCCESS, the next five for FAILURE, then CANCELED. */
   readonly notifies: number;
   readonly critical: boolean;
@@ -93,7 +95,7 @@ export interface CreatedGraph extends Outcome {
 
 const createGraphStatement: Statement = {
   name: "create_graph",
-  text: `select * from mp_create($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45)`,
+  text: `select * from mp_create($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46)`,
 };
 
 interface CreateRow extends OutcomeRow {
@@ -133,7 +135,7 @@ export async function createGraph(writer: Writer, graph: NewGraph): Promise<Crea
     ...(["policy", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),
     ...(["critical", "onlyForDependents", "serves"] as const).map(sparse),
     ...[graph.newBatch?.paused ?? false, graph.newBatch?.onComplete ?? null, graph.newBatch?.onCompleteCount ?? 0],
-    ...[graph.request.requestId === undefined ? null : answerText(graph), sparse("lane")],
+    ...[graph.request.requestId === undefined ? null : answerText(graph), sparse("lane"), sparse("flow")],
   ];
   const rows = await writer.write<CreateRow>(createGraphStatement, values).catch((error: unknown) => {
     throw explain(error);
@@ -179,7 +181,7 @@ function answered(
 export const usual = {
   ...{ key: null, metadata: null, input: null, spec: null, expectedCount: null, startTime: null },
   ...{ parents: null, parentConditions: null, children: null, childConditions: null, cascades: false },
-  ...{ policy: null, lane: null, executionTimeoutMs: null, totalTimeoutMs: null, notifies: 0 },
+  ...{ policy: null, lane: null, flow: null, executionTimeoutMs: null, totalTimeoutMs: null, notifies: 0 },
   ...{ critical: false, onlyForDependents: false, serves: false },
 } as const satisfies Partial<NewTaskRow>;
 

@@ -4,6 +4,8 @@ import type { Database, Statement } from "./database.ts";
 /** Under which rules a task starts, and in which queue. */
 export interface LaneRequest {
   readonly queue: number;
+  /** With whom it takes turns; null: with nobody. */
+  readonly flow: number | null;
   readonly rules: readonly Rule[];
   /** Metadata as JSON; it has every field that the rules read. */
   readonly metadata: string | null;
@@ -12,13 +14,13 @@ export interface LaneRequest {
 const addStatements = {
   rules: { name: "add_rules", text: "select mp_add_rules($1, $2, $3, $4, $5, $6, $7, $8) ids" },
   keys: { name: "add_rule_keys", text: "select mp_add_rule_keys($1, $2, $3, $4, $5) ids" },
-  lanes: { name: "add_lanes", text: "select mp_add_lanes($1, $2, $3, $4, $5) ids" },
+  lanes: { name: "add_lanes", text: "select mp_add_lanes($1, $2, $3, $4, $5, $6) ids" },
 } as const satisfies Record<string, Statement>;
 
 /** How many numbers of each dictionary are kept. */
 const cachedMax = 100_000;
 
-/** The dictionaries of rules, of the keys that they limit, and of lanes: what tasks of one queue with the same rules and keys have in common. They only grow, so what is cached stays true. */
+/** The dictionaries of rules, of the keys that they limit, and of lanes: what tasks of one queue that take turns together, with the same rules and keys, have in common. They only grow, so what is cached stays true. */
 export class Lanes {
   readonly #db: Pick<Database, "write">;
   readonly #rules = new Map<string, number>();
@@ -32,10 +34,10 @@ export class Lanes {
   /** The lanes of tasks, made where they are missing; null for a task without rules. */
   async intern(namespaceId: number, wanted: readonly LaneRequest[]): Promise<(bigint | null)[]> {
     if (wanted.every(({ rules }) => rules.length === 0)) return wanted.map(() => null);
-    const parts = wanted.map(({ queue, rules, metadata }) => {
+    const parts = wanted.map(({ queue, flow, rules, metadata }) => {
       if (rules.length === 0) return undefined;
       const values = metadata === null ? {} : (JSON.parse(metadata) as Record<string, unknown>);
-      return { queue, pairs: distinct(rules.map((rule) => ({ rule, key: ruleKey(rule, values) }))) };
+      return { queue, flow: flow ?? 0, pairs: distinct(rules.map((rule) => ({ rule, key: ruleKey(rule, values) }))) };
     });
     const pairs = parts.flatMap((part) => part?.pairs ?? []);
     const rules = await this.#addRules(
@@ -53,7 +55,8 @@ export class Lanes {
         key: keys.get(`${namespaceId} ${keyDigest(pair)}`) as bigint,
       }));
       numbered.sort((a, b) => (a.key === b.key ? a.rule - b.rule : a.key < b.key ? -1 : 1));
-      return { queue: part.queue, rules: numbered.map(({ rule }) => rule), keys: numbered.map(({ key }) => key) };
+      const { queue, flow } = part;
+      return { queue, flow, rules: numbered.map(({ rule }) => rule), keys: numbered.map(({ key }) => key) };
     });
     const ids = await this.#addLanes(namespaceId, lanes);
     return lanes.map((lane) => (lane === undefined ? null : (ids.get(laneDigest(lane)) as bigint)));
@@ -87,6 +90,7 @@ export class Lanes {
         namespaceId,
         ...[rows.map(({ queue }) => queue), rows.map(({ rules }) => `{${rules.join(",")}}`)],
         ...[rows.map(({ keys }) => `{${keys.join(",")}}`), rows.map(laneDigest)],
+        rows.map(({ flow }) => flow),
       ]),
     );
   }
@@ -104,6 +108,7 @@ interface Pair {
 
 interface Lane {
   readonly queue: number;
+  readonly flow: number;
   readonly rules: readonly number[];
   readonly keys: readonly bigint[];
 }
@@ -126,8 +131,8 @@ function keyDigest({ rule, key }: Pair): string {
   return `${rule.type} ${rule.windowMs} ${key}`;
 }
 
-function laneDigest({ queue, rules, keys }: Lane): string {
-  return `${queue} ${rules.map((rule, n) => `${rule}:${keys[n]}`).join(" ")}`;
+function laneDigest({ queue, flow, rules, keys }: Lane): string {
+  return `${queue}${flow === 0 ? "" : `/${flow}`} ${rules.map((rule, n) => `${rule}:${keys[n]}`).join(" ")}`;
 }
 
 /** Looks up what is wanted, and adds what is not known: `add` answers the numbers of rows in their order. */

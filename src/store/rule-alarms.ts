@@ -13,6 +13,13 @@ export async function fireAlarms(db: Pick<Database, "write">): Promise<Micros | 
   return due.length === 0 ? undefined : Math.min(...due);
 }
 
+const sweepHoldsStatement: Statement = { name: "sweep_holds", text: "select o_more more from mp_sweep_holds($1)" };
+
+/** Forgets who was let in by rules together where all of them have left, at most so many times; answers whether there is more. */
+export async function sweepHolds(db: Pick<Database, "write">, max: number): Promise<boolean> {
+  return (await db.write<{ more: boolean }>(sweepHoldsStatement, [max]))[0]?.more ?? false;
+}
+
 /** What a look at lanes has found. */
 export interface RuleSweep {
   /** The last lane that it looked at; null: there are no more. */

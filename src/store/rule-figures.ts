@@ -27,7 +27,8 @@ const figuresStatement: Statement = {
   text: `with waits as materialized (
       select b.lane, count(*) n, min(b.block_time) since from blocked b group by b.lane
     ), holds as materialized (
-      select h.lane, count(*) n, sum(h.amount) amount from holder h group by h.lane
+      select h.lane, count(*) n, coalesce(sum(s.held_amount), 0) amount from hold h cross join lateral unnest(h.task_ids) x(id) join task_state s on s.id = any (array[x.id])
+      where s.status in (3, 4) and s.claim_time = h.hold_time group by h.lane
     ), starts as materialized (
       select s.key_id, sum(s.starts) n from rate_start s group by s.key_id
     ), active as materialized (

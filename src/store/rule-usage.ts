@@ -27,9 +27,9 @@ const listStatement: Statement = {
   name: "list_rule_usage",
   text: `with lanes as materialized (
       select l.* from lane l where l.namespace_id = $1 and (
-        ($2::bigint is null and (exists (select from blocked b where b.lane = l.id) or exists (select from holder h where h.lane = l.id)
+        ($2::bigint is null and (exists (select from blocked b where b.lane = l.id) or exists (select from hold h where h.lane = l.id)
           or (3 = any (l.types) and exists (select from rate_start s where s.key_id = any (l.keys)))))
-        or l.id in (select b.lane from blocked b where b.batch_id = $2 union select h.lane from task t join holder h on h.task_id = t.id where t.batch_id = $2))
+        or l.id in (select b.lane from blocked b where b.batch_id = $2 union select s.held_lane from task t join task_state s on s.id = t.id where t.batch_id = $2 and s.status in (3, 4)))
     ), pair as (
       select k.key, k.rule, k.bound, k.window_ms, sum((select count(*) from blocked b where b.lane = l.id)) waiting,
         min((select min(b.block_time) from blocked b where b.lane = l.id)) oldest

@@ -11,7 +11,7 @@ const findStatement: Statement = { name: "find_request", text: "select * from mp
 const shareGateStatement: Statement = { name: "share_shapes", text: "select pg_advisory_xact_lock_shared(7710, 2)" };
 const lockStatement: Statement = {
   name: "lock_task",
-  text: "select 1 from task_state where id = $1 for update",
+  text: "select flow from task_state where id = $1 for update",
 };
 const updateStatement: Statement = {
   name: "update_task",
@@ -29,14 +29,16 @@ export async function updateTask(
 ): Promise<Outcome> {
   return db.transaction("commit", async (writer: Writer) => {
     await writer.write(shareGateStatement, []);
-    await writer.write(lockStatement, [update.id]);
+    const [state] = await writer.write<{ flow: number | null }>(lockStatement, [update.id]);
     // After the lock: of calls with one request_id, those that waited find the answer of the first.
     const [earlier] = await writer.write<{ o_hash: Buffer | null }>(findStatement, requestValues(request).slice(0, 2));
     checkReplay(request, earlier?.o_hash ?? null);
     if (earlier?.o_hash) return outcomeOf(undefined);
     const [found] = await getTasks({ readByKey: writer.write }, request.namespaceId, [update.id]);
     const { task, fields } = update.edit(found);
-    const wanted = { queue: found?.queue ?? 0, rules: task.rules, metadata: task.metadata };
+    const wanted = {
+      ...{ queue: found?.queue ?? 0, flow: state?.flow ?? null, rules: task.rules, metadata: task.metadata },
+    };
     // What this transaction adds to the dictionaries is not known to others before it commits.
     const [lane] = await new Lanes(writer).intern(request.namespaceId, [wanted]);
     const [row] = await writer.write<OutcomeRow>(updateStatement, [

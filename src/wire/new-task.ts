@@ -58,7 +58,16 @@ export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCod
     rules: message.rules.length === 0 ? noRules : decodeRules(message, field),
     ...{ onSuccess: message.onSuccess.length, onFailure: message.onFailure.length, onCancel: message.onCancel.length },
     ...{ critical: message.critical, onlyForDependents: message.onlyForDependents },
+    ...fairness(message, field),
   };
+}
+
+/** With whom a task takes turns. */
+function fairness(message: NewTaskMessage, field: string): Pick<NewTask, "fairnessKey" | "fairnessWeight"> {
+  const { fairnessKey, fairnessWeight } = message;
+  if (fairnessKey === "" && fairnessWeight !== 0)
+    throw invalidField(`${field}.fairness_weight`, "is the weight of a fairness_key; give that, or leave it out");
+  return { fairnessKey, fairnessWeight: fairnessWeight === 0 ? 1 : fairnessWeight };
 }
 
 const noRules: readonly Rule[] = [];
@@ -150,11 +159,13 @@ function specText(message: NewTaskMessage): string | null {
     retry: message.retry,
   };
   const fields = Object.entries(given).filter(([, value]) => value !== undefined);
-  const { rules, dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents } = message;
+  const { rules, dedupe, onSuccess, onFailure, onCancel } = message;
+  const { critical, onlyForDependents, fairnessKey, fairnessWeight } = message;
   const spec = create(NewTaskSchema, {
     ...(Object.fromEntries(fields) as Partial<typeof given>),
     ...(isPlain ? {} : { execution }),
-    ...{ rules, dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents },
+    ...{ rules, dedupe, onSuccess, onFailure, onCancel },
+    ...{ critical, onlyForDependents, fairnessKey, fairnessWeight },
   });
   return toJsonString(NewTaskSchema, spec);
 }
@@ -169,7 +180,8 @@ function hasSpec(message: NewTaskMessage): boolean {
     nonZero(message.totalTimeout) !== undefined ||
     rules.length + dedupe.length + onSuccess.length + onFailure.length + onCancel.length > 0 ||
     message.critical ||
-    message.onlyForDependents
+    message.onlyForDependents ||
+    message.fairnessKey !== ""
   );
 }
 

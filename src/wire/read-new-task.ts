@@ -37,6 +37,8 @@ export class ReadNewTask implements NewTask {
   declare input: Value | undefined;
   critical = false;
   onlyForDependents = false;
+  fairnessKey = "";
+  fairnessWeight = 0;
   #metadataText: string | null = null;
   #inputText: string | null = null;
   readonly #source: Buffer;
@@ -114,6 +116,12 @@ export class ReadNewTask implements NewTask {
         break;
       case 25 << 3:
         this.onlyForDependents = reader.positive(1) === 1;
+        break;
+      case (26 << 3) | 2:
+        this.fairnessKey = reader.filledText();
+        break;
+      case 27 << 3:
+        this.fairnessWeight = reader.positive();
         break;
       default:
         throw unusual;

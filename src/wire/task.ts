@@ -43,6 +43,7 @@ export function encodeTask(task: Task, names: Names): TaskMessage {
     ...{ dedupe: spec?.dedupe ?? [], onSuccess: spec?.onSuccess ?? [], onFailure: spec?.onFailure ?? [] },
     ...{ onCancel: spec?.onCancel ?? [], critical: spec?.critical ?? false },
     onlyForDependents: spec?.onlyForDependents ?? false,
+    ...{ fairnessKey: spec?.fairnessKey ?? "", fairnessWeight: spec?.fairnessWeight ?? 0 },
     execution:
       spec === undefined || spec.execution.case === undefined ? plainExecution(task.execution) : spec.execution,
     ...(task.status === TaskStatus.SUCCESS ? jsonField("output", task.output) : {}),

@@ -28,7 +28,7 @@ function task({ key = "", kind = "k", dependencies = [], metadata, dedupe = [] }
       onFailure: 0,
       onCancel: 0,
     },
-    ...{ critical: false, onlyForDependents: false },
+    ...{ critical: false, onlyForDependents: false, fairnessKey: "", fairnessWeight: 1 },
   };
 }
 

@@ -37,6 +37,7 @@ const anyTask: fc.Arbitrary<NewTask> = fc.record({
   ...{ executionTimeoutMs: fc.option(condition), totalTimeoutMs: fc.option(condition), retry: fc.option(retry) },
   ...{ dedupe: fc.array(matcher, { maxLength: 2 }), onSuccess: condition, onFailure: condition, onCancel: condition },
   ...{ rules: fc.array(rule, { maxLength: 2 }), critical: fc.boolean(), onlyForDependents: fc.boolean() },
+  ...{ fairnessKey: few, fairnessWeight: fc.constantFrom(1, 3) },
 });
 const anyTasks = fc.array(anyTask, { maxLength: 20 });
 

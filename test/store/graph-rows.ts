@@ -28,7 +28,7 @@ export function graphRows(graph: {
       ...{ id, queue: 1, execution: 1, status: above[place]?.length === 0 ? 2 : 1, priority: 0, key: null },
       ...{ name: `task ${place}`, metadata: null, input: null, spec: null, expectedCount: null },
       ...{ startTime: graph.startTime ?? null, startTimeoutMs: 30_000, inactivityTimeoutMs: 60_000, unmetPolicy: 1 },
-      ...{ executionTimeoutMs: null, totalTimeoutMs: null, policy: null, lane: null, notifies: 0 },
+      ...{ executionTimeoutMs: null, totalTimeoutMs: null, policy: null, lane: null, flow: null, notifies: 0 },
       ...{ critical: false, onlyForDependents: false, serves: false },
       ...{ depsLeft: above[place]?.length ?? 0, dependents: children[place]?.length ?? 0, cascades: false },
       ...{ parents: array(above[place] ?? []), parentConditions: null },

@@ -66,7 +66,12 @@ let keys = 0;
 async function createRuled(size: number, bound: bigint, { priority = 0, lanes = 1, parents = false } = {}) {
   keys += 1;
   const wanted = Array.from({ length: lanes }, (_, n) => ({
-    ...{ queue: 1, rules: rulesOf(bound), metadata: JSON.stringify({ x: `${keys}-${n}`, y: keys, z: keys }) },
+    ...{
+      queue: 1,
+      flow: null,
+      rules: rulesOf(bound),
+      metadata: JSON.stringify({ x: `${keys}-${n}`, y: keys, z: keys }),
+    },
   }));
   const ids = await new Lanes(db).intern(1, wanted);
   const shape = { size, parents: (place: number) => (parents && place > 0 ? [0] : []) };
@@ -108,7 +113,12 @@ async function createCrowd(users: number) {
   const all = keys;
   const lanes = await new Lanes(db).intern(
     1,
-    Array.from({ length: users }, (_, user) => ({ queue: 1, rules, metadata: JSON.stringify({ all, user }) })),
+    Array.from({ length: users }, (_, user) => ({
+      queue: 1,
+      flow: null,
+      rules,
+      metadata: JSON.stringify({ all, user }),
+    })),
   );
   const graph = graphWith({ size: users }, (_, n) => ({ lane: lanes[n] as bigint }));
   await createGraph(db, graph);
@@ -120,8 +130,8 @@ const changeRules = (batchId: bigint, bound: bigint) =>
   changeBatchRules(db, request, {
     ...{ batchId, queues: [1], commit: true },
     edit: (_, tasks) =>
-      tasks.map(({ id, queue, spec }) => ({
-        ...{ id, queue, spec, rules: rulesOf(bound), metadata: `{"x": "${batchId}", "y": 1, "z": 1}` },
+      tasks.map(({ id, queue, flow, spec }) => ({
+        ...{ id, queue, flow, spec, rules: rulesOf(bound), metadata: `{"x": "${batchId}", "y": 1, "z": 1}` },
       })),
   });
 
@@ -136,7 +146,7 @@ function boundedRules(): void {
     const users = Array.from({ length: 5_000 }, (_, n) => `${n}`);
     const lanes = await new Lanes(db).intern(
       1,
-      users.map((user) => ({ queue: 1, rules, metadata: JSON.stringify({ all: keys, user }) })),
+      users.map((user) => ({ queue: 1, flow: null, rules, metadata: JSON.stringify({ all: keys, user }) })),
     );
     const graph = graphWith({ size: 3 }, (_, n) => ({ lane: lanes[n * 1_000] as bigint }));
     await createGraph(db, graph);

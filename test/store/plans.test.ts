@@ -373,7 +373,7 @@ function boundedChanges(): void {
   it("a claim from several queues looks at their first rows", async () => {
     await createGraph(db, graphRows({ size }));
     // What has been deleted stays in the index for a while.
-    expect(await touched(() => claim(10, [1, 2]))).toEqual(costs(5000));
+    expect(await touched(() => claim(10, [1, 2]))).toEqual(costs(15_000));
   });
 
   it("running tasks again looks at them, what they depend on, and what depends on them", async () => {

@@ -6,7 +6,7 @@ import { holdBatch, stopBatch } from "../../src/store/batches.ts";
 import { createGraph, type NewTaskRow } from "../../src/store/create-tasks.ts";
 import { Database } from "../../src/store/database.ts";
 import { Lanes } from "../../src/store/lanes.ts";
-import { fireAlarms } from "../../src/store/rule-alarms.ts";
+import { fireAlarms, sweepHolds } from "../../src/store/rule-alarms.ts";
 import { openTransaction } from "../engine/open-transaction.ts";
 import { checkInvariants } from "../support/check-invariants.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -42,7 +42,7 @@ const atMost = (bound: number) => rule(RuleType.CONCURRENCY, BigInt(bound));
 
 /** Creates a batch of tasks under rules. */
 async function create(size: number, rules: readonly Rule[], what: Partial<NewTaskRow> = {}) {
-  const [lane = null] = await new Lanes(db).intern(1, [{ queue: 1, rules, metadata: null }]);
+  const [lane = null] = await new Lanes(db).intern(1, [{ queue: 1, flow: null, rules, metadata: null }]);
   const graph = graphWith({ size }, () => ({ lane, ...what }));
   await createGraph(db, graph);
   return { ...graph, lane };
@@ -161,7 +161,7 @@ test("tasks of many lanes that wait for one key are turned down together, not cl
   const users = Array.from({ length: 300 }, (_, user) => JSON.stringify({ all: 1, user }));
   const lanes = await new Lanes(db).intern(
     1,
-    users.map((metadata) => ({ queue: 1, rules: [all, { ...atMost(1), fields: ["user"] }], metadata })),
+    users.map((metadata) => ({ queue: 1, flow: null, rules: [all, { ...atMost(1), fields: ["user"] }], metadata })),
   );
   await createGraph(
     db,
@@ -225,4 +225,48 @@ test("a task without work left is not let in where the work of others has reache
   await admin.query("insert into ready select 1, 0, id, lane from blocked on conflict do nothing");
   await admin.query("delete from blocked");
   expect((await claim(2)).tasks.length).toBe(1);
+});
+
+test("a claim that finds a rule full that had room when it began is made again, and lets nothing in beyond the bound", async () => {
+  await create(6, [atMost(4)]);
+  expect((await claim(2)).tasks.length).toBe(2);
+  await using other = await openTransaction(database.url);
+  await other.query("update rule_usage set in_use = 4");
+  const claiming = claim(1);
+  await other.waitForBlocked(1);
+  await other.query("commit");
+  expect((await claiming).tasks).toEqual([]);
+  expect([await count("blocked"), await count("ready"), await count("task_state where status = 4")]).toEqual([4, 0, 2]);
+  await admin.query("update rule_usage set in_use = 2");
+  await db.write({ name: "offer", text: "select mp_offer(array(select id from lane), '{}', now())" }, []);
+  await checkInvariants(database.url);
+});
+
+test("a claim that takes the last that was offered offers more, also of what somebody has blocked while it was under way", async () => {
+  const { batchId } = await create(1_000, [atMost(5_000)]);
+  await using other = await openTransaction(database.url);
+  await other.query(`select from batch_state where batch_id = ${batchId} for update`);
+  const claiming = claim(1_000);
+  await other.waitForBlocked(1);
+  await create(5, [atMost(5_000)]);
+  expect([await count("ready"), await count("blocked")]).toEqual([1_000, 5]);
+  await other.query("commit");
+  expect((await claiming).tasks.length).toBe(1_000);
+  expect([await count("ready"), await count("blocked")]).toEqual([5, 0]);
+  await checkInvariants(database.url);
+});
+
+test("who holds a key is known by its tasks, and forgotten together when all have left", async () => {
+  await create(3, [atMost(5)]);
+  const { tasks } = await claim(3);
+  const overdue = () => admin.query("update hold set due = $1", [past]);
+  await reportTasks(db, endReports(tasks.slice(0, 2), 3));
+  await overdue();
+  expect(await sweepHolds(db, 10)).toBe(false);
+  expect(await count("hold")).toBe(1);
+  await reportTasks(db, endReports(tasks.slice(2), 3));
+  await overdue();
+  await sweepHolds(db, 10);
+  expect(await count("hold")).toBe(0);
+  await checkInvariants(database.url);
 });

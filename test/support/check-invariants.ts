@@ -72,8 +72,8 @@ const laws: readonly Law[] = [
     offenders: `select format('task %s: status %s, in ready %s times, delayed %s', h.id, h.status, r.n, d.n)
       from task_state h
       cross join lateral (select count(*) n from (
-        select from ready r where r.id = h.id and r.queue = h.queue and r.rank = -h.priority
-        union all select from parked k where k.batch_id = h.batch_id and k.id = h.id and k.queue = h.queue and k.rank = -h.priority
+        select from ready r where r.id = h.id and r.queue = h.queue and r.rank = -h.priority and r.flow = coalesce(h.flow, 0)
+        union all select from parked k where k.batch_id = h.batch_id and k.id = h.id and k.queue = h.queue and k.rank = -h.priority and k.flow = coalesce(h.flow, 0)
         union all select from blocked b where b.lane = h.lane and b.id = h.id and b.rank = -h.priority and b.batch_id = h.batch_id) x) r
       cross join lateral (select count(*) n from timer t, unnest(t.task_ids, t.attempts) x(id, attempt)
         where h.start_time is not null and x.id = h.id and x.attempt = h.attempt) d
@@ -82,25 +82,28 @@ const laws: readonly Law[] = [
       from parked k left join task_state h on h.id = k.id left join batch_state b on b.batch_id = k.batch_id
       where h.status is distinct from 2 or b.status is distinct from 2
       union all select format('ready holds task %s, which is %s', r.id, h.status) from ready r left join task_state h on h.id = r.id
-      where h.status is distinct from 2 or h.queue <> r.queue or -h.priority <> r.rank or h.execution = 3 or h.lane is distinct from r.lane
+      where h.status is distinct from 2 or h.queue <> r.queue or -h.priority <> r.rank or h.execution = 3 or r.flow <> coalesce(h.flow, 0) or h.lane <> r.lane or (h.lane is null and r.lane is not null)
       union all select format('blocked holds task %s, which is %s', b.id, h.status) from blocked b left join task_state h on h.id = b.id
       where h.status is distinct from 2 or h.lane is distinct from b.lane or -h.priority <> b.rank`,
   },
   {
     name: "what is taken of a key is what its holders hold, or the starts of its window",
     offenders: `with held as (
-        select k.key, sum(case k.type when 1 then 1 when 2 then h.amount else 0 end) n
-        from holder h join lane l on l.id = h.lane cross join lateral unnest(l.keys, l.types) k(key, type) group by k.key)
+        select k.key, sum(case k.type when 1 then 1 when 2 then h.held_amount else 0 end) n
+        from task_state h join lane l on l.id = h.held_lane cross join lateral unnest(l.keys, l.types) k(key, type) where h.status in (3, 4) group by k.key)
       select format('key %s: %s taken, %s held, %s starts', u.key_id, u.in_use, coalesce(held.n, 0), s.n) from rule_usage u left join held on held.key = u.key_id
       cross join lateral (select coalesce(sum(s.starts), 0)::bigint n from rate_start s where s.key_id = u.key_id) s
       where u.in_use <> coalesce(held.n, 0) + s.n`,
   },
   {
     name: "who holds slots is being executed, and who is executed under rules holds them",
-    offenders: `select format('task %s holds slots of lane %s, and is %s', d.task_id, d.lane, h.status) from holder d left join task_state h on h.id = d.task_id
-        where h.status is distinct from 3 and h.status is distinct from 4
-      union all select format('task %s of lane %s is %s, and holds nothing', h.id, h.lane, h.status) from task_state h
-        where h.status in (3, 4) and h.lane is not null and h.edits = 0 and not exists (select from holder d where d.task_id = h.id)`,
+    offenders: `select format('task %s of lane %s is %s, and holds nothing', h.id, h.lane, h.status) from task_state h
+        where h.status in (3, 4) and h.lane is not null and h.edits = 0 and h.held_lane is distinct from h.lane
+      union all select format('task %s holds slots of lane %s, and nobody who asks for its holders is told', h.id, h.held_lane) from task_state h
+        where h.status in (3, 4) and h.held_lane is not null and 1 <> (
+          select count(*) from hold d where d.lane = h.held_lane and d.hold_time = h.claim_time and h.id = any (d.task_ids))
+      union all select format('task %s of lane %s with a rule of capacity holds no amount, or another one', h.id, h.held_lane) from task_state h
+        join lane l on l.id = h.held_lane where h.status in (3, 4) and l.has_capacity <> (h.held_amount is not null)`,
   },
   {
     name: "nothing is blocked for which there is room, but by a rate, whose window opens by itself, or behind what is offered of a large bound",

@@ -44,7 +44,9 @@ type PlainNewTaskFields =
   | "onFailure"
   | "onCancel"
   | "critical"
-  | "onlyForDependents";
+  | "onlyForDependents"
+  | "fairnessKey"
+  | "fairnessWeight";
 
 /** TaskOptions is the contract's NewTask with plain JSON, milliseconds and references in place of messages. */
 export interface TaskOptions extends Pick<MessageInitShape<typeof NewTaskSchema>, PlainNewTaskFields> {

@@ -7,8 +7,10 @@ import { DedupeShape } from "./dedupe-shape.ts";
 import { Delivery } from "./delivery.ts";
 import { EdgeLate } from "./edge-late.ts";
 import { EventTx } from "./event-tx.ts";
+import { FairQueue } from "./fair-queue.ts";
+import { Flow } from "./flow.ts";
 import { FollowUp } from "./follow-up.ts";
-import { Holder } from "./holder.ts";
+import { Hold } from "./hold.ts";
 import { Instance } from "./instance.ts";
 import { Lane } from "./lane.ts";
 import { LaneKey } from "./lane-key.ts";
@@ -50,6 +52,8 @@ export const entities = [
   RetryPolicy,
   PausedBatch,
   Parked,
+  FairQueue,
+  Flow,
   FollowUp,
   Delivery,
   DedupeShape,
@@ -60,7 +64,7 @@ export const entities = [
   Lane,
   LaneKey,
   Blocked,
-  Holder,
+  Hold,
   RateStart,
   RuleAlarm,
 ];

@@ -16,6 +16,7 @@ export const Lane = defineEntity({
     windows: bigints(),
     hasCapacity: p.boolean(),
     digest: p.text(),
+    flow: p.integer().default(0),
   },
   uniques: [{ name: "lane_digest_key", properties: ["digest"] }],
 });

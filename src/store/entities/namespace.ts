@@ -7,6 +7,8 @@ export const Namespace = defineEntity({
   properties: {
     id: p.integer().primary().autoincrement(false),
     name: p.text(),
+    weight: p.integer().default(1),
   },
+  checks: [{ name: "namespace_weight_range", expression: "weight >= 1 and weight <= 1000" }],
   uniques: [{ name: "namespace_name_key", properties: ["name"] }],
 });

@@ -11,5 +11,6 @@ export const Parked = defineEntity({
     queue: p.integer(),
     rank: p.smallint(),
     lane: bigint().nullable(),
+    flow: p.integer().default(0),
   },
 });

@@ -8,6 +8,7 @@ export const Ready = defineEntity({
   properties: {
     queue: p.integer().primary(),
     rank: p.smallint().primary(),
+    flow: p.integer().primary().default(0),
     id: bigint().primary(),
     lane: bigint().nullable(),
   },

@@ -44,6 +44,9 @@ export const TaskState = defineEntity({
     onlyForDependents: p.boolean().default(false),
     serves: p.boolean().default(false),
     lane: bigint().nullable(),
+    flow: p.integer().nullable(),
+    heldLane: bigint().nullable(),
+    heldAmount: bigint().nullable(),
   },
   checks: [{ name: "task_state_deps_left", expression: "deps_left >= 0" }],
 });

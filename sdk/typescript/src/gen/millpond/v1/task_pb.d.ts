@@ -113,7 +113,7 @@ export declare type NewTask = Message<"millpond.v1.NewTask"> & {
   input?: Value | undefined;
 
   /**
-   * From -1000 to 1000; higher first, then first come first served. Default 0.
+   * From -1000 to 1000; higher first, then in turns by fairness_key, then first come first served. Default 0.
    *
    * @generated from field: int32 priority = 8;
    */
@@ -254,6 +254,23 @@ export declare type NewTask = Message<"millpond.v1.NewTask"> & {
    * @generated from field: bool only_for_dependents = 25;
    */
   onlyForDependents: boolean;
+
+  /**
+   * With whom it takes turns, say a tenant or a user; at most 255 characters. Of one priority, tasks of different keys are
+   * started in turns, so that nobody's hundred thousand tasks hold up another one's ten. Tasks without a key are one more
+   * that takes turns. Empty: none.
+   *
+   * @generated from field: string fairness_key = 26;
+   */
+  fairnessKey: string;
+
+  /**
+   * How many tasks of its fairness_key are started where one of a key of weight 1 is, at most 1000; 0: 1. Of tasks of one
+   * key with different weights, the one that was created last decides for all. Needs a fairness_key.
+   *
+   * @generated from field: int32 fairness_weight = 27;
+   */
+  fairnessWeight: number;
 };
 
 /**
@@ -502,6 +519,20 @@ export declare type Task = Message<"millpond.v1.Task"> & {
    * @generated from field: bool only_for_dependents = 27;
    */
   onlyForDependents: boolean;
+
+  /**
+   * With whom it takes turns; empty: it has no such key.
+   *
+   * @generated from field: string fairness_key = 28;
+   */
+  fairnessKey: string;
+
+  /**
+   * The weight that was given with its fairness_key; 0: none was.
+   *
+   * @generated from field: int32 fairness_weight = 29;
+   */
+  fairnessWeight: number;
 
   /**
    * Where it stands in its life.

@@ -1,0 +1,71 @@
+-- Puts back into ready what is blocked and would be let in now: of each lane as many tasks as there is room for, less those that are in ready already, the most
+-- urgent first. p_new: tasks that this transaction has put into ready, and holds; of these, what there is no room for is blocked.
+-- Of no lane more than offered_max are in ready by this, however much room there is: so what it looks at is bounded. The claim that takes the last of them has
+-- more offered (mp_admit).
+-- A claim decides: what is offered to several lanes of one key may still be refused there.
+-- Whoever makes room in a key, or takes a task of a lane out of ready, calls this, after locking the keys that it changes: who locks the lane later
+-- sees what the other one has done. Rows of blocked that somebody holds are passed over: they are being taken away.
+-- The last that locks anything but event_seq. Tells the servers of the queues.
+create function mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamptz) returns void language plpgsql as $$
+declare
+  woken integer[];
+  offered_max constant integer := 1000;
+begin
+  if coalesce(cardinality(p_lanes), 0) = 0 then return; end if;
+  perform from lane where id = any (p_lanes) order by id for no key update;
+  if exists (select from paused_batch) then
+    perform mp_set_aside(p_lanes);
+  end if;
+  -- A new statement: it sees what was committed before the lanes were locked.
+  with room as materialized (
+    select l.id, l.queue, l.flow, l.has_capacity,
+      -- Of keys of capacity, the sizes of tasks decide.
+      greatest(least((select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
+        join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2), offered_max), 0) as places,
+      (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
+    from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
+  ), offered as materialized (
+    select room.id, room.queue, room.flow, room.has_capacity, room.places - o.n as places, room.work - o.work as work, o.ids
+    from room cross join lateral (
+      select count(*) as n, coalesce(sum(work_left), 0) as work, array_agg(r.id) filter (where room.work is null or r.before < room.work) as ids from (
+        select r.id, r.work_left, coalesce(sum(r.work_left) over (order by r.rank, r.id rows between unbounded preceding and 1 preceding), 0) as before from (
+          select r.id, r.rank, case when room.has_capacity then (
+            select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[r.id])) end as work_left
+          from ready r where r.lane = room.id order by r.rank, r.id limit room.places
+        ) r
+      ) r
+    ) o
+  ), too_many as materialized (
+    select h.queue, -h.priority as rank, coalesce(h.flow, 0) as flow, h.id from unnest(p_new) x(id) join task_state h on h.id = any (array[x.id])
+    where h.lane is not null and h.id not in (select unnest(offered.ids) from offered)
+  ), gone as (
+    delete from ready where ctid = any (array(
+      select r.place from too_many m cross join lateral (
+        select q.ctid as place from ready q where q.queue = m.queue and q.rank = m.rank and q.flow = m.flow and q.id = m.id offset 0) r)) returning lane, rank, id
+  ), kept as (
+    insert into blocked (lane, rank, id, batch_id, block_time)
+    select gone.lane, gone.rank, gone.id, h.batch_id, p_time from gone join task_state h on h.id = any (array[gone.id]) on conflict do nothing
+  ), free as materialized (
+    select id, queue, flow, has_capacity, places, work from offered where places > 0 and coalesce(work > 0, true)
+  ), candidate as materialized (
+    select free.id as lane, free.queue, free.flow, free.work, b.place, b.rank, b.id, case when free.has_capacity then (
+      select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[b.id])) end as work_left
+    from free cross join lateral (
+      select q.ctid as place, q.rank, q.id from blocked q where q.lane = free.id order by q.rank, q.id limit free.places for update skip locked
+    ) b
+  ), picked as materialized (
+    select * from (
+      select c.*, coalesce(sum(c.work_left) over (partition by c.lane order by c.rank, c.id rows between unbounded preceding and 1 preceding), 0) as before from candidate c
+    ) c where c.work is null or c.before < c.work
+  ), freed as (
+    delete from blocked where ctid = any (array(select place from picked))
+  ), queued as (
+    insert into ready (queue, rank, flow, id, lane) select queue, rank, flow, id, lane from picked on conflict do nothing
+  )
+  select array_agg(distinct queue) into woken from picked;
+  perform mp_set_alarms(p_lanes, p_time);
+  if woken is not null then
+    -- As servers tell each other; * for any queue: a payload has at most 8,000 bytes.
+    perform pg_notify('millpond', 'rules ' || case when cardinality(woken) > 500 then '*' else array_to_string(woken, ',') end);
+  end if;
+end $$;
