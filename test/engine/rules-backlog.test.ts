@@ -4,10 +4,10 @@ import { setup } from "../support/setup.ts";
 import { until } from "../support/until.ts";
 
 const kind = "crowded";
-const held = 20_000;
+const held = 100_000;
 const perCall = 5_000;
 
-test("a worker that waits behind 20,000 tasks that a rule holds back is handed the one that may start, for the price of that one", async () => {
+test("a worker that waits behind 100,000 tasks that a rule holds back is handed the one that may start, for the price of that one", async () => {
   await using s = await setup();
   const rules = [{ matcher: { kind }, limit: { case: "maxConcurrency", value: 1 } } as const];
   for (let n = 0; n < held; n += perCall) {
@@ -41,7 +41,7 @@ test("a worker that waits behind 20,000 tasks that a rule holds back is handed t
   const { tasks } = await s.client.tasks.createTasks({ tasks: [{ name: "free", kind }] });
   const { assignments } = await waiting;
   expect(assignments.map(({ task }) => task?.taskId)).toEqual([tasks[0]?.taskId]);
-  expect((await settled()) - before).toBeLessThan(held / 2);
+  expect((await settled()) - before).toBeLessThan(10_000);
   const { rows } = await admin.query<{ ready: string; blocked: string }>(
     "select (select count(*) from ready) ready, (select count(*) from blocked) blocked",
   );

@@ -7,8 +7,8 @@ import { createRandom, type Random } from "./random.ts";
 import { range, startTwoServers } from "./two-servers.ts";
 
 const { ILLEGAL_TRANSITION, TASK_ENDED } = ErrorReason;
-/** How long they contend: longer finds what is rarer. */
-const contendMs = 1000 * Number(process.env.RULES_CONTENTION_SECONDS ?? 4);
+/** How long they contend: fewer seconds for a first look. */
+const contendMs = 1000 * Number(process.env.RULES_CONTENTION_SECONDS ?? 60);
 const kinds = ["one", "two"];
 const [claimers, creators, controllers] = [6, 3, 3];
 
@@ -32,6 +32,7 @@ function newTask(random: Random, key: string): NewTask {
   return {
     ...{ key, name: key || "late", kind: pick(random, kinds), priority: random.below(3), rules: someRules(random) },
     ...{ metadata: { tenant: random.below(4), group: random.below(3) }, expectedCount: BigInt(random.below(12)) },
+    fairnessKey: pick(random, ["", "p", "q"]),
     retry: { maxAttempts: 2, initialBackoff: { nanos: 5_000_000 }, jitter: 0 },
   };
 }

@@ -37,6 +37,7 @@ async function play(s: Setup, random: Random, meanwhile: () => Promise<void>): P
     return {
       ...{ name: `t${n}`, kind, priority: random.below(3), expectedCount: BigInt(1 + random.below(12)) },
       metadata: { tenant: pick(random, ["a", "b", "c"]), group: pick(random, ["x", "y"]) },
+      fairnessKey: pick(random, ["", "p", "q"]),
       ...{ rules: own, retry: { maxAttempts: 2, initialBackoff: { seconds: 0n, nanos: 5_000_000 }, jitter: 0 } },
     };
   });
