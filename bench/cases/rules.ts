@@ -1,7 +1,8 @@
 import type { TaskOptions } from "@millpond/sdk";
 import type { SdkChainJob } from "../programs/sdk-chain.ts";
 import type { SdkSaturatedJob } from "../programs/sdk-saturated.ts";
-import type { Bar, BenchCase, Figure, Part } from "../support/bench-case.ts";
+import type { SdkStartLatencyJob } from "../programs/sdk-start-latency.ts";
+import type { Bar, BenchCase, Figure, Measured, Part } from "../support/bench-case.ts";
 import type { BenchContext } from "../support/bench-context.ts";
 import { ruledGraph, tenants } from "../support/bench-graphs.ts";
 import { checkAllSucceeded } from "../support/check-all-succeeded.ts";
@@ -15,6 +16,7 @@ const wide = 1_000_000;
 const holders = 50;
 const handlerMs = 100;
 const startsPerSecond = 500;
+const blocked = { full: 100_000, quick: 5_000 };
 /** What they let through at most, per second. */
 const possible = { holders: holders / (handlerMs / 1000), rate: startsPerSecond };
 
@@ -36,7 +38,8 @@ export const rules: BenchCase = {
     `50,000 independent no-op tasks (3,000 in a quick run), created 1,000 per call with 4 calls in flight, executed by a waiting worker of the SDK with 1,000 slots, as \`together\` of \`work\`; each with 0, 1, 3 or 10 rules of ` +
     `concurrency whose bound is never reached, over one key for all tasks each, or over ${tenants} keys each, by a field of metadata. Saturated: a backlog under one rule that is always full, by starts per second: ` +
     `of ${holders} holders with handlers of ${handlerMs} ms, which lets through ${possible.holders} tasks/s at most, and of ${startsPerSecond} starts per second. Hand-over: of a rule of 1, for a worker with two slots, ` +
-    "from the end of a handler to the call of the next one's; a chain of as many tasks, for a worker with one slot, beside it.",
+    "from the end of a handler to the call of the next one's; a chain of as many tasks, for a worker with one slot, beside it. Behind blocked ones: from the answer to the create of a single task until a waiting worker's handler is called, " +
+    "while a full rule holds back 100,000 tasks (5,000 in a quick run) of higher priority and the same kind.",
   figures: figures(),
   open,
 };
@@ -60,6 +63,10 @@ function figures(): Figure[] {
         ...{ bar: { kind: "share", of: `chain-${which}`, times: 2 }, against: [`chain-${which}`] },
       },
       { id: `chain-${which}`, title: `hop of a chain, ${which}`, ...hop },
+      {
+        ...{ id: `behind-${which}`, title: `start behind ${blocked.full} blocked ones, ${which}`, ...hop },
+        ...(which === "p99" && { bar: { kind: "value", value: 100 } as const }),
+      },
     ]),
   ];
 }
@@ -79,6 +86,7 @@ async function open(context: BenchContext): Promise<Part[]> {
     saturated("rate", "rate", { slots, handlerMs: 0, limit: { startsPerSecond }, ...amount(startsPerSecond) }),
     await handOver(context, "rule", "hand-over"),
     await handOver(context, "dependencies", "chain"),
+    { name: "start behind blocked ones", measure: () => startBehind(context) },
   ];
 }
 
@@ -104,6 +112,24 @@ async function startRate(context: BenchContext, job: Omit<SdkSaturatedJob, "url"
     await checkAllSucceeded(databaseUrl);
     await server.stop();
     return rate;
+  });
+}
+
+async function startBehind(context: BenchContext): Promise<Measured> {
+  return await context.withDatabase("server", async (databaseUrl) => {
+    const server = await context.startServer(databaseUrl);
+    const job: SdkStartLatencyJob = {
+      ...{
+        url: server.url,
+        samples: context.size(200, 30),
+        warmUp: context.size(50, 5),
+        pauseMs: { min: 10, max: 40 },
+      },
+      blocked: context.size(blocked.full, blocked.quick),
+    };
+    const { p50, p99 } = await context.run<{ p50: number; p99: number }>("sdk-start-latency", job);
+    await server.stop();
+    return { "behind-p50": p50, "behind-p99": p99 };
   });
 }
 
