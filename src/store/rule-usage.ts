@@ -22,17 +22,35 @@ export interface RuleUsageFilter {
   readonly kind: string;
 }
 
-/** A lane counts for a key when that has no room. */
+/**
+ * A lane counts for a key when that has no room. Of all lanes, only those are looked at that have something blocked or held, by loose index scans, from each to the
+ * next; and of keys with starts in their windows the newest ones, for their rules.
+ */
 const listStatement: Statement = {
   name: "list_rule_usage",
-  text: `with lanes as materialized (
-      select l.* from lane l where l.namespace_id = $1 and (
-        ($2::bigint is null and (exists (select from blocked b where b.lane = l.id) or exists (select from hold h where h.lane = l.id)
-          or (3 = any (l.types) and exists (select from rate_start s where s.key_id = any (l.keys)))))
-        or l.id in (select b.lane from blocked b where b.batch_id = $2 union select s.held_lane from task t join task_state s on s.id = t.id where t.batch_id = $2 and s.status in (3, 4)))
+  text: `with recursive waiting_lane as (
+      (select b.lane from blocked b where $2::bigint is null order by b.lane limit 1)
+      union all
+      select (select b.lane from blocked b where b.lane > w.lane order by b.lane limit 1) from waiting_lane w where w.lane is not null
+    ), holding_lane as (
+      (select h.lane from hold h where $2::bigint is null order by h.lane limit 1)
+      union all
+      select (select h.lane from hold h where h.lane > w.lane order by h.lane limit 1) from holding_lane w where w.lane is not null
+    ), started_key as (
+      (select s.key_id from rate_start s where $2::bigint is null order by s.key_id limit 1)
+      union all
+      select (select s.key_id from rate_start s where s.key_id > w.key_id order by s.key_id limit 1) from started_key w where w.key_id is not null
+    ), chosen as (
+      select w.lane from waiting_lane w
+      union select h.lane from holding_lane h
+      union select k.lane from started_key s cross join lateral (select q.lane from lane_key q where q.key_id = s.key_id order by q.lane desc limit 100) k
+      union select b.lane from blocked b where b.batch_id = $2
+      union select s.held_lane from task t join task_state s on s.id = t.id where t.batch_id = $2 and s.status in (3, 4)
+    ), lanes as materialized (
+      select l.*, w.n, w.since from chosen join lane l on l.id = chosen.lane
+        cross join lateral (select count(*) n, min(b.block_time) since from blocked b where b.lane = l.id) w where l.namespace_id = $1
     ), pair as (
-      select k.key, k.rule, k.bound, k.window_ms, sum((select count(*) from blocked b where b.lane = l.id)) waiting,
-        min((select min(b.block_time) from blocked b where b.lane = l.id)) oldest
+      select k.key, k.rule, k.bound, k.window_ms, sum(l.n) waiting, min(l.since) oldest
       from lanes l cross join lateral unnest(l.keys, l.rules, l.bounds, l.windows) k(key, rule, bound, window_ms) group by k.key, k.rule, k.bound, k.window_ms
     ), usage as (
       select p.*, mp_taken(p.key, p.window_ms, u.in_use, clock_timestamp()) taken from pair p join rule_usage u on u.key_id = p.key
