@@ -18,7 +18,7 @@ type MessageCheck = (message: Fields) => boolean;
 /**
  * createClearlyValid makes a check that knows valid requests for less than protovalidate, which walks reflected messages and makes a path for every
  * field. The rules are read from the descriptors, as protovalidate reads them: of each, either what keeps it for certain is known here (lengths, ranges, counts,
- * enums, UUIDs, what is required), or nothing with that rule is clearly valid. So nothing that is refused is decided here, nor how it is said.
+ * different texts, enums, UUIDs, what is required), or nothing with that rule is clearly valid. So nothing that is refused is decided here, nor how it is said.
  */
 export function createClearlyValid(): ClearlyValid {
   const checks = new Map<DescMessage, { check: MessageCheck | undefined }>();

@@ -26,19 +26,27 @@ export const never = (): boolean => false;
 export function listCheck(rules: FieldRules | undefined, item: Check | undefined): Check | undefined {
   if (rules === undefined && item === undefined) return undefined;
   let [min, max] = [0, Number.POSITIVE_INFINITY];
+  let isUnique = false;
   if (rules !== undefined) {
-    if (rules.type.case !== "repeated" || !saysOnly(rules, RepeatedRulesSchema, ["minItems", "maxItems", "items"]))
-      return never;
+    const known = ["minItems", "maxItems", "unique", "items"];
+    if (rules.type.case !== "repeated" || !saysOnly(rules, RepeatedRulesSchema, known)) return never;
     const { value } = rules.type;
+    isUnique = value.unique;
     if (isFieldSet(value, RepeatedRulesSchema.field.minItems)) min = Number(value.minItems);
     if (isFieldSet(value, RepeatedRulesSchema.field.maxItems)) max = Number(value.maxItems);
   }
   return (value) => {
     const list = value as readonly unknown[];
     if (list.length < min || list.length > max) return false;
+    if (isUnique && !areDifferentTexts(list)) return false;
     if (item !== undefined) for (let n = 0; n < list.length; n += 1) if (!item(list[n])) return false;
     return true;
   };
+}
+
+/** Other items than texts may be equal in ways that are not known here. */
+function areDifferentTexts(list: readonly unknown[]): boolean {
+  return list.every((item) => typeof item === "string") && (list.length < 2 || new Set(list).size === list.length);
 }
 
 /** Checks the items of a list of scalars or enums. */

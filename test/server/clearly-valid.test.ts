@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { BatchService } from "../../src/gen/millpond/v1/batch_service_pb.ts";
 import { DeliveryService } from "../../src/gen/millpond/v1/delivery_service_pb.ts";
 import { EventService } from "../../src/gen/millpond/v1/event_service_pb.ts";
+import { RuleSchema } from "../../src/gen/millpond/v1/rule_pb.ts";
 import {
   CreateTasksRequestSchema,
   GetTaskRequestSchema,
@@ -30,14 +31,7 @@ for (const { methods } of [TaskService, BatchService, EventService, WorkerServic
   for (const { input } of methods) add(input);
 
 /** Those that must have what keeps a rule which is not known: a pattern, or an expression. */
-const neverClear = [
-  "Rule",
-  "RuleMatcher",
-  "DedupeMatcher",
-  "UpdateTaskRequest",
-  "WatchEventsRequest",
-  "ReplayDeliveriesRequest",
-];
+const neverClear = ["UpdateTaskRequest", "WatchEventsRequest", "ReplayDeliveriesRequest"];
 
 describe("what is clearly valid is valid", () => {
   test.each([...messages].map((desc) => [desc.typeName.replace("millpond.v1.", ""), desc] as const))(
@@ -57,6 +51,31 @@ describe("what is clearly valid is valid", () => {
   );
 });
 
+test("of rules, each kind of limit is clearly valid where it is valid, with different fields and without any", () => {
+  const field = fc.constantFrom("tenant", "tenant_id", "é", "x".repeat(255), "x".repeat(256), "");
+  const matcher = fc.record({ kind: fc.constantFrom("k", ""), fields: fc.array(field, { maxLength: 11 }) });
+  const window = fc.record({ seconds: fc.constantFrom(0n, 60n, 2_678_401n), nanos: fc.constantFrom(0, 1, 1_000_000) });
+  const count = fc.integer({ min: 0, max: 2 });
+  const limit = fc.oneof(
+    count.map((value) => ({ case: "maxConcurrency" as const, value })),
+    count.map((value) => ({ case: "maxCapacity" as const, value: BigInt(value) })),
+    fc.record({ count, window }).map((value) => ({ case: "rate" as const, value })),
+  );
+  const clear = new Map<string, number>();
+  fc.assert(
+    fc.property(fc.record({ name: fc.constantFrom("", "n"), matcher, limit }), (init) => {
+      const rule = create(RuleSchema, init as never);
+      const isValid = validator.validate(RuleSchema, rule).kind === "valid";
+      expect(isClearlyValid(RuleSchema, rule)).toBe(isValid);
+      if (!isValid) return;
+      const which = `${init.limit.case} ${Math.min(init.matcher.fields.length, 2)}`;
+      clear.set(which, (clear.get(which) ?? 0) + 1);
+    }),
+    { numRuns: 3_000 },
+  );
+  expect(clear.size).toBe(9);
+});
+
 test("what is sent by the thousand is clearly valid", () => {
   const task = {
     ...{ key: "align", name: "align", kind: "bio.align", priority: 1000, unmetPolicy: 2, expectedCount: 0n },
@@ -72,6 +91,14 @@ test("what is sent by the thousand is clearly valid", () => {
     retry: { maxAttempts: 3, initialBackoff: { seconds: 1n }, multiplier: 1.5 },
     execution: { case: "worker" as const, value: { requiredLabels: { zone: "a" } } },
     onSuccess: [{ url: "https://example.com/", method: 2 }],
+    rules: [
+      {
+        matcher: { kind: "bio.align", fields: ["tenant", "zone"] },
+        limit: { case: "maxConcurrency" as const, value: 5 },
+      },
+      { matcher: { kind: "bio" }, limit: { case: "rate" as const, value: { count: 5, window: { seconds: 1n } } } },
+    ],
+    dedupe: [{ kind: "bio.align", statuses: [2], fields: ["tenant", "zone"] }],
   };
   const target = { case: "newBatch" as const, value: { name: "b", metadata: {} } };
   const creation = create(CreateTasksRequestSchema, {
@@ -102,6 +129,7 @@ test("what breaks a rule, or has one that is not known, is not clearly valid", (
   for (const task of [
     ...[{ name: "" }, { kind: "k".repeat(101) }, { key: "a\0" }, { priority: 1001 }, { unmetPolicy: 3 }],
     ...[{ expectedCount: -1n }, { startTimeout: { seconds: 86_401n } }, { dependencies: [{}] }, { retry: {} }],
+    ...[{ rules: [{ matcher: { kind: "k", fields: ["a", "b", "a"] }, limit: { case: "maxConcurrency", value: 1 } }] }],
     ...[{ dependencies: Array(10_001).fill({ parent: { case: "key", value: "x" } }) }],
     // A pattern.
     { onSuccess: [{ url: "https://example.com/", headers: { a: "b" } }] },
