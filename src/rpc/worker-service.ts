@@ -13,9 +13,10 @@ import {
   type WorkerService,
 } from "../gen/millpond/v1/worker_service_pb.ts";
 import { type ClaimedTask, type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
-import { writeAssignments } from "../wire/assignment-bytes.ts";
+import { type AssignmentNames, writeAssignments } from "../wire/assignment-bytes.ts";
 import { encodeItemError } from "../wire/report.ts";
-import { encodeAssignment, type Names } from "../wire/task.ts";
+import { SpecFieldsCache } from "../wire/spec-fields.ts";
+import { encodeAssignment } from "../wire/task.ts";
 import { millisOf, timestamp } from "../wire/time.ts";
 import { isJsonCall } from "./is-json-call.ts";
 import { naming } from "./name-missing.ts";
@@ -26,13 +27,18 @@ const leaseMsMin = 1_000;
 
 /** The RPCs of WorkerService that this version has. */
 export function createWorkerService(deps: RpcDeps): Partial<ServiceImpl<typeof WorkerService>> {
+  const claiming: ClaimDeps = { ...deps, specs: new SpecFieldsCache() };
   return {
-    claimTasks: (request, context) => claim(deps, request, context),
+    claimTasks: (request, context) => claim(claiming, request, context),
     extendLeases: (request) => extend(deps, request),
   };
 }
 
-async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: HandlerContext) {
+interface ClaimDeps extends RpcDeps {
+  readonly specs: SpecFieldsCache;
+}
+
+async function claim(deps: ClaimDeps, request: ClaimTasksRequest, context: HandlerContext) {
   const { engine } = deps;
   deps.seenWorkers.note(request.workerId, request.kinds, request.labels);
   const claimed = await deps.workers.claim({
@@ -49,7 +55,7 @@ async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: Handler
     // Who has turned away meanwhile has not been told: all of it is given back below.
     if (isGone(context.signal)) throw context.signal.reason;
     const tasks = loaded.map((assignment) => assignment.task);
-    const names = await namesOf(deps, tasks);
+    const names = { ...(await namesOf(deps, tasks)), specs: deps.specs };
     const response = encode(loaded, names, context);
     answered = tasks;
     await releaseClaims(engine, left);
@@ -71,7 +77,11 @@ function isGone({ aborted, reason }: AbortSignal): boolean {
 }
 
 /** Writes the answer: as its bytes, for callers that take those; they are the one field of the message, unknown to the library. */
-function encode(loaded: readonly LoadedAssignment[], names: Names, context: HandlerContext): ClaimTasksResponse {
+function encode(
+  loaded: readonly LoadedAssignment[],
+  names: AssignmentNames,
+  context: HandlerContext,
+): ClaimTasksResponse {
   const response = create(ClaimTasksResponseSchema);
   if (loaded.length === 0) return response;
   if (isJsonCall(context))

@@ -3,19 +3,25 @@ import type { Micros, Parent, Task } from "../domain/task.ts";
 import { Execution } from "../domain/task-status.ts";
 import { AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
 import { ProtoWriter } from "./proto-writer.ts";
+import type { SpecFieldsCache } from "./spec-fields.ts";
 import { encodeAssignment, etagOf, type Names } from "./task.ts";
+
+/** What names the numbers of rows, and keeps what is written of specs. */
+export interface AssignmentNames extends Names {
+  readonly specs: SpecFieldsCache;
+}
 
 /** What an assignment with little input comes to. */
 const bytesOfAssignment = 512;
 
 /**
  * Writes assignments as entries of `ClaimTasksResponse.assignments` (field 1), without its first tag: what a message with that one unknown field becomes. The same
- * as {@link encodeAssignment} and the library make, at a third of the cost: an assignment is handed out for every attempt. Tasks with settings that
- * are seldom given are left to the library.
+ * as {@link encodeAssignment} and the library make, at a third of the cost: an assignment is handed out for every attempt. Tasks that are
+ * seldom handed out so, such as those left of earlier attempts, are for the library.
  */
 export function writeAssignments(
   assignments: readonly { readonly task: Task; readonly parents: readonly Parent[] }[],
-  names: Names,
+  names: AssignmentNames,
 ): Uint8Array {
   const writer = new ProtoWriter(assignments.length * bytesOfAssignment);
   for (const { task, parents } of assignments) {
@@ -34,10 +40,9 @@ export function writeAssignments(
   return writer.finish().subarray(1);
 }
 
-/** Whether nothing of a task stands in what was given as a whole, or is left of earlier attempts. */
+/** Whether a task is a worker's, and nothing is left of earlier attempts. */
 function isPlain(task: Task): boolean {
   return (
-    task.spec === null &&
     task.cause === null &&
     task.cancelReason === null &&
     task.progress === null &&
@@ -47,7 +52,7 @@ function isPlain(task: Task): boolean {
 }
 
 /** The fields of Task by their numbers in millpond/v1/task.proto. */
-function writeTask(writer: ProtoWriter, task: Task, { ids, kindOf, workerOf }: Names): void {
+function writeTask(writer: ProtoWriter, task: Task, { ids, kindOf, workerOf, specs }: AssignmentNames): void {
   const start = writer.begin(1);
   writer.string(1, ids.encode(task.id));
   writer.string(2, ids.encode(task.batchId));
@@ -66,9 +71,7 @@ function writeTask(writer: ProtoWriter, task: Task, { ids, kindOf, workerOf }: N
   writer.int32(10, task.priority);
   if (task.expectedCount !== null) writer.int64(11, task.expectedCount, { always: true });
   if (task.startTime !== null) writeTimestamp(writer, 12, task.startTime);
-  writeMillis(writer, 13, task.startTimeoutMs);
-  writeMillis(writer, 14, Number(task.inactivityTimeoutMs));
-  writer.end(writer.begin(21));
+  writeGiven(writer, task, specs);
   writer.int32(30, task.status);
   writer.int32(31, task.attempt);
   writer.int64(32, task.successCount);
@@ -81,6 +84,17 @@ function writeTask(writer: ProtoWriter, task: Task, { ids, kindOf, workerOf }: N
   writer.string(42, etagOf(task));
   if (task.leaseUntil !== null) writeTimestamp(writer, 45, task.leaseUntil);
   writer.end(start);
+}
+
+/** Fields 13 to 29: those of a spec, or the defaults. */
+function writeGiven(writer: ProtoWriter, task: Task, specs: SpecFieldsCache): void {
+  const given = task.spec === null ? undefined : specs.of(task.spec);
+  if (given?.startTimeout !== undefined) writer.fields(given.startTimeout);
+  else writeMillis(writer, 13, task.startTimeoutMs);
+  if (given?.inactivityTimeout !== undefined) writer.fields(given.inactivityTimeout);
+  else writeMillis(writer, 14, Number(task.inactivityTimeoutMs));
+  if (given !== undefined) writer.fields(given.rest);
+  else writer.end(writer.begin(21));
 }
 
 /** An entry of Assignment.parents: the key, and ParentResult. */

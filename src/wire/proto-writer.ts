@@ -49,6 +49,13 @@ export class ProtoWriter {
     this.#position += message.length;
   }
 
+  /** Fields that are written already, with their tags. */
+  fields(written: Uint8Array): void {
+    this.#reserve(written.length);
+    this.#buffer.set(written, this.#position);
+    this.#position += written.length;
+  }
+
   string(field: number, text: string, { always = false } = {}): void {
     if (text === "" && !always) return;
     this.#tag(field, 2);

@@ -4,6 +4,7 @@ import type { IdCodec } from "../domain/ids.ts";
 import type { AttemptRecord, Parent, Task, TaskState } from "../domain/task.ts";
 import { Execution, FailureCause, TaskStatus } from "../domain/task-status.ts";
 import {
+  JoinExecutionSchema,
   NewTaskSchema,
   type TaskAttempt,
   TaskAttemptSchema,
@@ -11,6 +12,7 @@ import {
   TaskFailureSchema,
   type Task as TaskMessage,
   TaskSchema,
+  WorkerExecutionSchema,
 } from "../gen/millpond/v1/task_pb.ts";
 import { type Assignment, AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
 import { duration, optionalTimestamp, timestamp } from "./time.ts";
@@ -24,7 +26,6 @@ export interface Names {
 
 /** Writes a task. */
 export function encodeTask(task: Task, names: Names): TaskMessage {
-  const spec = task.spec === null ? undefined : fromJsonString(NewTaskSchema, task.spec);
   return create(TaskSchema, {
     ...stateFields(task, names),
     ...{ key: task.key ?? "", name: task.name, unmetPolicy: task.unmetPolicy as never },
@@ -34,22 +35,37 @@ export function encodeTask(task: Task, names: Names): TaskMessage {
     })),
     ...(task.metadata === null ? {} : { metadata: task.metadata as never }),
     ...jsonField("input", task.input),
-    startTimeout: spec?.startTimeout ?? duration(task.startTimeoutMs),
-    inactivityTimeout: spec?.inactivityTimeout ?? duration(Number(task.inactivityTimeoutMs)),
-    ...(spec?.executionTimeout === undefined ? {} : { executionTimeout: spec.executionTimeout }),
-    ...(spec?.totalTimeout === undefined ? {} : { totalTimeout: spec.totalTimeout }),
-    ...(spec?.retry === undefined ? {} : { retry: spec.retry }),
-    rules: spec?.rules ?? [],
-    ...{ dedupe: spec?.dedupe ?? [], onSuccess: spec?.onSuccess ?? [], onFailure: spec?.onFailure ?? [] },
-    ...{ onCancel: spec?.onCancel ?? [], critical: spec?.critical ?? false },
-    onlyForDependents: spec?.onlyForDependents ?? false,
-    ...{ fairnessKey: spec?.fairnessKey ?? "", fairnessWeight: spec?.fairnessWeight ?? 0 },
-    execution:
-      spec === undefined || spec.execution.case === undefined ? plainExecution(task.execution) : spec.execution,
+    startTimeout: duration(task.startTimeoutMs),
+    inactivityTimeout: duration(Number(task.inactivityTimeoutMs)),
+    ...(task.spec === null ? { execution: plainExecution(task.execution) } : givenFields(task.spec, task.execution)),
     ...(task.status === TaskStatus.SUCCESS ? jsonField("output", task.output) : {}),
     ...jsonField("progress", task.progress),
   } as MessageInitShape<typeof TaskSchema>);
 }
+
+/** The fields of a task that repeat what was given as a whole, with its execution; timeouts where they were given. */
+export function givenFields(spec: string, execution: number): GivenFields {
+  const given = fromJsonString(NewTaskSchema, spec);
+  const { rules, dedupe, onSuccess, onFailure, onCancel } = given;
+  const { critical, onlyForDependents, fairnessKey, fairnessWeight } = given;
+  return {
+    ...(given.startTimeout === undefined ? {} : { startTimeout: given.startTimeout }),
+    ...(given.inactivityTimeout === undefined ? {} : { inactivityTimeout: given.inactivityTimeout }),
+    ...(given.executionTimeout === undefined ? {} : { executionTimeout: given.executionTimeout }),
+    ...(given.totalTimeout === undefined ? {} : { totalTimeout: given.totalTimeout }),
+    ...(given.retry === undefined ? {} : { retry: given.retry }),
+    ...{ rules, dedupe, onSuccess, onFailure, onCancel, critical, onlyForDependents, fairnessKey, fairnessWeight },
+    execution: given.execution.case === undefined ? plainExecution(execution) : given.execution,
+  };
+}
+
+/** What {@link givenFields} answers. */
+export type GivenFields = Partial<Pick<TaskMessage, GivenField>>;
+
+type GivenField =
+  | ("startTimeout" | "inactivityTimeout" | "executionTimeout" | "totalTimeout" | "retry" | "rules" | "dedupe")
+  | ("execution" | "onSuccess" | "onFailure" | "onCancel" | "critical" | "onlyForDependents")
+  | ("fairnessKey" | "fairnessWeight");
 
 /** Writes the state of a task without what was given at its creation. */
 export function encodeTaskState(state: TaskState, names: Names): TaskMessage {
@@ -101,8 +117,10 @@ export function encodeAttempt(record: AttemptRecord, state: TaskState, { ids, wo
   });
 }
 
-function plainExecution(execution: number): NonNullable<MessageInitShape<typeof TaskSchema>["execution"]> {
-  return execution === Execution.JOIN ? { case: "join", value: {} } : { case: "worker", value: {} };
+function plainExecution(execution: number): TaskMessage["execution"] {
+  return execution === Execution.JOIN
+    ? { case: "join", value: create(JoinExecutionSchema) }
+    : { case: "worker", value: create(WorkerExecutionSchema) };
 }
 
 function jsonField<K extends string>(name: K, text: string | null): Record<string, unknown> {
