@@ -4,7 +4,8 @@ import { type NewTask, NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import { type CreateTasksRequest, CreateTasksRequestSchema } from "../gen/millpond/v1/task_service_pb.ts";
 import { JsonTextReader } from "./json-text-reader.ts";
 import { ProtoReader, unusual } from "./proto-reader.ts";
-import { ReadNewTask } from "./read-new-task.ts";
+import { type PartReaders, ReadNewTask } from "./read-new-task.ts";
+import { RulesReader } from "./rules-reader.ts";
 
 /** One level of messages is the request itself. */
 const recursionLimit = 99;
@@ -22,7 +23,7 @@ class ReadCreateTasks implements CreateTasksRequest {
   /** Each task was read as the library would write it. */
   #isPlain = true;
 
-  constructor(reader: ProtoReader, json: JsonTextReader) {
+  constructor(reader: ProtoReader, parts: PartReaders) {
     this.#source = reader.bytes;
     for (let last = 0; reader.position < reader.end; ) {
       const tag = reader.varint();
@@ -31,7 +32,7 @@ class ReadCreateTasks implements CreateTasksRequest {
       // One target at most.
       if (field === 3 && this.target.case !== undefined) throw unusual;
       last = field;
-      this.#read(reader, tag, json);
+      this.#read(reader, tag, parts);
     }
   }
 
@@ -46,7 +47,7 @@ class ReadCreateTasks implements CreateTasksRequest {
   }
 
   /** Reads a field, by its tag: number and wire type in millpond/v1/task_service.proto. */
-  #read(reader: ProtoReader, tag: number, json: JsonTextReader): void {
+  #read(reader: ProtoReader, tag: number, parts: PartReaders): void {
     switch (tag) {
       case (1 << 3) | 2:
         this.requestId = reader.filledText();
@@ -64,7 +65,7 @@ class ReadCreateTasks implements CreateTasksRequest {
         this.target = { case: "batchId", value: reader.text() };
         break;
       case (4 << 3) | 2:
-        this.tasks.push(this.#task(reader, reader.lengthEnd(), json));
+        this.tasks.push(this.#task(reader, reader.lengthEnd(), parts));
         break;
       case 5 << 3:
         this.validateOnly = reader.positive(1) === 1;
@@ -74,10 +75,10 @@ class ReadCreateTasks implements CreateTasksRequest {
     }
   }
 
-  #task(reader: ProtoReader, end: number, json: JsonTextReader): NewTask {
+  #task(reader: ProtoReader, end: number, parts: PartReaders): NewTask {
     const start = reader.position;
     try {
-      return new ReadNewTask(reader, end, json);
+      return new ReadNewTask(reader, end, parts);
     } catch (error) {
       if (error !== unusual) throw error;
       this.#isPlain = false;
@@ -100,10 +101,10 @@ class ReadCreateTasks implements CreateTasksRequest {
  * at it. Undefined: it is for the library to read, or to say what is wrong with it.
  */
 export function createCreateTasksReader(): (bytes: Uint8Array) => CreateTasksRequest | undefined {
-  const json = new JsonTextReader();
+  const parts: PartReaders = { json: new JsonTextReader(), rules: new RulesReader() };
   return (bytes) => {
     try {
-      return new ReadCreateTasks(new ProtoReader(bytes), json);
+      return new ReadCreateTasks(new ProtoReader(bytes), parts);
     } catch {
       // Whatever it is, the library finds it too, and says it in its words.
       return undefined;

@@ -3,14 +3,22 @@ import type { Value } from "@bufbuild/protobuf/wkt";
 import { type Dependency, type NewTask, NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import type { JsonTextReader } from "./json-text-reader.ts";
 import { type ProtoReader, unusual } from "./proto-reader.ts";
+import type { RulesReader } from "./rules-reader.ts";
+
+/** What reads parts of tasks. */
+export interface PartReaders {
+  readonly json: JsonTextReader;
+  readonly rules: RulesReader;
+}
 
 /** Lists that are empty, and the choice that was not made: one for all tasks, as they stay so. */
 const none: never[] = Object.freeze([]) as unknown as never[];
 const notSet = Object.freeze({ case: undefined });
 
 /**
- * ReadNewTask is a NewTask that was read from its bytes without the library, as most are: it has nothing but a key, a name, a kind, dependencies, metadata, input and
- * other plain fields. A message as any other, but metadata and input are JSON texts, and become what the library makes of them only for who asks.
+ * ReadNewTask is a NewTask that was read from its bytes without the library, as most are: it has nothing but a key, a name, a kind, dependencies, metadata, input, rules
+ * and other plain fields. A message as any other, but metadata and input are JSON texts, and become what the library makes of them only for who asks;
+ * and rules may be those of other tasks, too.
  */
 export class ReadNewTask implements NewTask {
   readonly $typeName = "millpond.v1.NewTask";
@@ -47,17 +55,17 @@ export class ReadNewTask implements NewTask {
   #whole: NewTask | undefined;
 
   /** Reads a task from here to `end`; throws {@link unusual} where it is not so plain, or not written as the library would write it. */
-  constructor(reader: ProtoReader, end: number, json: JsonTextReader) {
+  constructor(reader: ProtoReader, end: number, parts: PartReaders) {
     this.#source = reader.bytes;
     this.#start = reader.position;
     this.#end = end;
     for (let last = 0; reader.position < end; ) {
       const tag = reader.varint();
       const field = tag >>> 3;
-      // In the order of their numbers, each once; but there may be many dependencies.
+      // In the order of their numbers, each once; but there may be many dependencies, and rules, which are read together.
       if (field <= last && (field !== 4 || last !== 4)) throw unusual;
       last = field;
-      this.#read(reader, tag, json);
+      this.#read(reader, tag, parts);
     }
     if (reader.position !== end) throw unusual;
   }
@@ -79,7 +87,7 @@ export class ReadNewTask implements NewTask {
   }
 
   /** Reads a field, by its tag: number and wire type in millpond/v1/task.proto. */
-  #read(reader: ProtoReader, tag: number, json: JsonTextReader): void {
+  #read(reader: ProtoReader, tag: number, { json, rules }: PartReaders): void {
     switch (tag) {
       case (1 << 3) | 2:
         this.key = reader.filledText();
@@ -110,6 +118,9 @@ export class ReadNewTask implements NewTask {
         break;
       case 9 << 3:
         this.expectedCount = BigInt(reader.varint());
+        break;
+      case (16 << 3) | 2:
+        this.rules = rules.read(reader, this.#end).messages;
         break;
       case 24 << 3:
         this.critical = reader.positive(1) === 1;

@@ -43,8 +43,33 @@ const dependency = fc.record({
   ),
   condition: fc.integer({ min: 0, max: 3 }),
 });
+const limit = fc.oneof(
+  fc.constantFrom(0, 1, 2 ** 31 - 1, -1).map((value) => ({ case: "maxConcurrency" as const, value })),
+  fc.constantFrom(0n, 1n, 2n ** 63n - 1n).map((value) => ({ case: "maxCapacity" as const, value })),
+  fc.constantFrom(0n, 60n).map((seconds) => ({ case: "rate" as const, value: { count: 5, window: { seconds } } })),
+  fc.constant({ case: "rate" as const, value: {} }),
+  fc.constant({ case: undefined }),
+);
+const matcher = fc.record({ kind: text, fields: fc.array(fc.constantFrom("a", "b", "1", "é"), { maxLength: 3 }) });
+const rule = fc.record({ name: text, matcher, limit }, { requiredKeys: [] });
+/** Of few, so that many tasks have the same. */
+const rules = fc.oneof(
+  fc.array(rule, { maxLength: 3 }),
+  fc.constantFrom(
+    [{ matcher: { kind: "k", fields: ["a"] }, limit: { case: "maxConcurrency" as const, value: 1 } }],
+    [
+      { matcher: { kind: "k", fields: ["b", "a"] }, limit: { case: "maxCapacity" as const, value: 5n } },
+      {
+        name: "n",
+        matcher: { kind: "é" },
+        limit: { case: "rate" as const, value: { count: 1, window: { nanos: 1 } } },
+      },
+    ],
+  ),
+);
 const plainTask = fc.record(
   {
+    rules,
     ...{ key: text, name: text, kind: text, dependencies: fc.array(dependency, { maxLength: 3 }) },
     ...{ unmetPolicy: fc.integer({ min: 0, max: 2 }), metadata: object, priority: fc.integer({ min: -2, max: 1000 }) },
     ...{ expectedCount: fc.constantFrom(0n, 5n, -1n, 2n ** 53n, 2n ** 63n - 1n), critical: fc.boolean() },
@@ -75,7 +100,9 @@ function isSame(bytes: Uint8Array): boolean {
   expect(Buffer.from(createTasksBytes(own))).toEqual(Buffer.from(write(library)));
   expect(own.tasks.map(outcome)).toEqual(library.tasks.map(outcome));
   expect(Buffer.from(write(own))).toEqual(Buffer.from(write(library)));
-  expect(equals(CreateTasksRequestSchema, own, library)).toBe(true);
+  // A number that is none is not equal to itself.
+  const again = fromBinary(CreateTasksRequestSchema, bytes);
+  expect(equals(CreateTasksRequestSchema, own, library)).toBe(equals(CreateTasksRequestSchema, again, library));
   const asJson = (request: CreateTasksRequest): unknown => {
     try {
       return toJson(CreateTasksRequestSchema, request);
@@ -221,6 +248,57 @@ test("metadata and input of usual tasks are not decoded to be written as JSON", 
   expect(given).toBeInstanceOf(ReadNewTask);
   const { metadataText, inputText } = given as ReadNewTask;
   expect([metadataText, inputText]).toEqual([JSON.stringify(members), JSON.stringify(members)]);
+});
+
+describe("rules", () => {
+  const rate = { case: "rate" as const, value: { count: 5, window: { seconds: 60n } } };
+  const three = [
+    { name: "one", matcher: { kind: "k", fields: ["b", "a"] }, limit: { case: "maxConcurrency" as const, value: 300 } },
+    { matcher: { kind: "k" }, limit: { case: "maxCapacity" as const, value: 1n } },
+    { matcher: { kind: "é", fields: ["a"] }, limit: rate },
+  ];
+  const requestWith = (...tasks: { rules: typeof three }[]) =>
+    read(
+      write(
+        create(CreateTasksRequestSchema, {
+          tasks: tasks.map((fields) => ({ name: "n", kind: "k", critical: true, ...fields })) as never,
+        }),
+      ),
+    );
+
+  test("that are the same are the same objects, which nobody can change", () => {
+    const [first, second, third] =
+      requestWith({ rules: three }, { rules: three }, { rules: three.slice(1) })?.tasks ?? [];
+    const [later] = requestWith({ rules: three })?.tasks ?? [];
+    expect(first).toBeInstanceOf(ReadNewTask);
+    expect(first?.rules).toHaveLength(3);
+    expect(second?.rules).toBe(first?.rules);
+    expect(later?.rules).toBe(first?.rules);
+    expect(third?.rules).toHaveLength(2);
+    expect(() => first?.rules.pop()).toThrow(TypeError);
+    expect(() => first?.rules[0]?.matcher?.fields.sort()).toThrow(TypeError);
+    expect(() => Object.assign(first?.rules[2]?.limit.value as object, { count: 6 })).toThrow(TypeError);
+  });
+
+  test("are read by the library where it would write them in another way", () => {
+    const bytes = (fields: (writer: BinaryWriter) => BinaryWriter) => {
+      const writer = new BinaryWriter().tag(4, WireType.LengthDelimited).fork();
+      fields(writer.tag(16, WireType.LengthDelimited).fork()).join();
+      return writer.join().finish();
+    };
+    const ways = [
+      bytes((writer) => writer.tag(3, WireType.Varint).int32(1).tag(1, WireType.LengthDelimited).string("n")),
+      bytes((writer) => writer.tag(1, WireType.LengthDelimited).string("")),
+      bytes((writer) => writer.tag(3, WireType.Varint).int32(1).tag(4, WireType.Varint).int64(1n)),
+    ];
+    for (const way of ways) {
+      expect(read(way)?.tasks[0]).not.toBeInstanceOf(ReadNewTask);
+      expect(isSame(way)).toBe(true);
+    }
+    const unknown = bytes((writer) => writer.tag(99, WireType.LengthDelimited).bytes(Uint8Array.of(1, 2)));
+    expect(read(unknown)?.tasks[0]).toBeInstanceOf(ReadNewTask);
+    expect(isSame(unknown)).toBe(true);
+  });
 });
 
 test("what is too large is refused as when the library reads it", () => {

@@ -1,0 +1,71 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Rule } from "../gen/millpond/v1/rule_pb.ts";
+import { NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
+import { BoundedCache } from "../lib/bounded-cache.ts";
+import { type ProtoReader, unusual } from "./proto-reader.ts";
+
+/** ReadRules are the rules of one task, or of many that have the same. */
+export class ReadRules {
+  /** Frozen, with all that is in it. */
+  readonly messages: Rule[];
+
+  constructor(messages: Rule[]) {
+    this.messages = messages;
+    freeze(messages);
+  }
+}
+
+const bounds = { entriesMax: 1_000, bytesMax: 8 * 1024 * 1024 };
+/** What a rule takes as an object, for each of its bytes, about. */
+const timesAsObject = 10;
+
+/** The tag of NewTask.rules, of two bytes. */
+const tag = [0x82, 0x01] as const;
+/** Two levels of messages are the request and the task; the task is read again here. */
+const recursionLimit = 99;
+
+/** RulesReader reads the rules of tasks: those whose bytes are the same, as they mostly are, become objects once. */
+export class RulesReader {
+  readonly #kept = new BoundedCache<ReadRules>(bounds);
+
+  /**
+   * Reads all rules of a task that ends at `end`, from behind the tag of the first; throws `unusual` where they are not written as the library would write
+   * them, and what the library throws where it cannot read them.
+   */
+  read(reader: ProtoReader, end: number): ReadRules {
+    const { bytes } = reader;
+    const start = reader.position - tag.length;
+    do {
+      const ruleEnd = reader.lengthEnd();
+      if (ruleEnd > end) throw unusual;
+      reader.position = ruleEnd;
+    } while (isNext(reader, end));
+    const text = bytes.toString("latin1", start, reader.position);
+    const kept = this.#kept.get(text);
+    if (kept !== undefined) return kept;
+    const rules = readRules(Uint8Array.from(bytes.subarray(start, reader.position)));
+    this.#kept.set(text, rules, text.length * timesAsObject);
+    return rules;
+  }
+}
+
+/** Whether another rule follows; goes behind its tag. */
+function isNext(reader: ProtoReader, end: number): boolean {
+  const { bytes, position } = reader;
+  if (position + tag.length > end || bytes[position] !== tag[0] || bytes[position + 1] !== tag[1]) return false;
+  reader.position += tag.length;
+  return true;
+}
+
+/** A copy of the bytes of a request, which would live as long as a part of it does. */
+function readRules(bytes: Uint8Array): ReadRules {
+  const task = fromBinary(NewTaskSchema, bytes, { recursionLimit });
+  if (Buffer.compare(toBinary(NewTaskSchema, task), bytes) !== 0) throw unusual;
+  return new ReadRules(task.rules);
+}
+
+function freeze(value: unknown): void {
+  // Bytes of fields that nobody knows cannot be frozen.
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return;
+  for (const part of Object.values(Object.freeze(value))) freeze(part);
+}
