@@ -28,6 +28,8 @@ export interface NewTask {
   readonly dedupe: readonly DedupeMatcher[];
   /** Each goes with its metadata and expected_count. */
   readonly rules: readonly Rule[];
+  /** `valuesText` of the metadata fields that the rules read, where it is known already. */
+  readonly ruleValues?: string | undefined;
   /** How many webhooks follow its end, by how it ended. */
   readonly onSuccess: number;
   readonly onFailure: number;

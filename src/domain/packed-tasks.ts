@@ -5,7 +5,10 @@ import type { NodeList, RequestedEdge, RequestedNode } from "./task-graph.ts";
 /** TaskTraits is what many tasks of a graph have in common. */
 export type TaskTraits = Omit<NewTask, OwnField>;
 
-type OwnField = "key" | "name" | "dependencies" | "metadata" | "input" | "spec" | "expectedCount" | "startTime";
+type OwnField =
+  | ("key" | "name" | "dependencies" | "metadata" | "input" | "spec" | "expectedCount" | "startTime")
+  // Not kept: it is made of metadata again.
+  | "ruleValues";
 
 /** How an edge says which task it is onto. */
 const edgeByKey = 0;
@@ -132,20 +135,21 @@ const plainTraitNames = [
 ] satisfies (keyof TaskTraits)[];
 const traitNames = [...plainTraitNames, "labels", "retry", "dedupe", "rules"] as const satisfies (keyof TaskTraits)[];
 
-/** Whether a task has these traits; what is made of several values counts only where there is none of it. */
+/** Whether a task has these traits; what is made of several values counts only where there is none of it, or it is the very same. */
 function hasTraits(task: NewTask, traits: TaskTraits): boolean {
   for (const name of plainTraitNames) if (task[name] !== traits[name]) return false;
+  if (task.rules !== traits.rules && task.rules.length + traits.rules.length > 0) return false;
   return isSimple(task) && isSimple(traits);
 }
 
-function isSimple({ labels, retry, dedupe, rules }: TaskTraits): boolean {
+function isSimple({ labels, retry, dedupe }: TaskTraits): boolean {
   for (const _ in labels) return false;
-  return retry === null && dedupe.length + rules.length === 0;
+  return retry === null && dedupe.length === 0;
 }
 
 function traitsOf(task: NewTask): TaskTraits {
   const { key: _k, name: _n, dependencies: _d, metadata: _m, input: _i, spec: _s, ...rest } = task;
-  const { expectedCount: _e, startTime: _t, ...traits } = rest;
+  const { expectedCount: _e, startTime: _t, ruleValues: _r, ...traits } = rest;
   return traits;
 }
 

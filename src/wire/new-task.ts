@@ -4,7 +4,6 @@ import { invalidField, MillpondError, notFound } from "../domain/errors.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import type { NewTask } from "../domain/new-task.ts";
 import type { RetryPolicy } from "../domain/retry-policy.ts";
-import type { Rule } from "../domain/rule.ts";
 import type { RequestedEdge } from "../domain/task-graph.ts";
 import { DependencyCondition, Execution, FailureCause, TaskStatus } from "../domain/task-status.ts";
 import type { NewBatch } from "../gen/millpond/v1/batch_pb.ts";
@@ -18,7 +17,7 @@ import {
 import { WebhookSchema } from "../gen/millpond/v1/webhook_pb.ts";
 import { isWithin, jsonBytesMax, structText, valueText } from "./json.ts";
 import { ReadNewTask } from "./read-new-task.ts";
-import { checkRule, decodeRule } from "./rule.ts";
+import { decodeTaskRules } from "./task-rules.ts";
 import { microsOf, millisOf, nonZero } from "./time.ts";
 
 /** How long a start webhook may take to answer, where nothing is given. */
@@ -29,6 +28,10 @@ export const inactivityTimeoutMsDefault = 60_000;
 /** Reads a task that is to be created; `field` is its path in the request. */
 export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCodec): NewTask {
   const { execution } = message;
+  const dependencies = message.dependencies.map((dependency, n) =>
+    decodeDependency(dependency, `${field}.dependencies[${n}]`, ids),
+  );
+  const { metadata, input } = jsonParts(message, field);
   const [startTimeout, inactivityTimeout] = [nonZero(message.startTimeout), nonZero(message.inactivityTimeout)];
   const [executionTimeout, totalTimeout] = [nonZero(message.executionTimeout), nonZero(message.totalTimeout)];
   return {
@@ -42,10 +45,7 @@ export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCod
     execution:
       execution.case === "onStart" ? Execution.WEBHOOK : execution.case === "join" ? Execution.JOIN : Execution.WORKER,
     labels: execution.case === "worker" ? execution.value.requiredLabels : {},
-    dependencies: message.dependencies.map((dependency, n) =>
-      decodeDependency(dependency, `${field}.dependencies[${n}]`, ids),
-    ),
-    ...jsonParts(message, field),
+    ...{ dependencies, metadata, input },
     spec: specText(message),
     expectedCount: message.expectedCount ?? null,
     startTime: message.startTime === undefined ? null : microsOf(message.startTime),
@@ -55,7 +55,7 @@ export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCod
     totalTimeoutMs: totalTimeout === undefined ? null : millisOf(totalTimeout),
     retry: message.retry === undefined ? null : decodeRetryPolicy(message.retry, `${field}.retry`),
     dedupe: message.dedupe.map(decodeMatcher),
-    rules: message.rules.length === 0 ? noRules : decodeRules(message, field),
+    ...decodeTaskRules(message, field, metadata),
     ...{ onSuccess: message.onSuccess.length, onFailure: message.onFailure.length, onCancel: message.onCancel.length },
     ...{ critical: message.critical, onlyForDependents: message.onlyForDependents },
     ...fairness(message, field),
@@ -68,20 +68,6 @@ function fairness(message: NewTaskMessage, field: string): Pick<NewTask, "fairne
   if (fairnessKey === "" && fairnessWeight !== 0)
     throw invalidField(`${field}.fairness_weight`, "is the weight of a fairness_key; give that, or leave it out");
   return { fairnessKey, fairnessWeight: fairnessWeight === 0 ? 1 : fairnessWeight };
-}
-
-const noRules: readonly Rule[] = [];
-
-/** Reads the rules of a task, and refuses what does not go with it. */
-function decodeRules(message: NewTaskMessage, field: string): Rule[] {
-  if (message.execution.case === "join")
-    throw invalidField(`${field}.rules`, "a join does no work and takes no slot; leave them out");
-  const task = { metadata: message.metadata ?? {}, expectedCount: message.expectedCount ?? null };
-  return message.rules.map((each, n) => {
-    const rule = decodeRule(each, `${field}.rules[${n}]`);
-    checkRule(rule, task, `${field}.rules[${n}]`);
-    return rule;
-  });
 }
 
 /** Metadata and input as JSON texts: those that were read as such, unless they are too large. */
@@ -150,7 +136,11 @@ function specText(message: NewTaskMessage): string | null {
     execution.case === undefined ||
     execution.case === "join" ||
     (execution.case === "worker" && Object.keys(execution.value.requiredLabels).length === 0);
-  if (isPlain && !hasSpec(message)) return null;
+  if (isPlain && !hasSpecBesideRules(message)) {
+    if (message.rules.length === 0) return null;
+    const read = message instanceof ReadNewTask ? message.readRules : undefined;
+    if (read !== undefined) return read.specText;
+  }
   const given = {
     startTimeout: nonZero(message.startTimeout),
     inactivityTimeout: nonZero(message.inactivityTimeout),
@@ -170,15 +160,15 @@ function specText(message: NewTaskMessage): string | null {
   return toJsonString(NewTaskSchema, spec);
 }
 
-function hasSpec(message: NewTaskMessage): boolean {
-  const { rules, dedupe, onSuccess, onFailure, onCancel } = message;
+function hasSpecBesideRules(message: NewTaskMessage): boolean {
+  const { dedupe, onSuccess, onFailure, onCancel } = message;
   return (
     message.retry !== undefined ||
     nonZero(message.startTimeout) !== undefined ||
     nonZero(message.inactivityTimeout) !== undefined ||
     nonZero(message.executionTimeout) !== undefined ||
     nonZero(message.totalTimeout) !== undefined ||
-    rules.length + dedupe.length + onSuccess.length + onFailure.length + onCancel.length > 0 ||
+    dedupe.length + onSuccess.length + onFailure.length + onCancel.length > 0 ||
     message.critical ||
     message.onlyForDependents ||
     message.fairnessKey !== ""

@@ -3,7 +3,7 @@ import type { Value } from "@bufbuild/protobuf/wkt";
 import { type Dependency, type NewTask, NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import type { JsonTextReader } from "./json-text-reader.ts";
 import { type ProtoReader, unusual } from "./proto-reader.ts";
-import type { RulesReader } from "./rules-reader.ts";
+import type { ReadRules, RulesReader } from "./rules-reader.ts";
 
 /** What reads parts of tasks. */
 export interface PartReaders {
@@ -49,6 +49,7 @@ export class ReadNewTask implements NewTask {
   fairnessWeight = 0;
   #metadataText: string | null = null;
   #inputText: string | null = null;
+  #rules: ReadRules | undefined;
   readonly #source: Buffer;
   readonly #start: number;
   readonly #end: number;
@@ -78,6 +79,11 @@ export class ReadNewTask implements NewTask {
   /** Input as JSON; null: there is none. */
   get inputText(): string | null {
     return this.#inputText;
+  }
+
+  /** Its rules; undefined: it has none. */
+  get readRules(): ReadRules | undefined {
+    return this.#rules;
   }
 
   /** The task as the library reads it. */
@@ -120,7 +126,8 @@ export class ReadNewTask implements NewTask {
         this.expectedCount = BigInt(reader.varint());
         break;
       case (16 << 3) | 2:
-        this.rules = rules.read(reader, this.#end).messages;
+        this.#rules = rules.read(reader, this.#end);
+        this.rules = this.#rules.messages;
         break;
       case 24 << 3:
         this.critical = reader.positive(1) === 1;

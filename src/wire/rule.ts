@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { invalidField } from "../domain/errors.ts";
 import { type Rule, RuleType, ruleProblem } from "../domain/rule.ts";
+import { type RuleSet, ruleSetOf } from "../domain/rule-set.ts";
 import { type Rule as RuleMessage, RuleSchema } from "../gen/millpond/v1/rule_pb.ts";
 import { duration, millisOf } from "./time.ts";
 
@@ -21,6 +22,11 @@ export function decodeRule(message: RuleMessage, field: string): Rule {
     default:
       throw invalidField(field, "has no limit; give one of max_concurrency, max_capacity and rate");
   }
+}
+
+/** Reads the rules of a task; `field` is the path of the list. */
+export function decodeRuleSet(messages: readonly RuleMessage[], field: string): RuleSet {
+  return ruleSetOf(Object.freeze(messages.map((message, n) => decodeRule(message, `${field}[${n}]`))));
 }
 
 /** Refuses a rule that cannot be applied to a task, by its path in the request. */

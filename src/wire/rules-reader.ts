@@ -1,23 +1,39 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type { RuleSet } from "../domain/rule-set.ts";
 import type { Rule } from "../gen/millpond/v1/rule_pb.ts";
 import { NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import { BoundedCache } from "../lib/bounded-cache.ts";
 import { type ProtoReader, unusual } from "./proto-reader.ts";
+import { decodeRuleSet } from "./rule.ts";
 
-/** ReadRules are the rules of one task, or of many that have the same. */
+/** ReadRules are the rules of one task, or of many that have the same, with what is made of them, once. */
 export class ReadRules {
   /** Frozen, with all that is in it. */
   readonly messages: Rule[];
+  #decoded: RuleSet | undefined;
+  #specText: string | undefined;
 
   constructor(messages: Rule[]) {
     this.messages = messages;
     freeze(messages);
   }
+
+  /** The rules, read; `field` is the path of the list, for what is thrown where one has no limit. */
+  decoded(field: string): RuleSet {
+    this.#decoded ??= decodeRuleSet(this.messages, field);
+    return this.#decoded;
+  }
+
+  /** The specification of a task that has nothing but these rules in it, as ProtoJSON. */
+  get specText(): string {
+    this.#specText ??= toJsonString(NewTaskSchema, create(NewTaskSchema, { rules: this.messages }));
+    return this.#specText;
+  }
 }
 
 const bounds = { entriesMax: 1_000, bytesMax: 8 * 1024 * 1024 };
 /** What a rule takes as an object, for each of its bytes, about. */
-const timesAsObject = 10;
+const timesAsObject = 20;
 
 /** The tag of NewTask.rules, of two bytes. */
 const tag = [0x82, 0x01] as const;

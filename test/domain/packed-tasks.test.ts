@@ -49,6 +49,22 @@ function bytesOf(tasks: readonly NewTask[]): string {
 }
 
 describe("packed tasks", () => {
+  it("are told of in the same way, whether they have the very same rules or equal ones, and know their values or not", () => {
+    fc.assert(
+      fc.property(anyTask, fc.array(fc.tuple(few, fc.boolean(), fc.boolean())), (like, kinds) => {
+        const plain = { ...like, labels: {}, retry: null, dedupe: [] };
+        const tasks = kinds.map(([kind, isWithout]) => ({ ...plain, kind, rules: isWithout ? [] : like.rules }));
+        const others = tasks.map((task, n) => ({
+          ...task,
+          ...(kinds[n]?.[2] && { rules: task.rules.map((each) => ({ ...each })), ruleValues: "values" }),
+        }));
+        expect(bytesOf(others)).toBe(bytesOf(tasks));
+        expect(PackedTasks.of(others).unpack()).toEqual(tasks);
+        expect(PackedTasks.of(others).traits).toEqual(PackedTasks.of(tasks).traits);
+      }),
+    );
+  });
+
   it("are made again as they were", () => {
     fc.assert(
       fc.property(anyTasks, (tasks) => {

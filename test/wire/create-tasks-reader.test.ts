@@ -2,7 +2,7 @@ import { create, equals, fromBinary, fromJson, type JsonValue, toBinary, toJson 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { MillpondError } from "../../src/domain/errors.ts";
 import { createIdCodec } from "../../src/domain/ids.ts";
 import { type NewTask, NewTaskSchema } from "../../src/gen/millpond/v1/task_pb.ts";
@@ -278,6 +278,22 @@ describe("rules", () => {
     expect(() => first?.rules.pop()).toThrow(TypeError);
     expect(() => first?.rules[0]?.matcher?.fields.sort()).toThrow(TypeError);
     expect(() => Object.assign(first?.rules[2]?.limit.value as object, { count: 6 })).toThrow(TypeError);
+  });
+
+  test("are decoded once, with their specification, and metadata is read as text", () => {
+    const task = { name: "n", kind: "k", metadata: { a: 1, b: "x" }, expectedCount: 1n, rules: three };
+    const bytes = write(create(CreateTasksRequestSchema, { tasks: [task, task] as never }));
+    const asLibrary = vi.spyOn(ReadNewTask.prototype, "asLibrary");
+    const [first, second] = (read(bytes)?.tasks ?? []).map((message) => decodeNewTask(message, "tasks[0]", ids));
+    expect(asLibrary).not.toHaveBeenCalled();
+    asLibrary.mockRestore();
+    expect(first).toMatchObject({
+      ruleValues: '[1,"x"]',
+      rules: [{ fields: ["a", "b"] }, { fields: [] }, { windowMs: 60_000 }],
+    });
+    expect(second?.rules).toBe(first?.rules);
+    const [library] = fromBinary(CreateTasksRequestSchema, bytes).tasks;
+    expect([first, second]).toEqual(Array(2).fill(decodeNewTask(library as NewTask, "tasks[0]", ids)));
   });
 
   test("are read by the library where it would write them in another way", () => {
