@@ -121,7 +121,9 @@ function internLanes(
 ): Promise<(bigint | null)[]> {
   return engine.lanes.intern(
     engine.namespaceId,
-    tasks.map(({ rules, metadata }, n) => ({ rules, metadata, queue: queues[n] as number, flow: flows[n] ?? null })),
+    tasks.map(({ rules, metadata, ruleValues }, n) => ({
+      ...{ rules, metadata, ruleValues, queue: queues[n] as number, flow: flows[n] ?? null },
+    })),
   );
 }
 
