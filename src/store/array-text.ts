@@ -15,7 +15,17 @@ const itemsPerPiece = 1_000;
 /** The texts of some elements; the brackets of the array are part of its first and last one, because a text that is put around another is copied with it. */
 function joinedTexts(items: readonly unknown[], from: number): string {
   const texts = new Array<string>(Math.min(itemsPerPiece, items.length - from));
-  for (let n = 0; n < texts.length; n += 1) texts[n] = elementText(items[from + n]);
+  // Much of what is written of many tasks is the same for all of them, and comparing is less than quoting.
+  let before: unknown;
+  let text = elementText(before);
+  for (let n = 0; n < texts.length; n += 1) {
+    const item = items[from + n];
+    if (item !== before) {
+      text = elementText(item);
+      before = item;
+    }
+    texts[n] = text;
+  }
   if (from === 0) texts[0] = `{${texts[0]}`;
   if (from + texts.length === items.length) texts.push(`${texts.pop()}}`);
   return texts.join(",");

@@ -46,6 +46,17 @@ test("any strings and nulls are read as they were", async () => {
   );
 });
 
+test("elements that are the same as the one before are read as they were", async () => {
+  const item = fc.constantFrom('{"a":1}', "a", "NULL", "", null, undefined);
+  await fc.assert(
+    fc.asyncProperty(fc.array(item, { maxLength: 20 }), async (items) => {
+      expect(await read(items)).toEqual(items.map((each) => each ?? null));
+    }),
+  );
+  const long = Array.from({ length: 2_500 }, (_, n) => (n % 1_250 === 1_000 ? '"' : "\\"));
+  expect(await read(long)).toEqual(long);
+});
+
 test("no elements, and elements that are not there", async () => {
   expect([arrayText([]), arrayText([null, undefined])]).toEqual(["{}", "{NULL,NULL}"]);
   expect([await read([]), await read([null, "NULL", undefined])]).toEqual([[], [null, "NULL", null]]);
