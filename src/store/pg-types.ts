@@ -28,9 +28,12 @@ function parseInt8Array(text: string): (bigint | null)[] {
     .map((item) => (item === "NULL" ? null : BigInt(item)));
 }
 
-/** The minute of the last time that was parsed, and when it began: most times of an answer are of the same. */
-let lastMinute = "";
-let lastMinuteMicros = 0;
+/**
+ * The last two minutes in which times were that were parsed, and when they began: most times of an answer are of the same, but for tasks that were created in
+ * one minute and claimed in another.
+ */
+let [lastMinute, otherMinute] = ["", ""];
+let [lastMinuteMicros, otherMinuteMicros] = [0, 0];
 /** The last time that was parsed: what happens in one statement has the same time. */
 let lastText = "";
 let lastMicros = 0;
@@ -48,12 +51,12 @@ export function parseMicros(text: string): Micros {
 function parseNextMicros(text: string): Micros {
   const minute = text.slice(0, minuteLength);
   if (minute !== lastMinute) {
-    const micros = parseAnyMicros(text);
+    const isOther = minute === otherMinute;
     // Years of more than four digits have no minute there.
-    if (text.charCodeAt(minuteLength) !== colon) return micros;
-    lastMinute = minute;
-    lastMinuteMicros = parseAnyMicros(`${minute}:00+00`);
-    return micros;
+    if (!isOther && text.charCodeAt(minuteLength) !== colon) return parseAnyMicros(text);
+    const micros = isOther ? otherMinuteMicros : parseAnyMicros(`${minute}:00+00`);
+    [otherMinute, otherMinuteMicros] = [lastMinute, lastMinuteMicros];
+    [lastMinute, lastMinuteMicros] = [minute, micros];
   }
   const end = text.charCodeAt(text.length - 1) === letterZ ? text.length - 1 : text.lastIndexOf("+");
   return lastMinuteMicros + Math.round(Number(text.slice(minuteLength + 1, end)) * 1_000_000);

@@ -2,6 +2,21 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { formatMicros, parseMicros } from "../../src/store/pg-types.ts";
 
+test("times of few minutes are read as PostgreSQL writes them, in whichever order they come", () => {
+  const second = fc.constantFrom("00", "07.5", "59.999999");
+  const minute = fc.constantFrom("2026-11-29 02:19", "2026-11-29 02:20", "1999-12-31 23:59");
+  fc.assert(
+    fc.property(fc.array(fc.tuple(minute, second), { minLength: 1, maxLength: 12 }), (times) => {
+      for (const [start, rest] of times) {
+        const [whole, fraction = ""] = rest.split(".");
+        const micros = Date.parse(`${start.replace(" ", "T")}:${whole}Z`) * 1000 + Number(fraction.padEnd(6, "0"));
+        expect(parseMicros(`${start}:${rest}+00`)).toBe(micros);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test("times are read as PostgreSQL writes them, whatever was read before", () => {
   const fraction = fc.constantFrom("", ".1", ".12", ".123456", ".000001", ".999999");
   const whole = fc.date({ min: new Date("0100-01-01"), max: new Date("9999-12-31"), noInvalidDate: true });
