@@ -6,6 +6,7 @@ import type { DedupeShapes } from "../store/dedupe-shapes.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
 import type { Flows } from "../store/flows.ts";
 import type { Lanes } from "../store/lanes.ts";
+import type { AppendedLines, NewLines } from "../store/logs.ts";
 import type { RetryPolicies } from "../store/retry-policies.ts";
 import type { Turns } from "../store/turns.ts";
 import type { WriteDeps, WrittenReports } from "./write-deps.ts";
@@ -23,4 +24,6 @@ export interface Engine extends WriteDeps {
   /** Graphs in batches of their own, and reports: those of several calls are written together. */
   readonly creates: CallGroups<NewGraph, CreatedGraph>;
   readonly reports: CallGroups<readonly Report[], WrittenReports>;
+  /** Lines of logs, likewise. */
+  readonly logs: Pick<CallGroups<NewLines, AppendedLines>, "submit">;
 }

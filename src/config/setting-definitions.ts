@@ -212,6 +212,24 @@ export const settingDefinitions = {
     default: 200_000,
     doc: "The largest batch that WatchEvents sends a snapshot of.",
   }),
+  logLinesMax: define({
+    env: "MILLPOND_LOG_LINES_MAX",
+    kind: integer({ min: 1, max: 1_000_000 }),
+    default: 10_000,
+    doc: "How many lines the log of a task keeps, of all its attempts. What is logged beyond is dropped, with a marker that says how many lines; earlier attempts make room first.",
+  }),
+  logBytesMax: define({
+    env: "MILLPOND_LOG_BYTES_MAX",
+    kind: bytes({ min: kib, max: 64 * mib }),
+    default: mib,
+    doc: "How many bytes of messages the log of a task keeps, in the same way.",
+  }),
+  logRetentionMs: define({
+    env: "MILLPOND_LOG_RETENTION",
+    kind: duration({ min: second, max: 87_600 * hour }),
+    default: 168 * hour,
+    doc: "How long the log of a task is kept after its end.",
+  }),
   uploadTasksMax: define({
     env: "MILLPOND_UPLOAD_TASKS_MAX",
     kind: integer({ min: 1, max: 900_000 }),

@@ -12,7 +12,12 @@ export interface CommitSignalOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** Tasks that have logged; undefined: it is not known which. */
+export type LoggedTasks = readonly bigint[] | undefined;
+
 const payloadMax = 7_500;
+/** More ids than that are not named in a notification. */
+const loggedMax = 1_000;
 const reconnectMs = 1_000;
 /** The shortest time from one notification to the next: what is committed meanwhile goes together. The first after a quiet time goes at once. */
 const notifyEveryMs = 4;
@@ -26,7 +31,9 @@ const notifyEveryMs = 4;
 export class CommitSignal {
   readonly #options: CommitSignalOptions;
   readonly #listeners = new Set<(queues: ReadyQueues) => void>();
+  readonly #logListeners = new Set<(ids: LoggedTasks) => void>();
   #pending: Set<number> | undefined;
+  readonly #logged = new Set<bigint>();
   #sending: Promise<void> | undefined;
   #connection: SignalConnection | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -49,6 +56,19 @@ export class CommitSignal {
     this.#beginSending();
   }
 
+  /** Calls a function after tasks have logged on any server. */
+  onLogged(listener: (ids: LoggedTasks) => void): void {
+    this.#logListeners.add(listener);
+  }
+
+  /** Says that tasks have logged on this server: nobody has to look for anything else. */
+  logged(ids: readonly bigint[]): void {
+    this.#tellLogged(ids);
+    // More than a notification takes need not be told apart.
+    for (const id of ids) if (this.#logged.size <= loggedMax) this.#logged.add(id);
+    this.#beginSending();
+  }
+
   /** Begins to listen to the other servers; a lost connection is made again. */
   async start(): Promise<void> {
     await this.#listen();
@@ -66,26 +86,52 @@ export class CommitSignal {
     for (const listener of this.#listeners) listener(queues);
   }
 
+  #tellLogged(ids: LoggedTasks): void {
+    for (const listener of this.#logListeners) listener(ids);
+  }
+
+  get #hasToTell(): boolean {
+    return this.#pending !== undefined || this.#logged.size > 0;
+  }
+
   #beginSending(): void {
     if (this.#connection !== undefined) this.#sending ??= this.#send(this.#connection);
   }
 
   async #send(connection: SignalConnection): Promise<void> {
-    while (this.#pending !== undefined && connection === this.#connection) {
-      const sent = this.#pending;
-      this.#pending = undefined;
-      const queues = [...sent].join(",");
-      const payload = `${this.#options.serverId} ${queues.length > payloadMax ? "*" : queues}`;
+    while (this.#hasToTell && connection === this.#connection) {
       const pause = wait(notifyEveryMs, this.#stop.signal);
-      await connection.notify(payload).catch((error: unknown) => {
+      try {
+        await this.#sendCommits(connection);
+        await this.#sendLogged(connection);
+      } catch (error) {
         this.#options.onError(error);
-        // For the next connection: this one has ended.
-        this.#pending = new Set([...sent, ...(this.#pending ?? [])]);
-      });
+      }
       await pause;
     }
     this.#sending = undefined;
-    if (this.#pending !== undefined) this.#beginSending();
+    if (this.#hasToTell) this.#beginSending();
+  }
+
+  async #sendCommits(connection: SignalConnection): Promise<void> {
+    const sent = this.#pending;
+    if (sent === undefined) return;
+    this.#pending = undefined;
+    try {
+      await connection.notify(`${this.#options.serverId} ${listText([...sent])}`);
+    } catch (error) {
+      // For the next connection: this one has ended.
+      this.#pending = new Set([...sent, ...(this.#pending ?? [])]);
+      throw error;
+    }
+  }
+
+  /** A third word tells it from a commit; whoever does not know of it takes it for one without queues. What is lost is found by a look a second later. */
+  async #sendLogged(connection: SignalConnection): Promise<void> {
+    if (this.#logged.size === 0) return;
+    const ids = this.#logged.size > loggedMax ? "*" : listText([...this.#logged]);
+    this.#logged.clear();
+    await connection.notify(`${this.#options.serverId}  ${ids}`);
   }
 
   async #listen(): Promise<void> {
@@ -109,7 +155,8 @@ export class CommitSignal {
     listening = true;
     this.#connection = connection;
     this.#tell(undefined);
-    if (this.#pending !== undefined) this.#beginSending();
+    this.#tellLogged(undefined);
+    if (this.#hasToTell) this.#beginSending();
   }
 
   #reconnect(): void {
@@ -122,8 +169,19 @@ export class CommitSignal {
   }
 
   #receive(payload: string): void {
-    const [sender, queues = ""] = payload.split(" ");
+    const [sender, queues = "", logged] = payload.split(" ");
     if (sender === this.#options.serverId) return;
-    this.#tell(queues === "*" ? undefined : queues.split(",").filter(Boolean).map(Number));
+    if (logged !== undefined) this.#tellLogged(parseList(logged)?.map(BigInt));
+    else this.#tell(parseList(queues)?.map(Number));
   }
+}
+
+function listText(items: readonly (number | bigint)[]): string {
+  const text = items.join(",");
+  return text.length > payloadMax ? "*" : text;
+}
+
+/** undefined: too many to be named. */
+function parseList(text: string): string[] | undefined {
+  return text === "*" ? undefined : text.split(",").filter(Boolean);
 }

@@ -1,6 +1,7 @@
 import type { Engine } from "../commands/engine.ts";
 import { fireTimers, forgetOldRequests, sweepBlocked } from "../commands/fire-timers.ts";
 import { doFollowUps } from "../commands/follow-ups.ts";
+import { forgetLogs } from "../commands/forget-logs.ts";
 import { Loop } from "../lib/loop.ts";
 import { noRuleFigures, type RuleFigures, readRuleFigures } from "../store/rule-figures.ts";
 
@@ -104,4 +105,23 @@ export function createRuleLoops(options: {
 /** The loop that forgets answers of calls with a request_id after their 24 h. */
 export function createRequestLoop({ engine, onError }: MaintenanceOptions): Loop {
   return new Loop({ runOnce: () => forgetOldRequests(engine), delayMs: () => requestsPollMs, onError });
+}
+
+/** The shortest and the longest time between two looks for logs that are too old, in between a tenth of the time that they are kept. */
+const logsPollMs = { min: 1_000, max: 10 * 60_000 };
+
+/** The loop that forgets logs of tasks that ended longer than `keepMs` ago. Of the servers that come to it at the same time, one does it. */
+export function createLogLoop({ engine, onError, keepMs }: MaintenanceOptions & { readonly keepMs: number }): Loop {
+  let after: bigint | undefined;
+  return new Loop({
+    runOnce: async () => {
+      const from = after ?? 0n;
+      // A look that fails begins anew.
+      after = undefined;
+      after = await forgetLogs(engine, { keepMs, after: from });
+      return after !== undefined;
+    },
+    delayMs: () => Math.min(Math.max(keepMs / 10, logsPollMs.min), logsPollMs.max),
+    onError,
+  });
 }

@@ -4,6 +4,7 @@ import type { Engine } from "../commands/engine.ts";
 import type { SeenWorkers } from "../dispatch/seen-workers.ts";
 import type { WaitingWorkers } from "../dispatch/waiting-workers.ts";
 import type { IdCodec } from "../domain/ids.ts";
+import type { LogSource } from "../events/list-logs.ts";
 import type { WatchSource } from "../events/watch.ts";
 import type { TaskReads } from "../queries/get-task.ts";
 import { loadRowNames } from "../queries/row-names.ts";
@@ -19,6 +20,7 @@ export interface RpcDeps {
   readonly seenWorkers: SeenWorkers;
   readonly taskReads: TaskReads;
   readonly watch: WatchSource;
+  readonly logs: LogSource;
   readonly urlGuard: UrlGuard;
   readonly claimWaitMaxMs: number;
   /** What UploadTasks may hold. */

@@ -19,6 +19,7 @@ import { SpecFieldsCache } from "../wire/spec-fields.ts";
 import { encodeAssignment } from "../wire/task.ts";
 import { millisOf, timestamp } from "../wire/time.ts";
 import { isJsonCall } from "./is-json-call.ts";
+import { append, list } from "./logs.ts";
 import { naming } from "./name-missing.ts";
 import { namesOf, type RpcDeps } from "./rpc-deps.ts";
 
@@ -31,6 +32,8 @@ export function createWorkerService(deps: RpcDeps): Partial<ServiceImpl<typeof W
   return {
     claimTasks: (request, context) => claim(claiming, request, context),
     extendLeases: (request) => extend(deps, request),
+    appendLogs: (request) => append(deps, request),
+    listLogs: (request, context) => list(deps, request, context),
   };
 }
 

@@ -7,12 +7,19 @@ export interface EngineMetrics {
   onLoopError(loop: string): void;
   /** Tasks were handed to workers: in the commit that made these ready, or from a queue. */
   onHandOut(from: "commit" | "queue", tasks: number): void;
+  /** Lines of log were kept, and dropped at the bound of their task. */
+  onLogLines(kept: number, dropped: number): void;
 }
 
 /** Registers the metrics of the engine. What is in `read` is asked for when the metrics are. */
 export function createEngineMetrics(
   registry: Registry,
-  read: { waitingWorkers: () => number; feedPosition: () => number; timerLagSeconds: () => number },
+  read: {
+    readonly waitingWorkers: () => number;
+    readonly logFollowers: () => number;
+    readonly feedPosition: () => number;
+    readonly timerLagSeconds: () => number;
+  },
 ): EngineMetrics {
   const starts = new Histogram({
     name: "millpond_webhook_start_duration_seconds",
@@ -38,6 +45,20 @@ export function createEngineMetrics(
     help: "Tasks that workers were handed, in the commit that made them ready or from a queue.",
     labelNames: ["from"],
     registers: [registry],
+  });
+  const logLines = new Counter({
+    name: "millpond_log_lines_total",
+    help: "Lines of log that executors appended: kept, or dropped at the bound of their task.",
+    labelNames: ["outcome"],
+    registers: [registry],
+  });
+  new Gauge({
+    name: "millpond_log_followers",
+    help: "ListLogs calls that wait for a line.",
+    registers: [registry],
+    collect() {
+      this.set(read.logFollowers());
+    },
   });
   new Gauge({
     name: "millpond_claims_waiting",
@@ -78,5 +99,9 @@ export function createEngineMetrics(
     onDelivery: (outcome) => deliveries.inc({ outcome }),
     onLoopError: (loop) => errors.inc({ loop }),
     onHandOut: (from, tasks) => handedOut.inc({ from }, tasks),
+    onLogLines: (kept, dropped) => {
+      logLines.inc({ outcome: "kept" }, kept);
+      logLines.inc({ outcome: "dropped" }, dropped);
+    },
   };
 }

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { releaseClaims } from "../commands/claim-tasks.ts";
 import type { Engine } from "../commands/engine.ts";
 import { createGraphGroups } from "../commands/group-creates.ts";
+import { LogGroups } from "../commands/group-logs.ts";
 import { createReportGroups } from "../commands/group-reports.ts";
 import type { WriteDeps } from "../commands/write-deps.ts";
 import type { Settings } from "../config/settings.ts";
@@ -11,8 +12,15 @@ import { WaitingWorkers } from "../dispatch/waiting-workers.ts";
 import { IdSource } from "../domain/ids.ts";
 import { CommitSignal } from "../events/commit-signal.ts";
 import { Feed } from "../events/feed.ts";
+import { LogFollowers } from "../events/log-followers.ts";
 import type { Loop } from "../lib/loop.ts";
-import { createFollowUpLoop, createRequestLoop, createRuleLoops, createTimerLoop } from "../maintenance/loops.ts";
+import {
+  createFollowUpLoop,
+  createLogLoop,
+  createRequestLoop,
+  createRuleLoops,
+  createTimerLoop,
+} from "../maintenance/loops.ts";
 import { Database } from "../store/database.ts";
 import { DedupeShapes } from "../store/dedupe-shapes.ts";
 import { Dictionaries } from "../store/dictionaries.ts";
@@ -37,6 +45,7 @@ export interface EngineParts {
   readonly signal: CommitSignal;
   readonly workers: WaitingWorkers;
   readonly claimLine: ClaimLine;
+  readonly logFollowers: LogFollowers;
   readonly maintenance: readonly Loop[];
   /** How long the oldest timer is overdue. */
   readonly timerLagSeconds: () => number;
@@ -51,8 +60,9 @@ export function createEngineParts(options: {
   readonly logger: Logger;
   readonly onError: (loop: string) => (error: unknown) => void;
   readonly onHandOut?: (from: "commit" | "queue", tasks: number) => void;
+  readonly onLogLines?: (kept: number, dropped: number) => void;
 }): EngineParts {
-  const { settings, databaseUrl, logger, onError, onHandOut = () => {} } = options;
+  const { settings, databaseUrl, logger, onError, onHandOut = () => {}, onLogLines = () => {} } = options;
   const db = new Database({
     ...{ url: databaseUrl, writers: settings.databaseWriters, readers: settings.databaseReaders, connectTimeoutMs },
     onError: (error) => logger.warn({ err: error }, "an idle connection to the database broke"),
@@ -68,10 +78,14 @@ export function createEngineParts(options: {
     onChange: () => claimLine.serve(),
   });
   const writes: WriteDeps = { db, committed: (queues) => signal.committed(queues), places: workers };
+  const logs = new LogGroups({
+    ...{ db, onLines: onLogLines, onAppended: (tasks) => signal.logged(tasks) },
+    bounds: { linesMax: settings.logLinesMax, bytesMax: settings.logBytesMax },
+  });
   const engine: Engine = {
     ...{ ...writes, dictionaries, retryPolicies, dedupeShapes, lanes, ids, namespaceId },
     ...{ flows: new Flows(db), turns: new Turns() },
-    ...{ creates: createGraphGroups(writes), reports: createReportGroups(writes) },
+    ...{ creates: createGraphGroups(writes), reports: createReportGroups(writes), logs },
   };
   const feed = new Feed({
     ...{ db, bufferedChangesMax: settings.feedBufferEvents, pollMs: feedPollMs },
@@ -81,16 +95,18 @@ export function createEngineParts(options: {
     ...{ engine, workers, pollMs: claimPollMs },
     onError: onError("claims"),
   });
+  const logFollowers = new LogFollowers({ db, namespaceId, onError: onError("log followers") });
   const timers = createTimerLoop({ engine, onError: onError("timers") });
   const rules = createRuleLoops({ engine, onError });
   const maintenance = [
     timers.loop,
     createFollowUpLoop({ engine, onError: onError("follow-ups") }),
     createRequestLoop({ engine, onError: onError("requests") }),
+    createLogLoop({ engine, onError: onError("logs"), keepMs: settings.logRetentionMs }),
     ...rules.loops,
   ];
   return {
-    ...{ db, engine, feed, signal, workers, claimLine, maintenance },
+    ...{ db, engine, feed, signal, workers, claimLine, logFollowers, maintenance },
     ...{ timerLagSeconds: timers.lagSeconds, ruleFigures: rules.figures },
   };
 }

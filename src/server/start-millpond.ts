@@ -51,9 +51,11 @@ export async function startMillpond(
     logger.warn({ err: error, loop }, "a background loop failed and will try again");
   };
   const onHandOut: EngineMetrics["onHandOut"] = (from, tasks) => metrics?.onHandOut(from, tasks);
-  const parts = createEngineParts({ settings, databaseUrl, logger, onError, onHandOut });
+  const onLogLines: EngineMetrics["onLogLines"] = (kept, dropped) => metrics?.onLogLines(kept, dropped);
+  const parts = createEngineParts({ settings, databaseUrl, logger, onError, onHandOut, onLogLines });
   metrics = createEngineMetrics(registry, {
     waitingWorkers: () => parts.workers.size,
+    logFollowers: () => parts.logFollowers.size,
     feedPosition: () => Number(parts.feed.settled),
     timerLagSeconds: () => parts.timerLagSeconds(),
   });
@@ -104,6 +106,7 @@ function createDeps(parts: EngineParts, settings: Settings, secrets: SharedSecre
     }),
     uploads: new UploadBudget({ tasksMax: settings.uploadTasksMax, bytesMax: settings.uploadBytesMax }),
     uploadIdleMs: settings.requestTimeoutMs,
+    logs: { db, namespaceId: engine.namespaceId, followers: parts.logFollowers },
     watch: {
       ...{ db, dictionaries, feed, reader: new EventReader(db, dictionaries), checkpointMs },
       snapshotTasksMax: settings.snapshotTasksMax,
@@ -123,7 +126,7 @@ interface LoopsOptions {
 
 async function startLoops(options: LoopsOptions): Promise<RunningServer> {
   const { parts, deps, server, settings, secrets, metrics, onError } = options;
-  const { db, feed, signal, workers, claimLine, maintenance } = parts;
+  const { db, feed, signal, workers, claimLine, logFollowers, maintenance } = parts;
   const { webhookTimeoutMs: timeoutMs } = settings;
   const client = createWebhookClient({ guard: deps.urlGuard, timeoutMs });
   const onCallError = (error: unknown, during: string): void => onError(`webhook ${during}`)(error);
@@ -149,18 +152,19 @@ async function startLoops(options: LoopsOptions): Promise<RunningServer> {
     if (queues === undefined || queues.every((queue) => dictionaries.isLoaded(queue))) dispatch(queues);
     else void loadQueues(dictionaries, queues).then(() => dispatch(queues), onError("queues"));
   });
+  signal.onLogged((tasks) => logFollowers.tell(tasks));
   try {
     await signal.start();
   } catch (error) {
     await client.close();
     throw error;
   }
-  for (const loop of [...maintenance, claimLine, starts, deliveries]) loop.start();
+  for (const loop of [...maintenance, claimLine, logFollowers, starts, deliveries]) loop.start();
 
   let stopping: Promise<void> | undefined;
   const stop = async (graceMs = settings.shutdownGraceMs): Promise<void> => {
     using bound = startBound(graceMs + stopSlackMs);
-    const loops = [...maintenance, claimLine].map((loop) => loop.stop());
+    const loops = [...maintenance, claimLine, logFollowers].map((loop) => loop.stop());
     await bound.within(Promise.all([...loops, starts.stop(graceMs), deliveries.stop(graceMs), server.stop(graceMs)]));
     await client.close();
     await bound.within(feed.stop());

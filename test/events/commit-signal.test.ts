@@ -125,3 +125,27 @@ test("a connection that is made while the signal stops is closed", async () => {
   await vi.advanceTimersByTimeAsync(1);
   expect(open).toBe(0);
 });
+
+test("tasks that have logged are told apart from commits, by their ids as far as a notification takes them", async () => {
+  const sent: string[] = [];
+  const heard: (readonly bigint[] | undefined)[] = [];
+  const commits: unknown[] = [];
+  let receive: (payload: string) => void = () => {};
+  const signal = signalOn(async (_, onNotify) => {
+    receive = onNotify;
+    return connection(sent);
+  });
+  signal.onLogged((ids) => heard.push(ids));
+  signal.onCommit((queues) => commits.push(queues));
+  await signal.start();
+  expect([heard.splice(0), commits.splice(0)]).toEqual([[undefined], [undefined]]);
+  signal.logged([7n, 8n]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  signal.logged(Array.from({ length: 5_000 }, (_, n) => BigInt(n)));
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(sent).toEqual(["s  7,8", "s  *"]);
+  expect([heard.splice(0).map((ids) => ids?.length), commits]).toEqual([[2, 5_000], []]);
+  for (const payload of ["s  9", "other  9,10", "other  *", "other 3"]) receive(payload);
+  expect([heard, commits]).toEqual([[[9n, 10n], undefined], [[3]]]);
+  await signal.stop();
+});

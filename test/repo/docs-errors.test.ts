@@ -121,16 +121,28 @@ it("shows examples of what tasks and batches refuse, word for word but for ids a
   const shownId = exampleOf("LEASE_LOST").results[0].lease.taskId;
   expect(JSON.parse(JSON.stringify(lost).replaceAll(lostId, shownId))).toEqual(exampleOf("LEASE_LOST"));
 
+  await expectExpired(millpond, lostId);
+
   await call(millpond, "WorkerService/ClaimTasks", { worker_id: "w", kinds: ["k"] });
   await report(1);
   expect(await report(1)).toEqual(exampleOf("TASK_ENDED"));
   expect(await report(7)).toEqual(exampleOf("STALE_ATTEMPT"));
 });
 
+/** Asks for lines behind a place in a log that is not there any more, as the mark of the task and the time of its beginning tell. */
+async function expectExpired(millpond: Setup, taskId: string): Promise<void> {
+  const { nextCursor = "" } = await call(millpond, "WorkerService/ListLogs", { task_id: taskId });
+  const cursor = nextCursor.replace(/-0-1-0-0$/, "-1700000000000000-1-7-0");
+  const expired = await call(millpond, "WorkerService/ListLogs", { task_id: taskId, cursor });
+  const shown = exampleOf("CURSOR_EXPIRED").details[0].debug.metadata.oldest_cursor;
+  expect(JSON.parse(JSON.stringify(expired).replaceAll(nextCursor, shown))).toEqual(exampleOf("CURSOR_EXPIRED"));
+}
+
 /** What of the answers is looked into. */
 interface Answer {
   readonly tasks?: readonly { readonly taskId: string }[];
   readonly batch?: { readonly batchId: string };
+  readonly nextCursor?: string;
   readonly details?: { value?: string; readonly debug: { readonly metadata?: Record<string, string> } }[];
 }
 

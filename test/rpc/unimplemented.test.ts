@@ -23,8 +23,6 @@ afterAll(async () => {
 describe("an RPC of a later version", () => {
   const requests: Record<string, object> = {
     "TaskService/AddCounts": { counts: [{ taskId, success: 1 }] },
-    "WorkerService/AppendLogs": { taskId, entries: [{ message: "line" }] },
-    "WorkerService/ListLogs": { taskId },
     "WorkerService/ListWorkers": {},
   };
   const streams = ["TaskService/StreamReports", "TaskService/StreamCounts", "WorkerService/Work"];

@@ -20,6 +20,9 @@ export const integers = () => p.array<number>(Number, String).columnType("intege
 /** A smallint[] column. */
 export const smallints = () => p.array<number>(Number, String).columnType("smallint[]");
 
+/** A timestamptz[] column, as PostgreSQL writes the times. */
+export const times = () => p.array<string>().columnType("timestamptz[]");
+
 /** A text[] column. */
 export const texts = () => p.array<string>().columnType("text[]");
 

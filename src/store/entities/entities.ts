@@ -14,6 +14,7 @@ import { Hold } from "./hold.ts";
 import { Instance } from "./instance.ts";
 import { Lane } from "./lane.ts";
 import { LaneKey } from "./lane-key.ts";
+import { LogPart } from "./log-part.ts";
 import { Namespace } from "./namespace.ts";
 import { Parked } from "./parked.ts";
 import { PausedBatch } from "./paused-batch.ts";
@@ -28,6 +29,7 @@ import { RuleKey } from "./rule-key.ts";
 import { RuleUsage } from "./rule-usage.ts";
 import { Task } from "./task.ts";
 import { TaskAttempt } from "./task-attempt.ts";
+import { TaskLog } from "./task-log.ts";
 import { TaskState } from "./task-state.ts";
 import { Timer } from "./timer.ts";
 import { Worker } from "./worker.ts";
@@ -67,4 +69,6 @@ export const entities = [
   Hold,
   RateStart,
   RuleAlarm,
+  TaskLog,
+  LogPart,
 ];

@@ -589,7 +589,7 @@ export declare type AppendLogsRequest = Message<"millpond.v1.AppendLogsRequest">
   taskId: string;
 
   /**
-   * The attempt; 0: the current one.
+   * The attempt; 0: the current one, or the last one where none is under way.
    *
    * @generated from field: int32 attempt = 2;
    */
@@ -623,7 +623,7 @@ export declare const AppendLogsRequestSchema: GenMessage<AppendLogsRequest>;
  */
 export declare type AppendLogsResponse = Message<"millpond.v1.AppendLogsResponse"> & {
   /**
-   * The log is at the server's bound: lines were dropped.
+   * The log is at the server's bound: lines of the attempt were dropped, now or before.
    *
    * @generated from field: bool truncated = 1;
    */
@@ -657,14 +657,15 @@ export declare type ListLogsRequest = Message<"millpond.v1.ListLogsRequest"> & {
   taskId: string;
 
   /**
-   * The attempt; 0: the current or last one.
+   * The attempt; 0: that of the cursor, and without one the current or last one.
    *
    * @generated from field: int32 attempt = 2;
    */
   attempt: number;
 
   /**
-   * The place after which to begin; empty: the first line that is kept. At most 1024 characters.
+   * The place after which to begin: a next_cursor of this task; empty: the first line that is kept. At most 1024
+   * characters.
    *
    * @generated from field: string cursor = 3;
    */
@@ -717,6 +718,14 @@ export declare type ListLogsResponse = Message<"millpond.v1.ListLogsResponse"> &
    * @generated from field: bool truncated = 3;
    */
   truncated: boolean;
+
+  /**
+   * The attempt is over: when a page is not full, hardly anything follows. Late lines may, until the task has another
+   * attempt.
+   *
+   * @generated from field: bool attempt_ended = 4;
+   */
+  attemptEnded: boolean;
 };
 
 /**
@@ -833,8 +842,10 @@ export declare const WorkerService: GenService<{
     output: typeof ExtendLeasesResponseSchema;
   },
   /**
-   * Appends lines to the log of an attempt, all or none, in order, and counts as a sign of life. Beyond the server's
-   * bound per task lines are dropped, with a marker. Fails with TASK_NOT_FOUND, STALE_ATTEMPT and REQUEST_ID_REUSED.
+   * Appends lines to the log of an attempt, all or none, in order, and counts as a sign of life. An attempt that is over
+   * still takes lines (they say why), until the task has another one. Beyond the server's bound per task lines are
+   * dropped, and counted by a marker in the log; earlier attempts make room first. Fails with TASK_NOT_FOUND,
+   * STALE_ATTEMPT, REQUEST_ID_REUSED and LIMIT_EXCEEDED.
    *
    * @generated from rpc millpond.v1.WorkerService.AppendLogs
    */
@@ -845,7 +856,10 @@ export declare const WorkerService: GenService<{
   },
   /**
    * Reads the log of an attempt in pages, in order; waits up to wait_timeout for the first line, to follow a log that
-   * grows. Fails with TASK_NOT_FOUND and CURSOR_EXPIRED.
+   * grows, but not beyond the end of the attempt if that comes meanwhile. Where lines were dropped, the last line is a
+   * marker that says how many, as of then; who goes on from behind it is told once more when the attempt is over, if it
+   * has become more. Logs are kept for some time after the end of their task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED
+   * and LIMIT_EXCEEDED.
    *
    * @generated from rpc millpond.v1.WorkerService.ListLogs
    */
