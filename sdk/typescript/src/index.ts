@@ -30,10 +30,11 @@ export {
   type TaskOptions,
   type TaskRef,
 } from "./graph.ts";
+export { type LogOptions, listLogs } from "./list-logs.ts";
 export type { RetryPolicyOptions } from "./retry-policy.ts";
 export { type UploadOptions, uploadTasks } from "./upload-tasks.ts";
 export { type WatchOptions, watchEvents } from "./watch-events.ts";
 export { AttemptAborted, type AttemptAbortReason } from "./worker/attempt-aborted.ts";
 export { NonRetryable, TaskError, type TaskErrorOptions } from "./worker/task-error.ts";
-export type { Parents, TaskContext, TaskHandler } from "./worker/task-handler.ts";
+export type { LogLevelName, Parents, TaskContext, TaskHandler } from "./worker/task-handler.ts";
 export { createWorker, type TaskWorker, type WorkerOptions } from "./worker/task-worker.ts";

@@ -37,6 +37,10 @@ export class FakeEngine {
   readonly #changed = new EventEmitter().setMaxListeners(0);
   /** The longest that a claim may wait, whatever it asks for. */
   claimWaitMaxMs = Number.POSITIVE_INFINITY;
+  /** The calls of AppendLogs that were taken, without repetitions, and what stands in their way. */
+  readonly logCalls: { taskId: string; messages: string[]; statusThen: TaskStatus }[] = [];
+  beforeLog: () => void | Promise<void> = () => {};
+  readonly #logRequests = new Set<string>();
   /** Which reports are answered with INVALID_FIELD. */
   refuses: (report: TaskReport) => boolean = () => false;
   /** How many CreateTasks calls created something: repeats of a request id do not. */
@@ -92,6 +96,14 @@ export class FakeEngine {
         }
         await this.#nextChange(context, waitMs);
       }
+    },
+    appendLogs: async ({ taskId, entries, requestId }) => {
+      await this.beforeLog();
+      const messages = entries.map(({ message }) => message);
+      const statusThen = this.#task(taskId).status;
+      if (!this.#logRequests.has(requestId)) this.logCalls.push({ taskId, messages, statusThen });
+      this.#logRequests.add(requestId);
+      return { cancelRequested: this.#cancelRequested.has(taskId) };
     },
     extendLeases: ({ leases }) => ({
       results: leases.map((lease) => {

@@ -1,3 +1,4 @@
+import { format } from "node:util";
 import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
@@ -11,10 +12,15 @@ import { AttemptAborted, type AttemptAbortReason } from "./attempt-aborted.ts";
 import { failureOf } from "./failure-of.ts";
 import { headOf, inputOf, LazyAssignment } from "./lazy-assignment.ts";
 import { NonRetryable } from "./task-error.ts";
-import type { Parents, TaskContext, TaskHandler } from "./task-handler.ts";
+import type { LogLevelName, Parents, TaskContext, TaskHandler } from "./task-handler.ts";
 
-/** How an attempt says that its handler goes on; resolves once that is dealt with. */
-type SendHeartbeat = (attempt: Attempt, report: TaskReport) => Promise<void>;
+/** What a handler's attempt can tell the server while it goes on. */
+export interface AttemptCalls {
+  /** Sends a report that the work goes on; resolves once that is dealt with. */
+  readonly heartbeat: (attempt: Attempt, report: TaskReport) => Promise<void>;
+  /** Takes a line of log. */
+  readonly log: (attempt: Attempt, level: LogLevelName, message: unknown) => void;
+}
 
 /**
  * Attempt is one execution of a task by this worker, from its assignment to its closing report. What a handler may never
@@ -63,10 +69,10 @@ export class Attempt {
    * Runs the handler to its end and hands over the closing report: before it returns when the handler is synchronous,
    * without a promise of its own. Never throws.
    */
-  run(handler: TaskHandler, sendHeartbeat: SendHeartbeat, onEnd: (attempt: Attempt, report: TaskReport) => void): void {
+  run(handler: TaskHandler, calls: AttemptCalls, onEnd: (attempt: Attempt, report: TaskReport) => void): void {
     let result: unknown;
     try {
-      result = handler(this.assignment, new AttemptContext(this, sendHeartbeat));
+      result = handler(this.assignment, new AttemptContext(this, calls));
       if (isThenable(result)) {
         if (this.assignment instanceof LazyAssignment) this.assignment.detach();
         Promise.resolve(result).then(
@@ -115,11 +121,11 @@ const successWithoutOutput = create(TaskReport_SuccessSchema);
 /** What a handler sees of its attempt. Accessors of the class: own properties would have to be made for every attempt. */
 class AttemptContext implements TaskContext {
   readonly #attempt: Attempt;
-  readonly #sendHeartbeat: SendHeartbeat;
+  readonly #calls: AttemptCalls;
 
-  constructor(attempt: Attempt, sendHeartbeat: SendHeartbeat) {
+  constructor(attempt: Attempt, calls: AttemptCalls) {
     this.#attempt = attempt;
-    this.#sendHeartbeat = sendHeartbeat;
+    this.#calls = calls;
   }
 
   get signal(): AbortSignal {
@@ -136,7 +142,29 @@ class AttemptContext implements TaskContext {
 
   /** A function that needs no `this`: handlers take it out of the context. */
   get heartbeat(): TaskContext["heartbeat"] {
-    return async (progress) => this.#sendHeartbeat(this.#attempt, this.#attempt.heartbeat(progress));
+    return async (progress) => this.#calls.heartbeat(this.#attempt, this.#attempt.heartbeat(progress));
+  }
+
+  /** As `heartbeat`. */
+  get log(): TaskContext["log"] {
+    return (...line: unknown[]) => {
+      const [level, message] = line;
+      if (line.length > 1 && isLevel(level)) this.#calls.log(this.#attempt, level, message);
+      // Without types, people write what the console takes.
+      else this.#calls.log(this.#attempt, "info", line.length === 1 ? level : formatted(line));
+    };
+  }
+}
+
+function isLevel(value: unknown): value is LogLevelName {
+  return value === "debug" || value === "info" || value === "warn" || value === "error";
+}
+
+function formatted(line: readonly unknown[]): string {
+  try {
+    return format(...line);
+  } catch {
+    return "it has no text";
   }
 }
 

@@ -7,6 +7,9 @@ export type Parents = Readonly<
   Record<string, { readonly taskId: string; readonly status: TaskStatus; readonly output: JsonValue | undefined }>
 >;
 
+/** How important a line of log is. */
+export type LogLevelName = "debug" | "info" | "warn" | "error";
+
 /**
  * TaskContext is what a handler gets beside its assignment. Its members are made when they are read: take out of it what
  * is needed (`{ signal, input }`); a copy by spread is empty.
@@ -23,6 +26,12 @@ export interface TaskContext {
    * Resolves once the server has answered; never rejects: what went wrong goes to `onError`.
    */
   heartbeat(progress?: JsonValue): Promise<void>;
+  /**
+   * Adds a line to the log of the attempt, of level `info` unless another one is named. It returns at once and never throws: lines are sent
+   * together, the last ones before the attempt is reported. What is no text is shown as the console shows it.
+   */
+  log(message: unknown): void;
+  log(level: LogLevelName, message: unknown): void;
 }
 
 /** TaskHandler does the work of one attempt. What it returns is the task's output, as JSON; what it throws, its failure. */

@@ -8,11 +8,12 @@ import { ErrorReason } from "../gen/millpond/v1/error_reason_pb.js";
 import type { ItemError, ReportResult, TaskReport } from "../gen/millpond/v1/report_pb.js";
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
 import { answerReader } from "../grpc/answer-reader.ts";
-import { Attempt } from "./attempt.ts";
+import { Attempt, type AttemptCalls } from "./attempt.ts";
 import { ClaimLoop } from "./claim-loop.ts";
 import { errorListener } from "./error-listener.ts";
 import { failureInsteadOf, textOf } from "./failure-of.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { LogQueue } from "./log-queue.ts";
 import { readAssignments } from "./read-assignments.ts";
 import { type ReportEntry, ReportQueue } from "./report-queue.ts";
 import type { TaskHandler } from "./task-handler.ts";
@@ -79,6 +80,7 @@ class ClaimingWorker implements TaskWorker {
   readonly #claiming = new AbortController();
   readonly #reporting = new AbortController();
   readonly #reports: ReportQueue;
+  readonly #logs: LogQueue;
   readonly #leases: LeaseKeeper;
   readonly #settleDone: { resolve: () => void; reject: (error: unknown) => void };
   readonly #onError: (error: unknown) => void;
@@ -105,6 +107,7 @@ class ClaimingWorker implements TaskWorker {
       onAnswer: (entry, result) => this.#answered(entry, result),
       onRefusal: (entry, error) => this.#refused(entry, error),
     });
+    this.#logs = new LogQueue({ client: options.client, signal: this.#reporting.signal, onError: this.#onError });
     this.#claims = new ClaimLoop({
       slots,
       running: () => Math.max(this.#executing, this.#running.size - slots),
@@ -176,22 +179,28 @@ class ClaimingWorker implements TaskWorker {
     const attempt = new Attempt(assignment, leaseExpiresAtMs);
     this.#running.add(attempt);
     this.#executing += 1;
-    attempt.run(this.#handlers.get(attempt.kind) ?? noHandler, this.#sendHeartbeat, this.#onHandlerEnd);
+    attempt.run(this.#handlers.get(attempt.kind) ?? noHandler, this.#calls, this.#onHandlerEnd);
   }
 
-  readonly #sendHeartbeat = (attempt: Attempt, report: TaskReport): Promise<void> =>
-    new Promise((resolve) => this.#reports.add({ attempt, report, onDone: resolve }));
+  readonly #calls: AttemptCalls = {
+    heartbeat: (attempt, report) => new Promise((resolve) => this.#reports.add({ attempt, report, onDone: resolve })),
+    log: (attempt, level, message) => this.#logs.add(attempt, level, message),
+  };
 
   readonly #onHandlerEnd = (attempt: Attempt, report: TaskReport): void => {
     // The slot is free while the report is on its way: what it makes ready can be handed out in the commit of the report. As many may be on their way as there are slots.
     this.#executing -= 1;
-    if (attempt.disowned) this.#ended(attempt);
-    else {
-      // The claim goes first: then it is there when the report is committed.
-      this.#claims.slotsChanged();
-      this.#reports.add({ attempt, report });
-    }
+    // The claim goes first: then it is there when the report is committed.
+    this.#claims.slotsChanged();
+    if (!this.#logs.holds(attempt)) this.#close(attempt, report);
+    // Its last lines are there when it has ended for everybody.
+    else void this.#logs.finish(attempt).then(() => this.#close(attempt, report));
   };
+
+  #close(attempt: Attempt, report: TaskReport): void {
+    if (attempt.disowned) this.#ended(attempt);
+    else this.#reports.add({ attempt, report });
+  }
 
   #ended(attempt: Attempt): void {
     this.#running.delete(attempt);
