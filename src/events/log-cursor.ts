@@ -21,16 +21,19 @@ export function formatLogCursor(taskId: bigint, { beginTime, attempt, line, told
 
 const pattern = /^l([0-9a-f]{8})-(\d{1,16})-(\d{1,10})-(\d{1,10})-(\d{1,18})$/;
 
+/** Attempts and lines are numbered in 31 bits. */
+const numberMax = 2 ** 31 - 1;
+
 /** Reads a cursor; INVALID_FIELD for a text that {@link formatLogCursor} has not made for this task. */
 export function parseLogCursor(taskId: bigint, text: string): LogCursor {
   const match = pattern.exec(text);
-  if (match === null || match[1] !== markOf(taskId))
+  const [attempt, line] = [Number(match?.[3]), Number(match?.[4])];
+  if (match === null || match[1] !== markOf(taskId) || Math.max(attempt, line) > numberMax)
     throw invalidField(
       "cursor",
       `"${text.slice(0, 100)}" is not a cursor of this task's log; use one from an earlier answer, or none`,
     );
-  const [beginTime = "0", attempt = "0", line = "0", told = "0"] = match.slice(2);
-  return { beginTime: Number(beginTime), attempt: Number(attempt), line: Number(line), told: BigInt(told) };
+  return { beginTime: Number(match[2]), attempt, line, told: BigInt(match[5] ?? 0) };
 }
 
 function markOf(taskId: bigint): string {

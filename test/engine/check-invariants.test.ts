@@ -24,6 +24,9 @@ const damages: readonly [law: string, damage: string][] = [
     "no effect stands in the feed before its cause",
     "update event_tx set to_statuses = array_replace(to_statuses, 6::smallint, 4::smallint)",
   ],
+  ["a log holds what its calls", "update log_part set lines = lines + 1"],
+  ["a log holds what its calls", "update task_log set bytes = 0"],
+  ["a log holds what its calls", "delete from task_log"],
   ["a task that was released had every condition", "update task_state set status = 8 where status = 6"],
 ];
 
@@ -35,7 +38,9 @@ test("each law of the tables notices what breaks it", async () => {
     { key: "c", kind: "next", dependencies: after("a") },
     { key: "d", kind: "next", dependencies: after("b") },
   ]);
-  await report(s.a, await claim(s.a, "work"));
+  const [first = ""] = await claim(s.a, "work");
+  await s.a.workers.appendLogs({ taskId: first, entries: [{ message: "a line" }] });
+  await report(s.a, [first]);
   await claim(s.b, "long");
   await withClient(s.databaseUrl, async (client) => {
     expect(await findBrokenLaws(client)).toEqual([]);

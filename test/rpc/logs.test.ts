@@ -1,6 +1,7 @@
 import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type LogEntry, LogLevel, TaskStatus } from "@millpond/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { checkInvariants } from "../support/check-invariants.ts";
 import { type Setup, setup } from "../support/setup.ts";
 import { withClient } from "../support/template-database.ts";
 import { until } from "../support/until.ts";
@@ -16,7 +17,13 @@ beforeAll(async () => {
   millpond = await setup({ MILLPOND_LOG_LINES_MAX: String(linesMax), MILLPOND_LOG_BYTES_MAX: String(bytesMax) });
   second = await millpond.another();
 });
-afterAll(() => millpond?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  try {
+    await checkInvariants(millpond.database.url);
+  } finally {
+    await millpond?.[Symbol.asyncDispose]();
+  }
+});
 
 const unknownId = "01900000-0000-7000-8000-000000000000";
 
@@ -304,6 +311,16 @@ describe("following", () => {
     expect(await waiting).toMatchObject({ entries: [], attemptEnded: true });
   });
 
+  test("is answered empty when the server stops", async () => {
+    const { taskId } = await runningTask();
+    const third = await millpond.another();
+    const { nextCursor } = await third.client.workers.listLogs({ taskId });
+    const waiting = third.client.workers.listLogs({ taskId, waitTimeout });
+    await until("it waits", async () => (await metric("millpond_log_followers", third.url)) === 1);
+    await third.server.stop(2_000);
+    expect(await waiting).toMatchObject({ entries: [], nextCursor, attemptEnded: false });
+  });
+
   test("begins before the first attempt, and answers empty when the time is over", async () => {
     const kind = newKind();
     const { tasks } = await millpond.client.tasks.createTasks({ tasks: [{ name: "t", kind }] });
@@ -349,8 +366,8 @@ test("the metrics count the lines that were kept and dropped", async () => {
   expect(after.map((value, n) => value - (before[n] ?? 0))).toEqual([linesMax, 10]);
 });
 
-async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`${millpond.url}/metrics`)).text();
+async function metric(name: string, url = millpond.url): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
   return Number(
     text
       .split("\n")

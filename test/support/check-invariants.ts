@@ -193,6 +193,21 @@ const laws: readonly Law[] = [
       where not exists (select from task_state p join task t on t.id = h.id where p.id = any (t.parents) and p.edits > 0) and h.edits = 0 and h.total_deadline is null
         and ((v.unmet and (h.status in (2, 3, 4, 6) or h.attempt > 0)) or (h.status = 9 and (v.down or not v.unmet)) or (h.status = 7 and h.attempt = 0 and not v.down))`,
   },
+  {
+    name: "a log holds what its calls have left in it, whole, without gaps, within an attempt that has been",
+    offenders: `with part as (
+        select p.*, (select coalesce(sum(octet_length(m)), 0) from unnest(p.messages) m) as long,
+          lag(first_line + lines) over (partition by task_id order by first_line, attempt) as expected
+        from log_part p where dropped is null)
+      select format('log of task %s: %s lines of %s bytes, parts make %s of %s', task_id, l.lines, l.bytes, p.lines, p.bytes)
+      from task_log l full join (
+        select task_id, sum(lines) as lines, sum(long) as bytes, max(first_line + lines) as next, bool_and(lines = cardinality(messages) and bytes = long
+          and first_line = coalesce(expected, first_line)) as is_whole, max(attempt) as attempt from part group by task_id) p using (task_id)
+      left join task_state h on h.id = task_id
+      where l.lines is distinct from coalesce(p.lines, 0) or l.bytes is distinct from coalesce(p.bytes, 0) or p.next > l.next_line or not p.is_whole
+        or p.attempt > l.attempt or l.attempt > h.attempt or h.id is null or (l.dropped > 0) <> (l.cut_time is not null)
+      union all select format('task %s has logged without a log', task_id) from log_part p where not exists (select from task_log l where l.task_id = p.task_id)`,
+  },
 ];
 
 /** The broken laws, with their first offenders, as a transaction of the client sees the tables. */
