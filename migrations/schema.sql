@@ -558,28 +558,27 @@ begin
     cross join lateral (select q.id from rule q where q.namespace_id = p_namespace and q.digest = x.digest offset 0) r order by x.n);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_admit(p_ids bigint[], p_lanes bigint[], OUT o_ids bigint[], OUT o_blocked integer, OUT o_time timestamp with time zone)
+CREATE OR REPLACE FUNCTION public.mp_admit(p_ids bigint[], p_lanes bigint[], OUT o_ids bigint[], OUT o_blocked bigint[], OUT o_time timestamp with time zone, OUT o_keys bigint[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
-  all_keys bigint[];
   used numeric[];
   bounds_fit boolean;
   c record;
   fits boolean;
   place integer;
-  blocked_ids bigint[] := '{}';
 begin
+  o_blocked := '{}';
   perform from batch_state b where b.batch_id = any (array(select h.batch_id from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]))) order by b.batch_id for update;
-  all_keys := array(
+  o_keys := array(
     select distinct k.key from (select distinct x.lane from unnest(p_lanes) x(lane)) x join lane l on l.id = any (array[x.lane]) cross join lateral unnest(l.keys) k(key) order by k.key);
-  perform from rule_usage u where u.key_id = any (all_keys) order by u.key_id for update;
+  perform from rule_usage u where u.key_id = any (o_keys) order by u.key_id for update;
   o_time := clock_timestamp();
   -- Starts that have left their windows.
   with old as (
     delete from rate_start where ctid = any (array(
-      select s.place from unnest(all_keys) x(key) join rule_key k on k.id = any (array[x.key]) cross join lateral (
+      select s.place from unnest(o_keys) x(key) join rule_key k on k.id = any (array[x.key]) cross join lateral (
         select r.ctid as place from rate_start r where r.key_id = k.id and r.start_time <= o_time - k.window_ms * interval '1 millisecond' offset 0) s
       where k.window_ms > 0)) returning key_id, starts
   )
@@ -602,7 +601,7 @@ begin
     o_ids := p_ids;
   else
     o_ids := '{}';
-    used := array(select u.in_use from unnest(all_keys) with ordinality k(key, n) join rule_usage u on u.key_id = any (array[k.key]) order by k.n);
+    used := array(select u.in_use from unnest(o_keys) with ordinality k(key, n) join rule_usage u on u.key_id = any (array[k.key]) order by k.n);
     for c in
       select x.id, l.keys, l.types, l.bounds, case when l.has_capacity then (
         select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[x.id])) end as work_left
@@ -610,22 +609,21 @@ begin
     loop
       fits := true;
       for n in 1 .. coalesce(cardinality(c.keys), 0) loop
-        fits := fits and used[array_position(all_keys, c.keys[n])] < c.bounds[n];
+        fits := fits and used[array_position(o_keys, c.keys[n])] < c.bounds[n];
       end loop;
       if fits then
         o_ids := o_ids || c.id;
         for n in 1 .. coalesce(cardinality(c.keys), 0) loop
-          place := array_position(all_keys, c.keys[n]);
+          place := array_position(o_keys, c.keys[n]);
           used[place] := used[place] + case when c.types[n] = 2 then c.work_left else 1 end;
         end loop;
       else
-        blocked_ids := blocked_ids || c.id;
+        o_blocked := o_blocked || c.id;
       end if;
     end loop;
     insert into blocked (lane, rank, id, batch_id, block_time)
-    select h.lane, -h.priority, h.id, h.batch_id, o_time from unnest(blocked_ids) x(id) join task_state h on h.id = any (array[x.id]) on conflict do nothing;
+    select h.lane, -h.priority, h.id, h.batch_id, o_time from unnest(o_blocked) x(id) join task_state h on h.id = any (array[x.id]) on conflict do nothing;
   end if;
-  o_blocked := cardinality(blocked_ids);
 
   with share as materialized (
     select k.key, count(*)::integer as starts from unnest(o_ids) x(id) join task_state h on h.id = any (array[x.id]) join lane l on l.id = any (array[h.lane])
@@ -634,9 +632,6 @@ begin
     insert into rate_start (key_id, start_time, starts) select key, o_time, starts from share
   )
   update rule_usage u set in_use = u.in_use + s.starts from share s where u.key_id = any (array[s.key]);
-  if o_blocked > 0 then
-    perform mp_set_alarms(mp_turn_down(blocked_ids, all_keys), o_time);
-  end if;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[], p_stopped bigint DEFAULT NULL::bigint, p_fresh bigint[] DEFAULT '{}'::bigint[], p_admitted boolean DEFAULT false, p_moves mp_moves DEFAULT NULL::mp_moves, OUT o_follow_ups bigint[], OUT o_wake boolean)
@@ -894,7 +889,7 @@ begin
     select unnest(mp_tight_lanes(array(select distinct lane from fresh))) as id
   )
   select array_agg(lane) as lanes, array_agg(holders) as holders, array_agg(amount) as amounts,
-    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(f.id) from fresh f join tight on tight.id = f.lane where f.t = 2) as fresh_ids
+    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(distinct f.lane) from fresh f join tight on tight.id = f.lane where f.t <> 2) as left_lanes, (select array_agg(f.id) from fresh f join tight on tight.id = f.lane where f.t = 2) as fresh_ids
   into given from sums;
   if given.lanes is null and given.fresh_lanes is null then return; end if;
 
@@ -915,7 +910,8 @@ begin
   if booked.exceeds and not p_admitted then
     raise exception using errcode = 'MP006', message = 'a rule has no room any more';
   end if;
-  perform mp_offer(array(select distinct lane from unnest(mp_blocked_lanes(booked.freed) || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
+  perform mp_offer(coalesce(given.fresh_lanes, '{}'), coalesce(given.fresh_ids, '{}'), p_time, booked.freed || array(
+    select distinct k.key from unnest(given.left_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)));
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_are_roomy(p_lanes bigint[])
@@ -1001,6 +997,7 @@ CREATE OR REPLACE FUNCTION public.mp_blocked_lanes(p_keys bigint[])
 AS $function$
 declare
   few constant integer := 200;
+  many constant integer := 5000;
   n integer;
   lanes bigint[];
 begin
@@ -1009,12 +1006,12 @@ begin
   if n > few then
     -- A loose index scan: from each lane that has something to the next.
     with recursive l as (
-      (select b.lane, 1 as n from blocked b order by b.lane limit 1)
+      (select b.lane, 1 as place from blocked b order by b.lane limit 1)
       union all
-      select (select b.lane from blocked b where b.lane > l.lane order by b.lane limit 1), l.n + 1 from l where l.lane is not null and l.n <= few
+      select (select b.lane from blocked b where b.lane > l.lane order by b.lane limit 1), l.place + 1 from l where l.lane is not null and l.place <= many
     )
     select count(lane), array_agg(lane) into n, lanes from l where lane is not null;
-    if n <= few then
+    if n <= many then
       return array(select x.lane from unnest(lanes) x(lane) cross join lateral (select q.keys from lane q where q.id = x.lane offset 0) l where l.keys && p_keys);
     end if;
     lanes := array(select distinct l.lane from unnest(p_keys) k(key) cross join lateral (select q.lane from lane_key q where q.key_id = k.key offset 0) l);
@@ -1145,6 +1142,55 @@ AS $function$
   ) edge
 $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_choose_lanes(p_keys bigint[], p_time timestamp with time zone, OUT o_lanes bigint[], OUT o_most integer[], OUT o_waiting bigint[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  few constant integer := 8;
+  offered_max constant integer := 1000;
+  lanes bigint[];
+begin
+  o_lanes := '{}';
+  if coalesce(cardinality(p_keys), 0) = 0 or not exists (select from blocked) then return; end if;
+  lanes := mp_blocked_lanes(p_keys);
+  if cardinality(lanes) <= few then
+    o_lanes := lanes;
+    o_most := array_fill(null::integer, array[cardinality(lanes)]);
+    return;
+  end if;
+  with pair as materialized (
+    select p.*, least(p.bound_max - mp_taken(p.key, p.window_ms, u.in_use, p_time), offered_max)::integer as room from (
+      select k.key, k.type, k.window_ms, l.id as lane, l.queue, l.flow, count(*) over (partition by k.key, l.queue) as n, max(k.bound) over (partition by k.key, l.queue) as bound_max
+      from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms) where k.key = any (p_keys)
+    ) p join rule_usage u on u.key_id = any (array[p.key])
+  ), head as materialized (
+    select p.key, p.queue, p.room, p.lane, p.flow, b.rank, b.id, coalesce((select f.weight from flow f where f.id = p.flow), 1) as weight
+    from pair p cross join lateral (select b.rank, b.id from blocked b where b.lane = p.lane order by b.rank, b.id limit 1) b
+    where p.room > 0 and p.n > few and p.type <> 2
+  ), able as materialized (
+    select h.*, row_number() over (partition by h.key, h.queue order by h.rank, h.turn, h.chance) as place, count(*) over (partition by h.key, h.queue) as n from (
+      select h.*, (row_number() over (partition by h.key, h.queue, h.rank, h.flow order by h.id) - 1) / h.weight as turn, random() as chance from head h
+      where not exists (
+        select from lane l cross join lateral unnest(l.keys, l.bounds, l.windows) k(key, bound, window_ms) join rule_usage u on u.key_id = any (array[k.key])
+        where l.id = any (array[h.lane]) and mp_taken(k.key, k.window_ms, u.in_use, p_time) >= k.bound)
+    ) h
+  ), task as (
+    select a.key, a.queue, a.room, a.lane, b.rank, (row_number() over (partition by a.key, a.queue, b.rank, a.flow order by b.id) - 1) / a.weight as turn, a.chance
+    from able a cross join lateral (
+      select b.rank, b.id from blocked b where b.lane = a.lane order by b.rank, b.id limit least(a.room, greatest(16, 4 * a.room / a.n))) b
+    where a.place <= a.room
+  ), picked as (
+    select t.lane, t.room, row_number() over (partition by t.key, t.queue order by t.rank, t.turn, t.chance) as n from task t
+  ), chosen as (
+    select p.lane, null::integer as most from pair p where p.type = 2 or (p.room > 0 and p.n <= few)
+    union all
+    select p.lane, count(*)::integer from picked p where p.n <= p.room group by p.lane
+  )
+  select coalesce(array_agg(c.lane), '{}'), array_agg(c.most), (select array_agg(w.lane) from (select min(p.lane) as lane from pair p where p.type = 3 and p.room <= 0 group by p.key) w)
+  into o_lanes, o_most, o_waiting from (select c.lane, case when bool_or(c.most is null) then null else max(c.most) end as most from chosen c group by c.lane) c;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_claim(p_queues integer[], p_max integer, p_workers integer[], p_leases integer[], p_turns jsonb DEFAULT NULL::jsonb, p_strictly boolean DEFAULT false, OUT o_ids bigint[], OUT o_attempts integer[], OUT o_places integer[], OUT o_more boolean, OUT o_turns jsonb)
  RETURNS record
  LANGUAGE plpgsql
@@ -1173,6 +1219,8 @@ declare
   working_lanes bigint[];
   -- Lanes to be offered: of which tasks have been taken out of ready, though not to start, or the last of those that may.
   passed bigint[] := '{}';
+  -- Lanes of which something was offered that rules turned down: others may have what is left there.
+  lost bigint[] := '{}';
   parked_lanes bigint[];
 begin
   o_ids := '{}';
@@ -1249,12 +1297,17 @@ begin
       admitted := true;
       taken := nullif(let_in.o_ids, '{}');
       now_time := let_in.o_time;
-      o_more := o_more or let_in.o_blocked > 0;
+      o_more := o_more or let_in.o_blocked <> '{}';
       working_lanes := array(select l.id from (select distinct x.lane from unnest(lanes) x(lane)) x join lane l on l.id = any (array[x.lane]) where l.has_capacity);
     end if;
   end if;
   if taken is null then
-    perform mp_offer(array(select distinct lane from unnest(passed || mp_drained_lanes(lanes)) x(lane)), '{}', clock_timestamp());
+    if admitted then
+      lost := mp_turn_down(let_in.o_blocked, let_in.o_keys);
+      perform mp_set_alarms(lost, now_time);
+    end if;
+    perform mp_offer(array(select distinct lane from unnest(passed || mp_drained_lanes(lanes)) x(lane)), '{}', clock_timestamp(), array(
+      select distinct k.key from unnest(lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)));
     return;
   end if;
 
@@ -1289,10 +1342,19 @@ begin
   perform mp_append_event(row(array[2::smallint], moved.batch_ids, moved.ids, array[2::smallint], array[to_status], moved.attempts, moved.queues,
     case when to_status = 4 then moved.workers else array[0] end, null, null)::mp_changes, '{}', null, '{}', admitted, moves);
   if limited then
-    -- As the keys are locked: somebody may have blocked more meanwhile.
+    -- As the keys are locked, and say what has been taken: somebody may have blocked more meanwhile.
+    if admitted then
+      if let_in.o_blocked <> '{}' then
+        lost := mp_turn_down(let_in.o_blocked, let_in.o_keys);
+        perform mp_set_alarms(lost, now_time);
+      end if;
+    end if;
     passed := passed || mp_drained_lanes(lanes);
   end if;
-  perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', now_time);
+  if limited or passed <> '{}' then
+    perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', now_time, case when exists (select from blocked) then array(
+      select distinct k.key from unnest(lanes || lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)) end);
+  end if;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_concat(a mp_changes, b mp_changes)
@@ -1748,7 +1810,7 @@ begin
     select ctid as place, key_id from rule_alarm where due <= now_time order by due, key_id limit 1000 for update skip locked) a;
   if places is not null then
     perform from rule_usage u where u.key_id = any (rung) order by u.key_id for update;
-    perform mp_offer(mp_blocked_lanes(rung), '{}', clock_timestamp());
+    perform mp_offer('{}', '{}', clock_timestamp(), rung);
     delete from rule_alarm where ctid = any (places);
   end if;
   select min(due) into o_next from rule_alarm;
@@ -2186,18 +2248,25 @@ AS $function$
   select up.flow, up.n from up union all select down.flow, down.n from down
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamp with time zone)
+CREATE OR REPLACE FUNCTION public.mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamp with time zone, p_keys bigint[] DEFAULT '{}'::bigint[])
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
 declare
   woken integer[];
+  chosen record;
+  lanes bigint[];
   offered_max constant integer := 1000;
 begin
-  if coalesce(cardinality(p_lanes), 0) = 0 then return; end if;
-  perform from lane where id = any (p_lanes) order by id for no key update;
+  chosen := mp_choose_lanes(p_keys, p_time);
+  lanes := array(select x.id from unnest(p_lanes) x(id) union select x.id from unnest(chosen.o_lanes) x(id));
+  if cardinality(lanes) = 0 then
+    perform mp_set_alarms(chosen.o_waiting, p_time);
+    return;
+  end if;
+  perform from lane where id = any (lanes) order by id for no key update;
   if exists (select from paused_batch) then
-    perform mp_set_aside(p_lanes);
+    perform mp_set_aside(lanes);
   end if;
   -- A new statement: it sees what was committed before the lanes were locked.
   with room as materialized (
@@ -2206,10 +2275,10 @@ begin
       greatest(least((select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
         join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2), offered_max), 0) as places,
       (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
-    from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
+    from unnest(lanes) x(id) join lane l on l.id = any (array[x.id])
   ), offered as materialized (
-    select room.id, room.queue, room.flow, room.has_capacity, room.places - o.n as places, room.work - o.work as work, o.ids
-    from room cross join lateral (
+    select room.id, room.queue, room.flow, room.has_capacity, least(room.places - o.n, c.most) as places, room.work - o.work as work, o.ids
+    from room left join unnest(chosen.o_lanes, chosen.o_most) c(lane, most) on c.lane = room.id and not room.id = any (p_lanes) cross join lateral (
       select count(*) as n, coalesce(sum(work_left), 0) as work, array_agg(r.id) filter (where room.work is null or r.before < room.work) as ids from (
         select r.id, r.work_left, coalesce(sum(r.work_left) over (order by r.rank, r.id rows between unbounded preceding and 1 preceding), 0) as before from (
           select r.id, r.rank, case when room.has_capacity then (
@@ -2246,7 +2315,7 @@ begin
     insert into ready (queue, rank, flow, id, lane) select queue, rank, flow, id, lane from picked on conflict do nothing
   )
   select array_agg(distinct queue) into woken from picked;
-  perform mp_set_alarms(p_lanes, p_time);
+  perform mp_set_alarms(lanes || chosen.o_waiting, p_time);
   if woken is not null then
     -- As servers tell each other; * for any queue: a payload has at most 8,000 bytes.
     perform pg_notify('millpond', 'rules ' || case when cardinality(woken) > 500 then '*' else array_to_string(woken, ',') end);
@@ -2846,7 +2915,8 @@ begin
   update batch_state b set limited = true where b.batch_id = p_batch and not b.limited and exists (select from unnest(p_lanes) l where l is not null);
   perform from rule_usage u where u.key_id = any (array(
     select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
-  perform mp_offer(lanes, pending, now_time);
+  perform mp_offer(lanes, pending, now_time, array(
+    select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)));
   select count(*) filter (where b.id is null), count(b.id) into o_let_in, o_held
   from unnest(p_ids) x(id)
     cross join lateral (select q.id, q.lane, q.priority from task_state q where q.id = x.id and q.status = 2 and coalesce(q.start_time <= now_time, true) offset 0) h
@@ -3091,7 +3161,8 @@ begin
     select (select b.lane from blocked b where b.lane > l.lane order by b.lane limit 1), l.n + 1 from l where l.lane is not null and l.n < p_max
   )
   select array_agg(lane), case when count(lane) = p_max then max(lane) end into lanes, o_last from l where lane is not null;
-  perform mp_offer(lanes, '{}', clock_timestamp());
+  perform mp_offer('{}', '{}', clock_timestamp(), array(
+    select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)));
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_take_turns(p_queues integer[], p_max integer, p_turns jsonb, OUT o_ids bigint[], OUT o_lanes bigint[], OUT o_turns jsonb, OUT o_more boolean)
@@ -3323,7 +3394,7 @@ begin
       from lane l, unnest(l.keys, l.types) k(key, type) where l.id = holds.lane and k.type = 2 and u.key_id = any (array[k.key]);
     end if;
     keys := array(select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key));
-    perform mp_offer(array(select distinct x.lane from unnest(mp_blocked_lanes(keys) || lanes) x(lane)), case when moves then array[p_id] else '{}' end, now_time);
+    perform mp_offer(array(select distinct x.lane from unnest(lanes) x(lane)), case when moves then array[p_id] else '{}' end, now_time, keys);
   end if;
   perform mp_append_event(row(array[6::smallint], array[after.batch_id], array[p_id], array[after.status], array[after.status], array[after.attempt], array[after.queue],
     array[p_fields], null, null)::mp_changes);

@@ -36,7 +36,7 @@ begin
     select unnest(mp_tight_lanes(array(select distinct lane from fresh))) as id
   )
   select array_agg(lane) as lanes, array_agg(holders) as holders, array_agg(amount) as amounts,
-    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(f.id) from fresh f join tight on tight.id = f.lane where f.t = 2) as fresh_ids
+    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(distinct f.lane) from fresh f join tight on tight.id = f.lane where f.t <> 2) as left_lanes, (select array_agg(f.id) from fresh f join tight on tight.id = f.lane where f.t = 2) as fresh_ids
   into given from sums;
   if given.lanes is null and given.fresh_lanes is null then return; end if;
 
@@ -57,5 +57,6 @@ begin
   if booked.exceeds and not p_admitted then
     raise exception using errcode = 'MP006', message = 'a rule has no room any more';
   end if;
-  perform mp_offer(array(select distinct lane from unnest(mp_blocked_lanes(booked.freed) || given.fresh_lanes) x(lane)), coalesce(given.fresh_ids, '{}'), p_time);
+  perform mp_offer(coalesce(given.fresh_lanes, '{}'), coalesce(given.fresh_ids, '{}'), p_time, booked.freed || array(
+    select distinct k.key from unnest(given.left_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)));
 end $$;

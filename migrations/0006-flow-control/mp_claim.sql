@@ -34,6 +34,8 @@ declare
   working_lanes bigint[];
   -- Lanes to be offered: of which tasks have been taken out of ready, though not to start, or the last of those that may.
   passed bigint[] := '{}';
+  -- Lanes of which something was offered that rules turned down: others may have what is left there.
+  lost bigint[] := '{}';
   parked_lanes bigint[];
 begin
   o_ids := '{}';
@@ -110,12 +112,17 @@ begin
       admitted := true;
       taken := nullif(let_in.o_ids, '{}');
       now_time := let_in.o_time;
-      o_more := o_more or let_in.o_blocked > 0;
+      o_more := o_more or let_in.o_blocked <> '{}';
       working_lanes := array(select l.id from (select distinct x.lane from unnest(lanes) x(lane)) x join lane l on l.id = any (array[x.lane]) where l.has_capacity);
     end if;
   end if;
   if taken is null then
-    perform mp_offer(array(select distinct lane from unnest(passed || mp_drained_lanes(lanes)) x(lane)), '{}', clock_timestamp());
+    if admitted then
+      lost := mp_turn_down(let_in.o_blocked, let_in.o_keys);
+      perform mp_set_alarms(lost, now_time);
+    end if;
+    perform mp_offer(array(select distinct lane from unnest(passed || mp_drained_lanes(lanes)) x(lane)), '{}', clock_timestamp(), array(
+      select distinct k.key from unnest(lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)));
     return;
   end if;
 
@@ -150,8 +157,17 @@ begin
   perform mp_append_event(row(array[2::smallint], moved.batch_ids, moved.ids, array[2::smallint], array[to_status], moved.attempts, moved.queues,
     case when to_status = 4 then moved.workers else array[0] end, null, null)::mp_changes, '{}', null, '{}', admitted, moves);
   if limited then
-    -- As the keys are locked: somebody may have blocked more meanwhile.
+    -- As the keys are locked, and say what has been taken: somebody may have blocked more meanwhile.
+    if admitted then
+      if let_in.o_blocked <> '{}' then
+        lost := mp_turn_down(let_in.o_blocked, let_in.o_keys);
+        perform mp_set_alarms(lost, now_time);
+      end if;
+    end if;
     passed := passed || mp_drained_lanes(lanes);
   end if;
-  perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', now_time);
+  if limited or passed <> '{}' then
+    perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', now_time, case when exists (select from blocked) then array(
+      select distinct k.key from unnest(lanes || lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)) end);
+  end if;
 end $$;

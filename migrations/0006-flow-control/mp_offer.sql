@@ -1,20 +1,28 @@
 -- Puts back into ready what is blocked and would be let in now: of each lane as many tasks as there is room for, less those that are in ready already, the most
 -- urgent first. p_new: tasks that this transaction has put into ready, and holds; of these, what there is no room for is blocked.
+-- p_keys: of which something has been freed, or lost by what was offered: some of their lanes are offered, too (mp_choose_lanes).
 -- Of no lane more than offered_max are in ready by this, however much room there is: so what it looks at is bounded. The claim that takes the last of them has
--- more offered (mp_admit).
+-- more offered (mp_drained_lanes).
 -- A claim decides: what is offered to several lanes of one key may still be refused there.
 -- Whoever makes room in a key, or takes a task of a lane out of ready, calls this, after locking the keys that it changes: who locks the lane later
 -- sees what the other one has done. Rows of blocked that somebody holds are passed over: they are being taken away.
 -- The last that locks anything but event_seq. Tells the servers of the queues.
-create function mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamptz) returns void language plpgsql as $$
+create function mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamptz, p_keys bigint[] default '{}') returns void language plpgsql as $$
 declare
   woken integer[];
+  chosen record;
+  lanes bigint[];
   offered_max constant integer := 1000;
 begin
-  if coalesce(cardinality(p_lanes), 0) = 0 then return; end if;
-  perform from lane where id = any (p_lanes) order by id for no key update;
+  chosen := mp_choose_lanes(p_keys, p_time);
+  lanes := array(select x.id from unnest(p_lanes) x(id) union select x.id from unnest(chosen.o_lanes) x(id));
+  if cardinality(lanes) = 0 then
+    perform mp_set_alarms(chosen.o_waiting, p_time);
+    return;
+  end if;
+  perform from lane where id = any (lanes) order by id for no key update;
   if exists (select from paused_batch) then
-    perform mp_set_aside(p_lanes);
+    perform mp_set_aside(lanes);
   end if;
   -- A new statement: it sees what was committed before the lanes were locked.
   with room as materialized (
@@ -23,10 +31,10 @@ begin
       greatest(least((select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
         join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2), offered_max), 0) as places,
       (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
-    from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
+    from unnest(lanes) x(id) join lane l on l.id = any (array[x.id])
   ), offered as materialized (
-    select room.id, room.queue, room.flow, room.has_capacity, room.places - o.n as places, room.work - o.work as work, o.ids
-    from room cross join lateral (
+    select room.id, room.queue, room.flow, room.has_capacity, least(room.places - o.n, c.most) as places, room.work - o.work as work, o.ids
+    from room left join unnest(chosen.o_lanes, chosen.o_most) c(lane, most) on c.lane = room.id and not room.id = any (p_lanes) cross join lateral (
       select count(*) as n, coalesce(sum(work_left), 0) as work, array_agg(r.id) filter (where room.work is null or r.before < room.work) as ids from (
         select r.id, r.work_left, coalesce(sum(r.work_left) over (order by r.rank, r.id rows between unbounded preceding and 1 preceding), 0) as before from (
           select r.id, r.rank, case when room.has_capacity then (
@@ -63,7 +71,7 @@ begin
     insert into ready (queue, rank, flow, id, lane) select queue, rank, flow, id, lane from picked on conflict do nothing
   )
   select array_agg(distinct queue) into woken from picked;
-  perform mp_set_alarms(p_lanes, p_time);
+  perform mp_set_alarms(lanes || chosen.o_waiting, p_time);
   if woken is not null then
     -- As servers tell each other; * for any queue: a payload has at most 8,000 bytes.
     perform pg_notify('millpond', 'rules ' || case when cardinality(woken) > 500 then '*' else array_to_string(woken, ',') end);

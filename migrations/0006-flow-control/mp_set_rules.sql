@@ -23,7 +23,8 @@ begin
   update batch_state b set limited = true where b.batch_id = p_batch and not b.limited and exists (select from unnest(p_lanes) l where l is not null);
   perform from rule_usage u where u.key_id = any (array(
     select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
-  perform mp_offer(lanes, pending, now_time);
+  perform mp_offer(lanes, pending, now_time, array(
+    select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)));
   select count(*) filter (where b.id is null), count(b.id) into o_let_in, o_held
   from unnest(p_ids) x(id)
     cross join lateral (select q.id, q.lane, q.priority from task_state q where q.id = x.id and q.status = 2 and coalesce(q.start_time <= now_time, true) offset 0) h

@@ -71,7 +71,7 @@ begin
       from lane l, unnest(l.keys, l.types) k(key, type) where l.id = holds.lane and k.type = 2 and u.key_id = any (array[k.key]);
     end if;
     keys := array(select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key));
-    perform mp_offer(array(select distinct x.lane from unnest(mp_blocked_lanes(keys) || lanes) x(lane)), case when moves then array[p_id] else '{}' end, now_time);
+    perform mp_offer(array(select distinct x.lane from unnest(lanes) x(lane)), case when moves then array[p_id] else '{}' end, now_time, keys);
   end if;
   perform mp_append_event(row(array[6::smallint], array[after.batch_id], array[p_id], array[after.status], array[after.status], array[after.attempt], array[after.queue],
     array[p_fields], null, null)::mp_changes);

@@ -270,3 +270,34 @@ test("who holds a key is known by its tasks, and forgotten together when all hav
   expect(await count("hold")).toBe(0);
   await checkInvariants(database.url);
 });
+
+test("of a key that many lanes wait for, as many tasks are offered as fit, those of the highest priority first", async () => {
+  const all = { ...atMost(5), fields: ["all"] };
+  const users = Array.from({ length: 40 }, (_, user) => JSON.stringify({ all: 1, user }));
+  const lanes = await new Lanes(db).intern(
+    1,
+    users.map((metadata) => ({ queue: 1, flow: null, rules: [all, { ...atMost(2), fields: ["user"] }], metadata })),
+  );
+  const priorityOf = (place: number) => (place * 7) % 11;
+  const graph = graphWith({ size: 200 }, (_, n) => ({ lane: lanes[n % 40] as bigint, priority: priorityOf(n) }));
+  await createGraph(db, graph);
+  const placeOf = new Map(graph.ids.map((id, place) => [id, place]));
+  const started: number[] = [];
+  const running = (await claim(20)).tasks;
+  // What was offered while there was room for it in each lane has been turned down by now.
+  expect([running.length, await count("ready")]).toEqual([5, 0]);
+  while (running.length > 0) {
+    started.push(...running.map(({ id }) => placeOf.get(id) ?? -1));
+    const ended = running.splice(0, 2);
+    await reportTasks(db, endReports(ended, 3));
+    // As many of the key of all, and of those of the users that have room now.
+    expect(await count("ready")).toBeLessThanOrEqual(3 * (5 - running.length));
+    running.push(...(await claim(20)).tasks.filter(({ id }) => !running.some((other) => other.id === id)));
+    if (started.length > 150) break;
+  }
+  const priorities = started.slice(5).map(priorityOf);
+  // Two of a user at most: so few come a little later than their priority says.
+  const inversions = priorities.filter((priority, n) => n > 0 && priority > (priorities[n - 1] ?? 0)).length;
+  expect(inversions).toBeLessThan(priorities.length / 10);
+  await checkInvariants(database.url);
+});

@@ -106,11 +106,13 @@ const laws: readonly Law[] = [
         join lane l on l.id = h.held_lane where h.status in (3, 4) and l.has_capacity <> (h.held_amount is not null)`,
   },
   {
-    name: "nothing is blocked for which there is room, but by a rate, whose window opens by itself, or behind what is offered of a large bound",
-    offenders: `select format('lane %s: %s blocked, %s offered, room for %s', l.id, b.n, r.n, f.room) from lane l
+    name: "nothing is blocked for which there is room, but by a rate, whose window opens by itself, or behind what is offered of the same key",
+    offenders: `select format('lane %s: %s blocked, %s offered, room for %s, less what others of its keys are offered', l.id, b.n, r.n, f.room) from lane l
       cross join lateral (select count(*) n from blocked b where b.lane = l.id) b cross join lateral (select count(*) n from ready r where r.lane = l.id) r
-      cross join lateral (select min(k.bound - u.in_use) room from unnest(l.keys, l.bounds) k(key, bound) join rule_usage u on u.key_id = k.key) f
-      where not l.has_capacity and 3 <> all (l.types) and b.n > 0 and f.room > r.n and (r.n = 0 or 1000 >= all (l.bounds))`,
+      cross join lateral (
+        select min(k.bound - u.in_use) room, min(k.bound - u.in_use - (select count(*) from ready o join lane ol on ol.id = o.lane where ol.queue = l.queue and k.key = any (ol.keys))) left_over
+        from unnest(l.keys, l.bounds) k(key, bound) join rule_usage u on u.key_id = k.key) f
+      where not l.has_capacity and 3 <> all (l.types) and b.n > 0 and f.left_over > 0 and (r.n = 0 or 1000 >= all (l.bounds))`,
   },
   {
     name: "a timer looks after every attempt that somebody owns",
