@@ -74,7 +74,21 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
     return;
   }
   if (answer.trailer !== undefined) writePlainMessages(answer.trailer);
+  if (handler.method.methodKind === "bidi_streaming" && "stream" in request) endWithAnswer(request.stream);
   await universalResponseToNodeResponse(answer, response);
+}
+
+/**
+ * Asks a caller that goes on sending when it has been answered to stop, without an error (RFC 9113, 8.1): the stream would stay open for as long as it likes, and
+ * with it the connection of a server that stops.
+ */
+function endWithAnswer(stream: ServerHttp2Stream): void {
+  stream.once("wantTrailers", () => {
+    // node:http2 has sent them by then; before, the reset would overtake them.
+    setImmediate(() => {
+      if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+    });
+  });
 }
 
 /** The number of the list that makes the messages of a stream of requests large; undefined: there is none, or they are not Protobuf. */
