@@ -9,6 +9,7 @@ import type { Lanes } from "../store/lanes.ts";
 import type { AppendedLines, NewLines } from "../store/logs.ts";
 import type { RetryPolicies } from "../store/retry-policies.ts";
 import type { Turns } from "../store/turns.ts";
+import type { CountAccumulator } from "./count-accumulator.ts";
 import type { WriteDeps, WrittenReports } from "./write-deps.ts";
 
 /** What every command needs. */
@@ -26,4 +27,6 @@ export interface Engine extends WriteDeps {
   readonly reports: CallGroups<readonly Report[], WrittenReports>;
   /** Lines of logs, likewise. */
   readonly logs: Pick<CallGroups<NewLines, AppendedLines>, "submit">;
+  /** Counts of all streams and calls. */
+  readonly counts: CountAccumulator;
 }

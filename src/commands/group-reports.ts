@@ -42,7 +42,7 @@ function beginReports() {
   let bytes = 0;
   return {
     add(reports: readonly Report[]): boolean {
-      bytes += reports.reduce((sum, report) => sum + textLength(report), 0);
+      bytes += reports.reduce((sum, report) => sum + reportTextLength(report), 0);
       const fits =
         ids.size + reports.length <= reportsPerCommitMax &&
         bytes <= bytesPerCommitMax &&
@@ -53,7 +53,8 @@ function beginReports() {
   };
 }
 
-function textLength({ output, details, progress, message }: Report): number {
+/** How long the texts of a report are. */
+export function reportTextLength({ output, details, progress, message }: Report): number {
   return (output?.length ?? 0) + (details?.length ?? 0) + (progress?.length ?? 0) + (message?.length ?? 0);
 }
 

@@ -230,6 +230,14 @@ export const settingDefinitions = {
     default: 168 * hour,
     doc: "How long the log of a task is kept after its end.",
   }),
+  countsWaitingMax: define({
+    env: "MILLPOND_COUNTS_WAITING_MAX",
+    kind: integer({ min: 1, max: 100_000_000 }),
+    default: 200_000,
+    doc:
+      "How many items of AddCounts and StreamCounts may wait to be written, 24 bytes each; a stream may be one message over. " +
+      "Beyond it streams are not read, which holds their clients back, and AddCounts is answered RESOURCE_EXHAUSTED.",
+  }),
   uploadTasksMax: define({
     env: "MILLPOND_UPLOAD_TASKS_MAX",
     kind: integer({ min: 1, max: 900_000 }),

@@ -1,3 +1,4 @@
+import { forgetOldProducers } from "../commands/add-counts.ts";
 import type { Engine } from "../commands/engine.ts";
 import { fireTimers, forgetOldRequests, sweepBlocked } from "../commands/fire-timers.ts";
 import { doFollowUps } from "../commands/follow-ups.ts";
@@ -124,4 +125,9 @@ export function createLogLoop({ engine, onError, keepMs }: MaintenanceOptions & 
     delayMs: () => Math.min(Math.max(keepMs / 10, logsPollMs.min), logsPollMs.max),
     onError,
   });
+}
+
+/** The loop that forgets producers of counts that nothing came from for 24 h. */
+export function createProducerLoop({ engine, onError }: MaintenanceOptions): Loop {
+  return new Loop({ runOnce: () => forgetOldProducers(engine), delayMs: () => requestsPollMs, onError });
 }

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
+import { reportTextLength } from "../commands/group-reports.ts";
 import { type ItemResult, reportTasks } from "../commands/report-tasks.ts";
 import { MillpondError, notFound } from "../domain/errors.ts";
 import type { Report } from "../domain/report.ts";
@@ -36,16 +37,45 @@ export async function applyReports(
 export async function takeReports(
   deps: RpcDeps,
   messages: readonly TaskReport[],
-  options: { readonly brief?: boolean } = {},
+  { brief = false }: { readonly brief?: boolean } = {},
 ): Promise<ItemResult[]> {
-  const decoded = messages.map((message, n) => decode(deps, message, `reports[${n}]`));
-  const readable = decoded.flatMap((report) => (report instanceof MillpondError ? [] : [report]));
-  const results = readable.length === 0 ? [] : await reportTasks(deps.engine, readable, options);
+  return takeReadReports(deps, readReports(deps, messages, brief));
+}
+
+/** Reports of a message as they were read: each a report or why it is none, with the id that the caller gave. */
+export interface ReadReports {
+  readonly items: readonly { readonly taskId: string; readonly report: Report | MillpondError }[];
+  /** About what they hold in memory. */
+  readonly bytes: number;
+  readonly brief: boolean;
+}
+
+const bytesOfPlainReport = 400;
+
+/** Decodes the reports of a message. */
+export function readReports(deps: RpcDeps, messages: readonly TaskReport[], brief: boolean): ReadReports {
+  const items = messages.map((message, n) => ({
+    ...{ taskId: message.taskId, report: decode(deps, message, `reports[${n}]`) },
+  }));
+  const bytes = items.reduce(
+    (sum, { report }) => sum + bytesOfPlainReport + (report instanceof MillpondError ? 0 : reportTextLength(report)),
+    0,
+  );
+  return { items, bytes, brief };
+}
+
+/** Applies reports that were read. */
+export async function takeReadReports(
+  deps: RpcDeps,
+  { items, brief }: Pick<ReadReports, "items" | "brief">,
+): Promise<ItemResult[]> {
+  const readable = items.flatMap(({ report }) => (report instanceof MillpondError ? [] : [report]));
+  const results = readable.length === 0 ? [] : await reportTasks(deps.engine, readable, { brief });
   let next = 0;
-  return decoded.map((report, n) => {
+  return items.map(({ taskId, report }) => {
     if (report instanceof MillpondError) return { state: undefined, error: report };
     const result = results[next++] as ItemResult;
-    return { ...result, error: naming(result.error, messages[n]?.taskId ?? "") };
+    return { ...result, error: naming(result.error, taskId) };
   });
 }
 

@@ -29,12 +29,14 @@ import { encodeAttempt, encodeTask } from "../wire/task.ts";
 import { applyUpdate, checkEtag, decodeUpdateMask } from "../wire/task-update.ts";
 import { changeItems } from "./change-items.ts";
 import { checkWebhooks } from "./check-webhooks.ts";
+import { addCounts, streamCounts } from "./counts.ts";
 import { isJsonCall } from "./is-json-call.ts";
 import { filtersOf, listFilter } from "./list-filters.ts";
 import { nameMissing } from "./name-missing.ts";
 import { namingParent } from "./naming-parent.ts";
 import { applyReports } from "./reports.ts";
 import { namesOf, type RpcDeps, requestKey } from "./rpc-deps.ts";
+import { streamReports } from "./stream-reports.ts";
 import { uploadTasks } from "./upload-tasks.ts";
 
 /** The RPCs of TaskService that this version has. */
@@ -47,6 +49,9 @@ export function createTaskService(deps: RpcDeps): Partial<ServiceImpl<typeof Tas
     updateTask: (request) => update(deps, request),
     explainTask: (request) => explain(deps, request.taskId),
     reportTasks: (request, context) => applyReports(deps, request, context),
+    streamReports: (requests, context) => streamReports(deps, requests, context),
+    addCounts: (request) => addCounts(deps, request),
+    streamCounts: (requests, context) => streamCounts(deps, requests, context),
     ...changeItems(deps),
   };
 }

@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { CountFlush } from "../commands/count-accumulator.ts";
+import { registerCountMetrics } from "./count-metrics.ts";
 
 /** The metrics of the engine, beside those of calls. */
 export interface EngineMetrics {
@@ -9,6 +11,8 @@ export interface EngineMetrics {
   onHandOut(from: "commit" | "queue", tasks: number): void;
   /** Lines of log were kept, and dropped at the bound of their task. */
   onLogLines(kept: number, dropped: number): void;
+  /** Counts were written. */
+  onCounts(flush: CountFlush): void;
 }
 
 /** Registers the metrics of the engine. What is in `read` is asked for when the metrics are. */
@@ -19,6 +23,7 @@ export function createEngineMetrics(
     readonly logFollowers: () => number;
     readonly feedPosition: () => number;
     readonly timerLagSeconds: () => number;
+    readonly countsWaiting: () => number;
   },
 ): EngineMetrics {
   const starts = new Histogram({
@@ -103,5 +108,6 @@ export function createEngineMetrics(
       logLines.inc({ outcome: "kept" }, kept);
       logLines.inc({ outcome: "dropped" }, dropped);
     },
+    onCounts: registerCountMetrics(registry, read.countsWaiting),
   };
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import { createCountAccumulator } from "../commands/add-counts.ts";
 import { releaseClaims } from "../commands/claim-tasks.ts";
+import type { CountFlush } from "../commands/count-accumulator.ts";
 import type { Engine } from "../commands/engine.ts";
 import { createGraphGroups } from "../commands/group-creates.ts";
 import { LogGroups } from "../commands/group-logs.ts";
@@ -17,6 +19,7 @@ import type { Loop } from "../lib/loop.ts";
 import {
   createFollowUpLoop,
   createLogLoop,
+  createProducerLoop,
   createRequestLoop,
   createRuleLoops,
   createTimerLoop,
@@ -61,8 +64,10 @@ export function createEngineParts(options: {
   readonly onError: (loop: string) => (error: unknown) => void;
   readonly onHandOut?: (from: "commit" | "queue", tasks: number) => void;
   readonly onLogLines?: (kept: number, dropped: number) => void;
+  readonly onCounts?: (flush: CountFlush) => void;
 }): EngineParts {
   const { settings, databaseUrl, logger, onError, onHandOut = () => {}, onLogLines = () => {} } = options;
+  const { onCounts = () => {} } = options;
   const db = new Database({
     ...{ url: databaseUrl, writers: settings.databaseWriters, readers: settings.databaseReaders, connectTimeoutMs },
     onError: (error) => logger.warn({ err: error }, "an idle connection to the database broke"),
@@ -86,6 +91,10 @@ export function createEngineParts(options: {
     ...{ ...writes, dictionaries, retryPolicies, dedupeShapes, lanes, ids, namespaceId },
     ...{ flows: new Flows(db), turns: new Turns() },
     ...{ creates: createGraphGroups(writes), reports: createReportGroups(writes), logs },
+    counts: createCountAccumulator(
+      { ...writes, namespaceId },
+      { itemsMax: settings.countsWaitingMax, onFlush: onCounts },
+    ),
   };
   const feed = new Feed({
     ...{ db, bufferedChangesMax: settings.feedBufferEvents, pollMs: feedPollMs },
@@ -103,6 +112,7 @@ export function createEngineParts(options: {
     createFollowUpLoop({ engine, onError: onError("follow-ups") }),
     createRequestLoop({ engine, onError: onError("requests") }),
     createLogLoop({ engine, onError: onError("logs"), keepMs: settings.logRetentionMs }),
+    createProducerLoop({ engine, onError: onError("producers") }),
     ...rules.loops,
   ];
   return {

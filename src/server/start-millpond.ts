@@ -52,12 +52,14 @@ export async function startMillpond(
   };
   const onHandOut: EngineMetrics["onHandOut"] = (from, tasks) => metrics?.onHandOut(from, tasks);
   const onLogLines: EngineMetrics["onLogLines"] = (kept, dropped) => metrics?.onLogLines(kept, dropped);
-  const parts = createEngineParts({ settings, databaseUrl, logger, onError, onHandOut, onLogLines });
+  const onCounts: EngineMetrics["onCounts"] = (flush) => metrics?.onCounts(flush);
+  const parts = createEngineParts({ settings, databaseUrl, logger, onError, onHandOut, onLogLines, onCounts });
   metrics = createEngineMetrics(registry, {
     waitingWorkers: () => parts.workers.size,
     logFollowers: () => parts.logFollowers.size,
     feedPosition: () => Number(parts.feed.settled),
     timerLagSeconds: () => parts.timerLagSeconds(),
+    countsWaiting: () => parts.engine.counts.items,
   });
   registerRuleMetrics(registry, () => parts.ruleFigures());
   let server: RunningServer | undefined;
@@ -167,6 +169,7 @@ async function startLoops(options: LoopsOptions): Promise<RunningServer> {
     const loops = [...maintenance, claimLine, logFollowers].map((loop) => loop.stop());
     await bound.within(Promise.all([...loops, starts.stop(graceMs), deliveries.stop(graceMs), server.stop(graceMs)]));
     await client.close();
+    await bound.within(parts.engine.counts.stop());
     await bound.within(feed.stop());
     await bound.within(signal.stop());
     await bound.within(db.close());

@@ -2,6 +2,7 @@ import { Batch } from "./batch.ts";
 import { BatchQueue } from "./batch-queue.ts";
 import { BatchState } from "./batch-state.ts";
 import { Blocked } from "./blocked.ts";
+import { CountProducer } from "./count-producer.ts";
 import { DedupeKey } from "./dedupe-key.ts";
 import { DedupeShape } from "./dedupe-shape.ts";
 import { Delivery } from "./delivery.ts";
@@ -71,4 +72,5 @@ export const entities = [
   RuleAlarm,
   TaskLog,
   LogPart,
+  CountProducer,
 ];

@@ -346,7 +346,7 @@ export type CountRejection = Message<"millpond.v1.CountRejection"> & {
   index: number;
 
   /**
-   * Why: TASK_NOT_FOUND or TASK_ENDED.
+   * Why: TASK_NOT_FOUND, TASK_ENDED, or INVALID_FIELD where a counter would be beyond 64 bits.
    *
    * @generated from field: millpond.v1.ItemError error = 2;
    */

@@ -509,6 +509,13 @@ export declare type StreamReportsRequest = Message<"millpond.v1.StreamReportsReq
    * @generated from field: repeated millpond.v1.TaskReport reports = 2;
    */
   reports: TaskReport[];
+
+  /**
+   * Of tasks whose reports are taken, answer task_id, status and attempt only.
+   *
+   * @generated from field: bool brief = 3;
+   */
+  brief: boolean;
 };
 
 /**
@@ -524,7 +531,7 @@ export declare const StreamReportsRequestSchema: GenMessage<StreamReportsRequest
  */
 export declare type StreamReportsResponse = Message<"millpond.v1.StreamReportsResponse"> & {
   /**
-   * Its number. It and every one before are durable.
+   * Its number. It and every one before are durable. Said again, without results, when there was no answer for 15 s.
    *
    * @generated from field: int64 acknowledged_sequence = 1;
    */
@@ -606,14 +613,14 @@ export declare type StreamCountsRequest = Message<"millpond.v1.StreamCountsReque
 
   /**
    * The client's number of this message, from 1, greater than the one before. A number that is durable already is
-   * acknowledged and not counted again.
+   * acknowledged and not counted again. The last number of a producer is kept until nothing has come from it for 24 hours.
    *
    * @generated from field: int64 sequence = 2;
    */
   sequence: bigint;
 
   /**
-   * What to add, at most 10,000 items.
+   * What to add, at most 10,000 items. A task may come more than once. May be empty: the answer tells how far the producer is.
    *
    * @generated from field: repeated millpond.v1.CountDelta counts = 3;
    */
@@ -627,20 +634,22 @@ export declare type StreamCountsRequest = Message<"millpond.v1.StreamCountsReque
 export declare const StreamCountsRequestSchema: GenMessage<StreamCountsRequest>;
 
 /**
- * Acknowledges counts.
+ * Acknowledges counts: many messages at once, where nothing of them was refused.
  *
  * @generated from message millpond.v1.StreamCountsResponse
  */
 export declare type StreamCountsResponse = Message<"millpond.v1.StreamCountsResponse"> & {
   /**
-   * Every message up to this number is durable.
+   * Every message up to this number is durable. It may be greater than what this stream has sent: that came before, by
+   * another one. Said again when there was no answer for 15 s.
    *
    * @generated from field: int64 acknowledged_sequence = 1;
    */
   acknowledgedSequence: bigint;
 
   /**
-   * The items of the message with this number that were not counted; empty: all were.
+   * The items of the message with this number that were not counted; empty: all were. They are told once: when the message
+   * comes again, it is acknowledged without them.
    *
    * @generated from field: repeated millpond.v1.CountRejection rejections = 2;
    */
@@ -987,8 +996,10 @@ export declare const TaskService: GenService<{
     output: typeof ReportTasksResponseSchema;
   },
   /**
-   * Takes reports as a stream: the server acknowledges each message once its reports are durable, in order. What was
-   * not acknowledged when the stream broke is sent again; closing reports repeat without harm.
+   * Takes reports as a stream: the server acknowledges each message once its reports are durable, in order. Each report is
+   * taken or refused as by ReportTasks. What was not acknowledged when the stream broke is sent again; closing reports
+   * repeat without harm. Fails with INVALID_FIELD when a sequence is not greater than the one before, and with
+   * STORE_UNAVAILABLE while the database is away or the server stops. Needs HTTP/2.
    *
    * @generated from rpc millpond.v1.TaskService.StreamReports
    */
@@ -998,8 +1009,11 @@ export declare const TaskService: GenService<{
     output: typeof StreamReportsResponseSchema;
   },
   /**
-   * Adds to the counters of many tasks; answered once durable. Counts are signs of life, and shrink what the task holds
-   * of a capacity rule. Rejects single items with TASK_NOT_FOUND and TASK_ENDED. Fails with REQUEST_ID_REUSED.
+   * Adds to the counters of many tasks that have not ended; answered once durable. Counts are signs of life of a task that
+   * is being executed, and shrink what it holds of a capacity rule. Rejects single items with TASK_NOT_FOUND, TASK_ENDED
+   * and, where the counter of the task or its batch would be beyond 64 bits, INVALID_FIELD; the others are counted. Fails with
+   * REQUEST_ID_REUSED, with STORE_UNAVAILABLE while the database is away, and with LIMIT_EXCEEDED when too many counts wait
+   * to be written.
    *
    * @generated from rpc millpond.v1.TaskService.AddCounts
    */
@@ -1010,7 +1024,10 @@ export declare const TaskService: GenService<{
   },
   /**
    * Adds to counters as a stream, with the client's own sequence: after a broken connection the client resends what
-   * follows the last acknowledged sequence, and nothing is counted twice.
+   * follows the last acknowledged sequence, to this server or another, and nothing is counted twice. What is not
+   * acknowledged yet waits in the server while the database is away, and beyond a bound the stream is not read. Rejects
+   * single items as AddCounts does; that is final, and their message is acknowledged. Fails with INVALID_FIELD, and with
+   * UNAVAILABLE when the server stops, after it has acknowledged what it has read. Needs HTTP/2.
    *
    * @generated from rpc millpond.v1.TaskService.StreamCounts
    */
