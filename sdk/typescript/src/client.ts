@@ -48,6 +48,7 @@ export interface ClientOptions {
 /** MillpondClient holds a typed client for each service, all over the same connection. */
 export interface MillpondClient {
   readonly address: string;
+  readonly protocol: Protocol;
   readonly tasks: Client<typeof TaskService>;
   readonly batches: Client<typeof BatchService>;
   readonly events: Client<typeof EventService>;
@@ -72,6 +73,7 @@ export function createClient(options: ClientOptions): MillpondClient {
   const transport = withDefaultDeadline(bare, options.defaultTimeoutMs ?? defaultTimeoutMs);
   return {
     address,
+    protocol: options.protocol ?? "grpc",
     tasks: createConnectClient(TaskService, transport),
     batches: createConnectClient(BatchService, transport),
     events: createConnectClient(EventService, transport),

@@ -1,5 +1,6 @@
 // The public surface of @millpond/sdk: the hand-written layer, then every message and service of the contract.
 export { type ClientOptions, createClient, type MillpondClient, type Protocol } from "./client.ts";
+export { type Counter, type CounterOptions, type CountInput, createCounter, type RejectedCount } from "./counter.ts";
 export { errorReason, type FieldViolation, fieldViolations, isTransient, retryDelayMs } from "./errors.ts";
 export * from "./gen/millpond/v1/batch_pb.js";
 export * from "./gen/millpond/v1/batch_service_pb.js";

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { MillpondClient } from "./client.ts";
 import { isTransient } from "./errors.ts";
 import type { WatchEventsRequestSchema, WatchEventsResponse } from "./gen/millpond/v1/event_service_pb.js";
 import { backoffMs } from "./retry-policy.ts";
+import { SilenceGuard } from "./silence-guard.ts";
 
 /** WatchOptions says when a watch ends and how it deals with a connection that breaks. */
 export interface WatchOptions {
@@ -33,7 +33,7 @@ export async function* watchEvents(
   let cursor = request.cursor ?? "";
   let failures = 0;
   while (!signal?.aborted) {
-    const connection = new Connection(signal, silenceMaxMs);
+    const connection = new SilenceGuard(signal, silenceMaxMs);
     try {
       const from = cursor === "" ? request : { ...request, cursor, snapshot: false };
       for await (const message of client.events.watchEvents(from, { signal: connection.signal })) {
@@ -51,35 +51,5 @@ export async function* watchEvents(
       connection.end();
     }
     await sleep(backoffMs(backoff, ++failures), undefined, { ...(signal && { signal }) }).catch(() => undefined);
-  }
-}
-
-/** One connection of a watch: it is given up when it is silent for too long, or when the watch ends. */
-class Connection {
-  readonly #controller = new AbortController();
-  readonly #outer: AbortSignal | undefined;
-  readonly #timer: NodeJS.Timeout;
-  readonly #onOuterAbort = () => this.#controller.abort(this.#outer?.reason);
-
-  constructor(outer: AbortSignal | undefined, silenceMaxMs: number) {
-    this.#outer = outer;
-    outer?.addEventListener("abort", this.#onOuterAbort, { once: true });
-    this.#timer = setTimeout(() => {
-      this.#controller.abort(new ConnectError(`no message for ${silenceMaxMs} ms`, Code.Unavailable));
-    }, silenceMaxMs);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  heard(): void {
-    this.#timer.refresh();
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
-    if (!this.signal.aborted) this.#controller.abort(new ConnectError("the watch has ended", Code.Canceled));
   }
 }
