@@ -13,6 +13,8 @@ export interface MortalPostgres extends AsyncDisposable {
   readonly url: string;
   /** Kills the postmaster and all of its children by SIGKILL, and waits until they are gone. */
   kill(): Promise<void>;
+  /** Stops all of its processes, which keep their connections, until the function that it answers is called. */
+  freeze(): () => void;
   /** Waits until it takes statements. */
   isUp(): Promise<void>;
 }
@@ -25,12 +27,22 @@ export async function startMortalPostgres(): Promise<MortalPostgres> {
     await remove();
     throw error;
   });
+  const all = () => {
+    const postmaster = postmasterPid(dataDir);
+    return [postmaster, ...childrenOf(postmaster)];
+  };
   return {
     url: postgres.url,
+    freeze: () => {
+      const frozen = all();
+      for (const pid of frozen) signalIfAlive(pid, "SIGSTOP");
+      return () => {
+        for (const pid of frozen) signalIfAlive(pid, "SIGCONT");
+      };
+    },
     kill: async () => {
-      const postmaster = postmasterPid(dataDir);
-      const killed = [postmaster, ...childrenOf(postmaster)];
-      for (const pid of killed) killIfAlive(pid);
+      const killed = all();
+      for (const pid of killed) signalIfAlive(pid, "SIGKILL");
       await until("PostgreSQL is gone", () => processes().every(({ pid }) => !killed.includes(pid)));
     },
     isUp: () =>
@@ -52,9 +64,9 @@ function processes(): { pid: number; ppid: number }[] {
   });
 }
 
-function killIfAlive(pid: number): void {
+function signalIfAlive(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
