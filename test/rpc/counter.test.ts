@@ -2,6 +2,7 @@ import {
   type Counter,
   createClient,
   createCounter,
+  createWorker,
   ErrorReason,
   type MillpondClient,
   type RejectedCount,
@@ -160,5 +161,45 @@ describe("a counter of the SDK", () => {
     await Promise.all(counting);
     for (const [n, taskId] of taskIds.entries()) expect(await countsOf(taskId, s.client)).toEqual([totals[n], 0n]);
     await checkInvariants(s.database.url);
+  });
+
+  test("of a worker's handlers has all in before the closing report, and tells the worker what was refused", async () => {
+    const kind = newKind();
+    const { ids } = await server.graph(["a", "b", "canceled"].map((key) => ({ key, name: key, kind })));
+    const errors: unknown[] = [];
+    const worker = createWorker({ client: server.client, slots: 3, onError: (error) => errors.push(error) });
+    onTestFinished(() => worker.stop());
+    worker.handle(kind, async ({ task }, { count }) => {
+      if (task?.key === "canceled") await server.client.tasks.cancelTasks({ taskIds: [task.taskId] });
+      for (let n = 0; n < 100; n += 1) void count({ success: 1, failure: n % 10 === 0 ? 1 : 0 });
+      await expect(count({ success: -1 })).rejects.toBeInstanceOf(RangeError);
+    });
+    worker.start();
+    await until("all have ended", async () => worker.running === 0 && (await server.status(ids.b ?? "")) === "SUCCESS");
+    await worker.stop();
+    for (const key of ["a", "b"]) {
+      expect(await server.status(ids[key] ?? "")).toBe("SUCCESS");
+      expect(await countsOf(ids[key] ?? "")).toEqual([100n, 10n]);
+    }
+    expect(await countsOf(ids.canceled ?? "")).toEqual([0n, 0n]);
+    expect(errors.map(String)).toContainEqual(
+      expect.stringContaining(`counts of task ${ids.canceled} refused: TASK_ENDED`),
+    );
+  });
+
+  test("gives up at once when its signal is aborted, and says why", async () => {
+    const [a = ""] = await runningTasks(1);
+    await using proxy = await startCutProxy(server.setup.server.port);
+    proxy.cut();
+    const client = createClient({ address: `127.0.0.1:${proxy.port}` });
+    onTestFinished(() => client.close());
+    const over = new AbortController();
+    const counter = counterOf(client, { signal: over.signal });
+    await counter.count(a, { success: 1 });
+    const flushed = counter.flush();
+    over.abort(new Error("no more"));
+    await expect(flushed).rejects.toThrow("no more");
+    await expect(counter.count(a, { success: 1 })).rejects.toThrow("no more");
+    expect(await countsOf(a)).toEqual([0n, 0n]);
   });
 });

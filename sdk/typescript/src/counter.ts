@@ -44,6 +44,8 @@ export interface CounterOptions {
   readonly onInterrupted?: ((error: unknown) => void) | undefined;
   /** A stream that says nothing for so long is taken for broken. Default 45,000; the server speaks every 15,000. */
   readonly silenceMaxMs?: number | undefined;
+  /** Ends the counter at once: what is not durable is given up, and who waits is told the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Counter adds to the counters of tasks, each count once. */
@@ -126,8 +128,9 @@ class StreamingCounter implements Counter {
   }
 
   async #run(): Promise<void> {
+    const { signal } = this.#options;
     for (let failures = 0; !this.#backlog.isEmpty; ) {
-      const guard = new SilenceGuard(undefined, this.#options.silenceMaxMs ?? 45_000);
+      const guard = new SilenceGuard(signal, this.#options.silenceMaxMs ?? 45_000);
       let error: unknown;
       try {
         const onAnswer = (): void => {
@@ -138,17 +141,25 @@ class StreamingCounter implements Counter {
         continue;
       } catch (caught) {
         error = guard.signal.aborted ? guard.signal.reason : caught;
-        if (!guard.signal.aborted && !isTransient(error) && retryDelayMs(error) === undefined) {
-          this.#failure = { error };
-          this.#backlog.fail(error);
+        const isOver = !guard.signal.aborted && !isTransient(error) && retryDelayMs(error) === undefined;
+        if (isOver || signal?.aborted) {
+          this.#fail(signal?.aborted ? signal.reason : error);
           return;
         }
       } finally {
         guard.end();
       }
       this.#options.onInterrupted?.(error);
-      await sleep(Math.max(retryDelayMs(error) ?? 0, backoffMs(backoff, ++failures)));
+      const delayMs = Math.max(retryDelayMs(error) ?? 0, backoffMs(backoff, ++failures));
+      await sleep(delayMs, undefined, { ...(signal && { signal }) }).catch(() => undefined);
+      if (signal?.aborted) this.#fail(signal.reason);
+      if (this.#failure) return;
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = { error };
+    this.#backlog.fail(error);
   }
 
   /** Sends what waits until there has been nothing for a while. */

@@ -1,6 +1,7 @@
 import { format } from "node:util";
 import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
+import type { CountInput } from "../counter.ts";
 import {
   type TaskReport,
   type TaskReport_Failure,
@@ -20,6 +21,8 @@ export interface AttemptCalls {
   readonly heartbeat: (attempt: Attempt, report: TaskReport) => Promise<void>;
   /** Takes a line of log. */
   readonly log: (attempt: Attempt, level: LogLevelName, message: unknown) => void;
+  /** Adds to the counters of its task; resolves while there is room. */
+  readonly count: (attempt: Attempt, counts: CountInput) => Promise<void>;
 }
 
 /**
@@ -33,6 +36,8 @@ export class Attempt {
   readonly attempt: number;
   /** By this process's monotonic clock. */
   leaseExpiresAtMs: number;
+  /** Something was counted that may not be durable yet. */
+  hasCounted = false;
   #aborted: AttemptAborted | undefined;
   #controller: AbortController | undefined;
 
@@ -143,6 +148,11 @@ class AttemptContext implements TaskContext {
   /** A function that needs no `this`: handlers take it out of the context. */
   get heartbeat(): TaskContext["heartbeat"] {
     return async (progress) => this.#calls.heartbeat(this.#attempt, this.#attempt.heartbeat(progress));
+  }
+
+  /** As `heartbeat`. */
+  get count(): TaskContext["count"] {
+    return async (counts) => this.#calls.count(this.#attempt, counts);
   }
 
   /** As `heartbeat`. */

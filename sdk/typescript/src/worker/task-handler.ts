@@ -1,4 +1,5 @@
 import type { JsonValue } from "@bufbuild/protobuf";
+import type { CountInput } from "../counter.ts";
 import type { TaskStatus } from "../gen/millpond/v1/task_pb.js";
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
 
@@ -32,6 +33,13 @@ export interface TaskContext {
    */
   log(message: unknown): void;
   log(level: LogLevelName, message: unknown): void;
+  /**
+   * Adds to the task's counters, each count once, whatever connection breaks. Resolves at once while there is room, otherwise when there is; the
+   * closing report waits until all of it is durable. What is refused goes to `onError`.
+   *
+   * @throws RangeError for what is no whole number or negative.
+   */
+  count(counts: CountInput): Promise<void>;
 }
 
 /** TaskHandler does the work of one attempt. What it returns is the task's output, as JSON; what it throws, its failure. */

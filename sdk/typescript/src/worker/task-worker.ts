@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { createContextValues } from "@connectrpc/connect";
 import type { MillpondClient } from "../client.ts";
+import { type Counter, type CountInput, createCounter } from "../counter.ts";
 import { ErrorReason } from "../gen/millpond/v1/error_reason_pb.js";
 import type { ItemError, ReportResult, TaskReport } from "../gen/millpond/v1/report_pb.js";
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
@@ -20,7 +21,7 @@ import type { TaskHandler } from "./task-handler.ts";
 
 /** WorkerOptions says who a worker is and how much it takes on. */
 export interface WorkerOptions {
-  readonly client: Pick<MillpondClient, "tasks" | "workers">;
+  readonly client: Pick<MillpondClient, "tasks" | "workers"> & Partial<Pick<MillpondClient, "protocol">>;
   /** The worker's own name, unique among those connected. Default: host name, process id and a random part. */
   readonly workerId?: string | undefined;
   /** How many tasks it executes at the same time, 1 to 1,000. Default 10. */
@@ -86,6 +87,8 @@ class ClaimingWorker implements TaskWorker {
   readonly #onError: (error: unknown) => void;
   readonly #onSigterm = () => void this.stop();
   readonly #claims: ClaimLoop;
+  /** Made when a handler counts. */
+  #counter: Counter | undefined;
   #claimsEnd: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   /** Is called when the last running attempt ends. */
@@ -185,6 +188,22 @@ class ClaimingWorker implements TaskWorker {
   readonly #calls: AttemptCalls = {
     heartbeat: (attempt, report) => new Promise((resolve) => this.#reports.add({ attempt, report, onDone: resolve })),
     log: (attempt, level, message) => this.#logs.add(attempt, level, message),
+    count: (attempt, counts) => this.#count(attempt, counts),
+  };
+
+  readonly #count = (attempt: Attempt, counts: CountInput): Promise<void> => {
+    this.#counter ??= createCounter({
+      client: this.#options.client,
+      signal: this.#reporting.signal,
+      onInterrupted: this.#onError,
+      onRejected: ({ taskId, error: { reason, message } }) =>
+        this.#onError(new Error(`counts of task ${taskId} refused: ${ErrorReason[reason]}: ${message}`)),
+    });
+    attempt.hasCounted = true;
+    return this.#counter.count(attempt.taskId, counts).catch((error: unknown) => {
+      if (error instanceof RangeError) throw error;
+      this.#onError(error);
+    });
   };
 
   readonly #onHandlerEnd = (attempt: Attempt, report: TaskReport): void => {
@@ -192,10 +211,18 @@ class ClaimingWorker implements TaskWorker {
     this.#executing -= 1;
     // The claim goes first: then it is there when the report is committed.
     this.#claims.slotsChanged();
-    if (!this.#logs.holds(attempt)) this.#close(attempt, report);
-    // Its last lines are there when it has ended for everybody.
-    else void this.#logs.finish(attempt).then(() => this.#close(attempt, report));
+    if (!attempt.hasCounted && !this.#logs.holds(attempt)) this.#close(attempt, report);
+    else void this.#closeBehind(attempt, report);
   };
+
+  /** A task that has ended takes no counts, and its last lines are there when it has ended for everybody: its report goes when these are in, or have failed for good. */
+  async #closeBehind(attempt: Attempt, report: TaskReport): Promise<void> {
+    await Promise.all([
+      attempt.hasCounted && !attempt.disowned ? this.#counter?.flush().catch(this.#onError) : undefined,
+      this.#logs.holds(attempt) ? this.#logs.finish(attempt) : undefined,
+    ]);
+    this.#close(attempt, report);
+  }
 
   #close(attempt: Attempt, report: TaskReport): void {
     if (attempt.disowned) this.#ended(attempt);
