@@ -64,6 +64,8 @@ export async function fillTables(admin: Client): Promise<void> {
     insert into task_log (task_id, begin_time, append_time, attempt, lines, next_line) select (1 + n / 1000) * 100000 + n % 1000, now(), now(), 1, 2, 2 ${other};
     insert into log_part (task_id, append_time, attempt, first_line, lines, bytes, levels, messages)
       select task_id, now(), 1, f, 1, 1, '{2}', '{x}' from task_log cross join generate_series(0, 1) f where task_id < 100000000;
+    insert into request select 1, 'old ' || n, now(), '', '{}' ${other};
+    insert into count_producer select 'old ' || n, 1, n, now() ${other};
     insert into event_tx select nextval('event_seq'), now(), '{2}', '{1}', array[n], '{4}', '{6}', '{1}', '{2}', '{1}' ${other};`);
 }
 
