@@ -75,9 +75,11 @@ async function act(world: World, client: MillpondClient): Promise<unknown> {
       }),
       ...[ILLEGAL_TRANSITION, TASK_ENDED, ETAG_MISMATCH],
     );
+  const counts = some.map((id) => ({ taskId: id, success: BigInt(random.below(3)), failure: BigInt(random.below(2)) }));
   const calls: readonly (readonly [number, () => Promise<unknown>])[] = [
-    [0.35, () => work(world, client)],
-    [0.15, () => create(world, client, batchId)],
+    [0.3, () => work(world, client)],
+    [0.1, () => client.tasks.addCounts({ counts })],
+    [0.1, () => create(world, client, batchId)],
     [0.1, () => client.tasks.retryTasks({ taskIds: some, withDependents: random.chance(0.5) })],
     [0.1, update],
     [0.07, () => client.tasks.pauseTasks({ taskIds: some })],
