@@ -1,5 +1,6 @@
 import type { BenchCase } from "../support/bench-case.ts";
 import { chain } from "./chain.ts";
+import { counts } from "./counts.ts";
 import { createGraphs } from "./create-graph.ts";
 import { createOne } from "./create-one.ts";
 import { endedRows } from "./ended-rows.ts";
@@ -14,5 +15,5 @@ import { work } from "./work.ts";
 
 /** Every case, in the order in which they run. */
 export const allCases: readonly BenchCase[] = [
-  ...[createOne, createGraphs, work, engine, chain, fan, rules, startLatency, read, idle, storage, endedRows],
+  ...[createOne, createGraphs, work, engine, chain, fan, rules, counts, startLatency, read, idle, storage, endedRows],
 ];
