@@ -7,7 +7,7 @@ import {
   type RefusedCounts,
   addCounts as writeCounts,
 } from "../store/counts.ts";
-import { CountAccumulator, type CountFlush } from "./count-accumulator.ts";
+import { CountAccumulator, type CountAccumulatorOptions } from "./count-accumulator.ts";
 import type { Engine } from "./engine.ts";
 import { isOneToBlame } from "./group-reports.ts";
 import { taskEnded } from "./report-tasks.ts";
@@ -17,13 +17,13 @@ const flush = { tasksMax: 10_000, itemsMax: 200_000 };
 const retryMs = 250;
 const producersPerStep = 1_000;
 
-/** Makes the accumulator of a server; `itemsMax` is how many items it may hold. */
+/** Makes the accumulator of a server. */
 export function createCountAccumulator(
   deps: WriteDeps & { readonly namespaceId: number },
-  { itemsMax, onFlush }: { readonly itemsMax: number; readonly onFlush: (flush: CountFlush) => void },
+  options: Pick<CountAccumulatorOptions, "itemsMax" | "onFlush" | "onRetry">,
 ): CountAccumulator {
   return new CountAccumulator({
-    ...{ itemsMax, flush, retryMs, onFlush, isOneToBlame },
+    ...{ ...options, flush, retryMs, isOneToBlame },
     write: async (counts) => {
       const added = await writeCounts(deps.db, deps.namespaceId, counts);
       if (added.case === "added" && counts.ids.length > 0) deps.committed([]);

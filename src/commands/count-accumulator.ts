@@ -29,6 +29,8 @@ export interface CountAccumulatorOptions {
   /** How long it waits before it writes again what could not be written because the database was away. */
   readonly retryMs: number;
   readonly onFlush: (flush: CountFlush) => void;
+  /** Told of each write that failed and whose messages wait to be written again. */
+  readonly onRetry: (error: unknown) => void;
 }
 
 interface Entry extends CountMessage {
@@ -110,6 +112,7 @@ export class CountAccumulator {
         for (const entry of left) if (!isAway || entry.producer === undefined) this.#fail(entry, error);
         const again = left.filter((entry) => !entry.isSettled && !this.#dropOver(entry));
         this.#waiting = [...again, ...this.#waiting];
+        if (again.length > 0) this.#options.onRetry(error);
         if (isAway) await wait(this.#options.retryMs, this.#stop.signal);
       }
     }

@@ -93,7 +93,7 @@ export function createEngineParts(options: {
     ...{ creates: createGraphGroups(writes), reports: createReportGroups(writes), logs },
     counts: createCountAccumulator(
       { ...writes, namespaceId },
-      { itemsMax: settings.countsWaitingMax, onFlush: onCounts },
+      { itemsMax: settings.countsWaitingMax, onFlush: onCounts, onRetry: onError("counts") },
     ),
   };
   const feed = new Feed({

@@ -52,13 +52,15 @@ function accumulatorOn(
   bounds: { itemsMax?: number; tasksMax?: number } = {},
 ) {
   const flushes: CountFlush[] = [];
+  const retried: unknown[] = [];
   const { itemsMax = 1_000, tasksMax = 1_000 } = bounds;
   const accumulator = new CountAccumulator({
     ...{ write, itemsMax, flush: { tasksMax, itemsMax: 10_000 }, retryMs: 0 },
     isOneToBlame: (error) => (error as MillpondError).reason !== "STORE_UNAVAILABLE",
     onFlush: (flush) => flushes.push(flush),
+    onRetry: (error) => retried.push((error as Error).message),
   });
-  return { accumulator, flushes };
+  return { accumulator, flushes, retried };
 }
 
 /** Writes that end when they are told to. */
@@ -144,7 +146,7 @@ describe("the accumulator of counts", () => {
   test("keeps what streams have brought while the database is away, and fails calls", async () => {
     const database = new ModelDatabase();
     const { held, write } = heldWrites(database);
-    const { accumulator } = accumulatorOn(write);
+    const { accumulator, retried } = accumulatorOn(write);
     const stream = { isOver: false };
     const answers = [1n, 2n].map((n) =>
       accumulator.submit({ counts: counts([20n, n]), producer: producer(n, stream) }),
@@ -160,6 +162,7 @@ describe("the accumulator of counts", () => {
     }
     expect((await Promise.all(answers)).map((answer) => answer.case)).toEqual(["added", "added", "added"]);
     expect([database.totals.get(20n), database.producers.get("p")]).toEqual([7n, 3n]);
+    expect(retried).toEqual(Array(3).fill("the database is away"));
   });
 
   test("lets go of what a stream has brought that is over, and takes nothing more of it", async () => {
