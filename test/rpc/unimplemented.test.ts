@@ -10,8 +10,6 @@ import { sharedServer } from "./shared-server.ts";
 
 const server = sharedServer();
 
-const taskId = "01900000-0000-7000-8000-000000000000";
-
 let rows: Record<string, number> = {};
 beforeAll(async () => {
   rows = await server.rows();
