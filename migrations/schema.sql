@@ -1028,18 +1028,21 @@ end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_are_roomy(p_lanes bigint[])
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
 AS $function$
-  with want as materialized (
-    select l.id, l.keys, l.types, l.bounds, l.has_capacity, w.n from (select x.lane, count(*) as n from unnest(p_lanes) x(lane) where x.lane is not null group by x.lane) w
-      join lane l on l.id = any (array[w.lane])
-  )
-  select not exists (select from want w where w.has_capacity or 3 = any (w.types) or exists (select from blocked b where b.lane = w.id offset 0))
+declare
+  lanes bigint[] := array(select distinct x.lane from unnest(p_lanes) x(lane) where x.lane is not null);
+begin
+  if exists (select from unnest(lanes) x(lane) join lane l on l.id = any (array[x.lane]) where l.has_capacity or 3 = any (l.types)) then return false; end if;
+  if not exists (select from blocked) then return true; end if;
+  return not exists (select from unnest(lanes) x(lane) where exists (select from blocked b where b.lane = x.lane offset 0))
     and not exists (
-      select from (select k.key, min(k.bound) as bound, sum(w.n) as n from want w cross join lateral unnest(w.keys, w.bounds) k(key, bound) group by k.key) s
-        join rule_usage u on u.key_id = any (array[s.key]) where u.in_use + 2 * s.n > s.bound)
-$function$;
+      select from (
+        select k.key, min(k.bound) as bound, sum(w.n) as n from (select x.lane, count(*) as n from unnest(p_lanes) x(lane) where x.lane is not null group by x.lane) w
+          join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.bounds) k(key, bound) group by k.key
+      ) s join rule_usage u on u.key_id = any (array[s.key]) where u.in_use + 2 * s.n > s.bound);
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_attend(p mp_changes, p_batches bigint[], OUT o_follow_ups bigint[], OUT o_wake boolean)
  RETURNS record

@@ -108,7 +108,7 @@ test("a task that two timers let start is in one place, also when a claim blocks
   await admin.query("update timer set due = $1", [past]);
   await using other = await openTransaction(database.url);
   await other.query("insert into ready select 1, 0, id, lane from blocked on conflict do nothing; delete from blocked");
-  await other.query("select mp_claim('{1}', 2, '{1}', '{60000}')");
+  await other.query("select mp_claim('{1}', 2, '{1}', '{60000}', null, true)");
   const firing = fire();
   await other.waitForBlocked(1);
   await other.query("commit");
