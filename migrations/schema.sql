@@ -330,6 +330,17 @@ create table rule_alarm (
   constraint rule_alarm_pkey PRIMARY KEY (due, key_id)
 );
 
+create table rule_change (
+  id bigint not null generated always as identity,
+  batch_id bigint not null,
+  change_time timestamp with time zone not null,
+  kind text not null,
+  rules text not null,
+  reason text not null,
+  updated integer not null,
+  constraint rule_change_pkey PRIMARY KEY (batch_id, id)
+);
+
 create table rule_key (
   id bigint not null generated always as identity,
   namespace_id integer not null,

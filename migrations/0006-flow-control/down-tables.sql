@@ -17,6 +17,6 @@ alter table parked drop column flow;
 -- Lanes that differed in who takes turns had digests of their own: they stay apart.
 alter table lane drop column flow;
 alter table task_state drop column flow, drop column held_lane, drop column held_amount;
-drop table fair_queue, flow;
+drop table fair_queue, flow, rule_change;
 alter table namespace drop column weight;
 drop type mp_moves;

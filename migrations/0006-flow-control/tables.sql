@@ -47,5 +47,17 @@ update task_state s set held_lane = h.lane, held_amount = h.amount from holder h
 insert into hold (lane, hold_time, task_ids, due) select lane, hold_time, array_agg(task_id), now() from holder group by lane, hold_time;
 drop table holder;
 
+-- The history of UpdateBatchRules: what the rules of a kind in a batch became, and why.
+create table rule_change (
+  id bigint generated always as identity,
+  batch_id bigint not null,
+  change_time timestamptz not null,
+  kind text not null,
+  rules text not null,
+  reason text not null,
+  updated integer not null,
+  constraint rule_change_pkey primary key (batch_id, id)
+);
+
 -- How many tasks of lanes were let in by a transaction (less those that have left), and the work that these hold.
 create type mp_moves as (lanes bigint[], holders bigint[], amounts numeric[]);

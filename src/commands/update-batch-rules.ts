@@ -11,6 +11,9 @@ export interface UpdateBatchRules {
   readonly bodyHash: Buffer;
   readonly batchId: bigint;
   readonly kind: string;
+  /** The rules as a ProtoJSON list, and why they change: for the history. */
+  readonly rules: string;
+  readonly reason: string;
   readonly validateOnly: boolean;
   /** Refuses a batch that is not as its caller has read it. */
   readonly checkEtag: (batch: Batch) => void;
@@ -29,6 +32,7 @@ export async function updateBatchRules(engine: Engine, command: UpdateBatchRules
   const changed = await retryTaken(() =>
     changeBatchRules(engine.db, request, {
       ...{ batchId, queues, commit: !validateOnly },
+      note: { kind, rules: command.rules, reason: command.reason },
       edit: (batch, tasks) => {
         command.checkEtag(batch);
         if (batchHasEnded(batch.status)) {

@@ -1,4 +1,4 @@
-import { create, fromJsonString, toJsonString } from "@bufbuild/protobuf";
+import { create, fromJsonString, toJson, toJsonString } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { updateBatchRules } from "../commands/update-batch-rules.ts";
 import { MillpondError } from "../domain/errors.ts";
@@ -9,6 +9,7 @@ import {
   type UpdateBatchRulesRequest,
   UpdateBatchRulesRequestSchema,
 } from "../gen/millpond/v1/batch_service_pb.ts";
+import { RuleSchema } from "../gen/millpond/v1/rule_pb.ts";
 import { NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import type { RuledTask, RuledTaskRow } from "../store/batch-rules.ts";
 import { listRuleUsage } from "../store/rule-usage.ts";
@@ -31,7 +32,8 @@ export function batchRules(
       const changing = updateBatchRules(engine, {
         ...requestKey(UpdateBatchRulesRequestSchema, request),
         ...{ batchId: decodeId(ids, request.batchId, "BATCH_NOT_FOUND"), kind: request.kind },
-        validateOnly: request.validateOnly,
+        ...{ validateOnly: request.validateOnly, reason: request.reason },
+        rules: JSON.stringify(request.rules.map((rule) => toJson(RuleSchema, rule))),
         checkEtag: (batch) => checkBatchEtag(deps, batch, request.etag),
         edit: editor(deps, request),
       });

@@ -44,6 +44,10 @@ const readStatement: Statement = {
     join task_state h on h.id = any (array[x.id])`,
 };
 const setStatement: Statement = { name: "set_rules", text: "select * from mp_set_rules($1, $2, $3, $4)" };
+const noteStatement: Statement = {
+  name: "note_rule_change",
+  text: "insert into rule_change (batch_id, change_time, kind, rules, reason, updated) values ($1, clock_timestamp(), $2, $3, $4, $5)",
+};
 const keepStatement: Statement = {
   name: "keep_rules_answer",
   text: `select mp_keep_request($1, $2, $3, jsonb_build_object('batch', mp_batch_json($4), 'updated', $5::integer, 'let_in', $6::bigint, 'held', $7::bigint))`,
@@ -60,6 +64,8 @@ export function changeBatchRules(
     readonly batchId: bigint;
     readonly queues: readonly number[];
     readonly commit: boolean;
+    /** What is noted of a change that is committed: the kind, its new rules as a ProtoJSON list, and why. */
+    readonly note: { readonly kind: string; readonly rules: string; readonly reason: string };
     readonly edit: (batch: Batch, tasks: readonly RuledTask[]) => readonly RuledTaskRow[];
   },
 ): Promise<BatchRulesChange> {
@@ -79,6 +85,8 @@ export function changeBatchRules(
       ...[rows.map((row) => row.id), lanes, rows.map((row) => row.spec)],
     ]);
     const [letIn, held] = [done?.o_let_in ?? 0n, done?.o_held ?? 0n];
+    const { kind, rules, reason } = change.note;
+    if (change.commit) await writer.write(noteStatement, [batchId, kind, rules, reason, rows.length]);
     if (change.commit)
       await writer.write(keepStatement, [...requestValues(request), batchId, rows.length, letIn, held]);
     const [after = batch] = await getBatches({ readByKey: writer.write }, namespaceId, [batchId]);

@@ -193,7 +193,7 @@ test("UpdateBatchRules changes the limit of tasks that wait, says before what it
   });
   const batchId = created.batch?.batchId ?? "";
   expect((await claim(kind, 10)).length).toBe(1);
-  const change = { batchId, kind, rules: [concurrency(kind, 4)] };
+  const change = { batchId, kind, rules: [concurrency(kind, 4)], reason: "more machines" };
   const planned = await server.client.batches.updateBatchRules({ ...change, validateOnly: true });
   expect(planned).toMatchObject({ updated: 6n, wouldStart: 3n, wouldWait: 2n });
   expect(await claim(kind, 10)).toEqual([]);
@@ -211,6 +211,13 @@ test("UpdateBatchRules changes the limit of tasks that wait, says before what it
     { code: "InvalidArgument", reason: "INVALID_FIELD" },
   );
   expect(refused.fields).toEqual(["rules[0].matcher.fields[0]"]);
+  // Once, however often the call is repeated, and not what was only looked at or refused.
+  const history = await server.query<{ kind: string; reason: string; updated: number; rules: string }>(
+    "select c.kind, c.reason, c.updated, c.rules from rule_change c join queue q on q.kind = c.kind where q.kind = $1",
+    [kind],
+  );
+  expect(history).toMatchObject([{ kind, reason: "more machines", updated: 6 }]);
+  expect(JSON.parse(history[0]?.rules ?? "")).toMatchObject([{ maxConcurrency: 4 }]);
   await server.client.batches.stopBatch({ batchId });
   await checkInvariants(server.setup.database.url);
 });

@@ -128,7 +128,7 @@ async function createCrowd(users: number) {
 /** Gives the tasks of a batch other rules, of the same keys. */
 const changeRules = (batchId: bigint, bound: bigint) =>
   changeBatchRules(db, request, {
-    ...{ batchId, queues: [1], commit: true },
+    ...{ batchId, queues: [1], commit: true, note: { kind: "k", rules: "[]", reason: "" } },
     edit: (_, tasks) =>
       tasks.map(({ id, queue, flow, spec }) => ({
         ...{ id, queue, flow, spec, rules: rulesOf(bound), metadata: `{"x": "${batchId}", "y": 1, "z": 1}` },

@@ -26,6 +26,7 @@ import { Request } from "./request.ts";
 import { RetryPolicy } from "./retry-policy.ts";
 import { Rule } from "./rule.ts";
 import { RuleAlarm } from "./rule-alarm.ts";
+import { RuleChange } from "./rule-change.ts";
 import { RuleKey } from "./rule-key.ts";
 import { RuleUsage } from "./rule-usage.ts";
 import { Task } from "./task.ts";
@@ -62,6 +63,7 @@ export const entities = [
   DedupeShape,
   DedupeKey,
   Rule,
+  RuleChange,
   RuleKey,
   RuleUsage,
   Lane,
