@@ -17,4 +17,5 @@ export const migrations: readonly NamedMigration[] = [
   { name: "0006-flow-control", load: async () => (await import("./0006-flow-control.ts")).FlowControlMigration },
   { name: "0007-logs", load: async () => (await import("./0007-logs.ts")).LogsMigration },
   { name: "0008-counts", load: async () => (await import("./0008-counts.ts")).CountsMigration },
+  { name: "0009-workers", load: async () => (await import("./0009-workers.ts")).WorkersMigration },
 ];

@@ -484,6 +484,26 @@ create table worker (
   constraint worker_namespace_fkey FOREIGN KEY (namespace_id) REFERENCES namespace(id)
 );
 
+create table worker_presence (
+  connect_time timestamp with time zone not null,
+  heartbeat_time timestamp with time zone not null,
+  expire_time timestamp with time zone not null,
+  session uuid not null,
+  namespace_id integer not null,
+  slots integer not null,
+  state smallint not null,
+  streams boolean not null,
+  name text collate "C" not null,
+  kinds text[] not null,
+  labels jsonb not null,
+  running_ids bigint[] not null,
+  running_attempts integer[] not null,
+  constraint worker_presence_pkey PRIMARY KEY (namespace_id, name),
+  constraint worker_presence_namespace_fkey FOREIGN KEY (namespace_id) REFERENCES namespace(id)
+) with (
+  fillfactor = 50
+);
+
 create view event_change as
  SELECT e.seq,
     x.n::integer AS index,
@@ -2257,6 +2277,19 @@ begin
   end if;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_keep_leases(p_ids bigint[], p_attempts integer[], p_workers integer[], p_lease_ms integer)
+ RETURNS TABLE(o_task_id bigint, o_attempt integer, o_lease_until timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+declare
+  now_time timestamptz := clock_timestamp();
+begin
+  return query update task_state h set lease_until = greatest(h.lease_until, now_time + p_lease_ms * interval '1 millisecond'), activity_time = now_time, prior_status = 0
+  from unnest(p_ids, p_attempts, p_workers) x(id, attempt, worker)
+  where h.id = any (array[x.id]) and h.status = 4 and h.attempt = x.attempt and h.worker = x.worker
+  returning h.id, h.attempt, h.lease_until;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_keep_request(p_namespace integer, p_request_id text, p_hash bytea, p_result jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -3186,6 +3219,26 @@ begin
     plain := false;
   end loop;
   p_changes := mp_concat(p_changes, recent);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_shorten_leases(p_ids bigint[], p_attempts integer[], p_lease_untils timestamp with time zone[], p_ms integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  end_time timestamptz := clock_timestamp() + p_ms * interval '1 millisecond';
+  shortened integer;
+begin
+  with u as (
+    update task_state h set lease_until = end_time, prior_status = 0
+    from unnest(p_ids, p_attempts, p_lease_untils) x(id, attempt, lease_until)
+    where h.id = any (array[x.id]) and h.status = 4 and h.attempt = x.attempt and h.lease_until = x.lease_until and h.lease_until > end_time
+    returning h.id, h.attempt
+  ), watched as (
+    insert into timer (due, task_ids, attempts) select end_time, array_agg(id), array_agg(attempt) from u having count(*) > 0
+  )
+  select count(*) into shortened from u;
+  return shortened;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_starts(place integer, status smallint, deps_left integer, skip boolean, delayed boolean)

@@ -7,7 +7,7 @@ import {
 } from "../store/batches.ts";
 import { retryTaken } from "../store/requests.ts";
 import type { Engine } from "./engine.ts";
-import { finish } from "./follow-ups.ts";
+import { ending, finish } from "./follow-ups.ts";
 
 /** A change of a whole batch. */
 export interface BatchCommand {
@@ -24,7 +24,7 @@ export async function stopBatch(
   const stopped = await retryTaken(() =>
     writeStop(engine.db, { ...command, namespaceId: engine.namespaceId }, command),
   );
-  await finish(engine, stopped);
+  await finish(engine, ending(stopped));
   return stopped;
 }
 

@@ -4,7 +4,7 @@ import { changeTasks as writeChange } from "../store/attempts.ts";
 import { retryTaken } from "../store/requests.ts";
 import { getTaskStates } from "../store/tasks.ts";
 import type { Engine } from "./engine.ts";
-import { finish } from "./follow-ups.ts";
+import { ending, finish } from "./follow-ups.ts";
 import { type ItemResult, taskEnded } from "./report-tasks.ts";
 
 /** CancelTasks, PauseTasks or ResumeTasks: `undefined` ids are those that no task can have. */
@@ -25,7 +25,7 @@ export async function changeTasks(engine: Engine, command: ChangeTasks): Promise
   const ids = distinctIds(command.ids);
   const request = { namespaceId: engine.namespaceId, requestId: command.requestId, bodyHash: command.bodyHash };
   const { taken, refused, ...outcome } = await retryTaken(() => writeChange(engine.db, request, { ...command, ids }));
-  await finish(engine, outcome);
+  await finish(engine, command.case === "cancel" ? ending(outcome) : outcome);
   return itemResults(engine, command.ids, (id) =>
     taken.has(id) ? undefined : refusals[command.case](refused.get(id) ?? 0),
   );

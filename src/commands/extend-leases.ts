@@ -20,6 +20,8 @@ export interface LeaseResult {
   /** The status of the task, where the lease was not extended. */
   readonly status: number | undefined;
   readonly cancelRequested: boolean;
+  /** Why the attempt is over, where that is known. */
+  readonly reason?: string | undefined;
 }
 
 /**
@@ -56,7 +58,8 @@ export async function extendLeases(engine: Engine, command: ExtendLeases): Promi
 
 const kept = { error: undefined, status: undefined, cancelRequested: false };
 
-function refusal(attempt: number, state: TaskState | undefined): LeaseResult {
+/** Why a lease was not extended, from its task as it stands; undefined: there is none. */
+export function refusal(attempt: number, state: TaskState | undefined): LeaseResult {
   if (state === undefined) {
     const error = new MillpondError("TASK_NOT_FOUND", "there is no such task");
     return { ...kept, leaseUntil: undefined, error };
@@ -64,7 +67,8 @@ function refusal(attempt: number, state: TaskState | undefined): LeaseResult {
   const status = taskStatusName(state.status);
   const metadata = { status, current_attempt: String(state.attempt) };
   const cancelRequested = isToStop(state);
-  const refused = { leaseUntil: undefined, status: state.status, cancelRequested };
+  const reason = state.cancelReason ?? state.message ?? undefined;
+  const refused = { leaseUntil: undefined, status: state.status, cancelRequested, reason };
   if (attempt !== state.attempt) {
     const message = `attempt ${attempt} is not the task's any more (it is ${status}, attempt ${state.attempt}); stop working on it`;
     return { ...refused, error: new MillpondError("STALE_ATTEMPT", message, { metadata }) };

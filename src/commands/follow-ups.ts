@@ -1,3 +1,4 @@
+import { attemptsWake } from "../domain/delivery.ts";
 import { followUp, pendingFollowUps } from "../store/attempts.ts";
 import type { Outcome } from "../store/outcome.ts";
 import type { Engine } from "./engine.ts";
@@ -13,12 +14,18 @@ export async function finish(engine: Pick<WriteDeps, "db" | "committed">, outcom
     engine.committed(outcome.readyQueues);
     for (let id = left.shift(); id !== undefined; id = left.shift()) {
       const done = await followUp(engine.db, id);
-      engine.committed(done.readyQueues);
+      // What it stops may be under way.
+      engine.committed([...done.readyQueues, attemptsWake]);
       left.push(...done.followUps);
     }
   } catch {
     // The loop that does what others have left reports what keeps failing.
   }
+}
+
+/** What is to happen after a change that may have ended attempts: whoever has them is told. */
+export function ending(outcome: Outcome): Outcome {
+  return { ...outcome, readyQueues: [...outcome.readyQueues, attemptsWake] };
 }
 
 const pendingMax = 100;
@@ -35,7 +42,7 @@ export async function doFollowUps(engine: Engine): Promise<boolean> {
       failures.push(error);
       return undefined;
     });
-    if (done !== undefined) await finish(engine, done);
+    if (done !== undefined) await finish(engine, ending(done));
   }
   if (failures.length > 0) throw failures[0];
   return ids.length === pendingMax;

@@ -188,6 +188,12 @@ export const settingDefinitions = {
     default: minute,
     doc: "The longest that one ClaimTasks call may wait for a task.",
   }),
+  workerHeartbeatMs: define({
+    env: "MILLPOND_WORKER_HEARTBEAT",
+    kind: duration({ min: 100, max: 30 * minute }),
+    default: 10 * second,
+    doc: "How often workers with a stream send a heartbeat. One that is silent for twice as long has lost its tasks; so long is their lease, too.",
+  }),
   feedBufferEvents: define({
     env: "MILLPOND_FEED_BUFFER_EVENTS",
     kind: integer({ min: 100, max: 10_000_000 }),

@@ -22,6 +22,20 @@ export interface ClaimRequest {
   readonly signal: AbortSignal;
 }
 
+/** A worker that stays in line until it leaves. */
+export interface SeatRequest extends Pick<ClaimRequest, "worker" | "kinds" | "labels" | "leaseMs"> {
+  /** Gets what was claimed for it; does not throw. */
+  readonly onTasks: (tasks: readonly ClaimedTask[]) => void;
+}
+
+/** A place in the line that is kept. */
+export interface Seat {
+  /** Says how many tasks it takes from now on; 0: none. What is under way to it already may come all the same. */
+  offer(max: number): void;
+  /** Leaves the line. What is claimed for it later is given back. */
+  leave(): void;
+}
+
 /** What a {@link WaitingWorkers} is made of. */
 export interface WaitingWorkersOptions {
   readonly dictionaries: Pick<Dictionaries, "queuesOfKinds" | "queueCount">;
@@ -37,15 +51,21 @@ export interface WaitingWorkersOptions {
 }
 
 interface Waiter {
-  readonly request: ClaimRequest;
-  /** A look, or a transaction, may be about to give it tasks. */
+  readonly request: Pick<ClaimRequest, "worker" | "kinds" | "labels" | "leaseMs">;
+  /** How many tasks it takes. */
+  max: number;
+  /** So many places are lent to the look, or the transaction, that may be about to give it tasks. */
+  lent: number;
   busy: boolean;
   gone: boolean;
   /** The queues that it may take from, as of so many known queues. */
   queues: readonly number[];
   queueCount: number;
+  /** It goes with what it is handed, be it nothing; a seat stays. */
   readonly answer: (tasks: readonly ClaimedTask[]) => void;
   readonly fail: (error: unknown) => void;
+  /** Whether nobody waits for what is handed to it: it is given back. */
+  readonly isUnheard: () => boolean;
 }
 
 /** Workers that look together: all of them take from the same queues. Like a {@link Reservation}, it is settled once. */
@@ -65,6 +85,8 @@ const placesMax = 1_000;
 const lentMsMax = 250;
 /** How many queues one transaction is told of. */
 const reservedQueuesMax = 64;
+/** How long a seat whose look has failed stays out of the line. */
+const seatPauseMs = 1_000;
 
 /**
  * The line of workers that wait for tasks, first come first served. A worker's first look is into the queues, unless they are known to be empty; from then on
@@ -139,7 +161,8 @@ export class WaitingWorkers implements PlaceSource {
         else waiter.answer([]);
       };
       const waiter: Waiter = {
-        ...{ request, busy: false, gone: false, queues: [], queueCount: -1 },
+        ...{ request, max: request.max, lent: 0, busy: false, gone: false, queues: [], queueCount: -1 },
+        isUnheard: () => request.signal.aborted,
         answer: (tasks) => {
           finish();
           resolve(tasks);
@@ -155,12 +178,68 @@ export class WaitingWorkers implements PlaceSource {
         else leave();
       }, request.waitMs);
       request.signal.addEventListener("abort", leave, { once: true });
-      this.#waiters.add(waiter);
-      const own = this.#queuesOf(waiter);
-      const isKnownEmpty = own.length > 0 && own.every((queue) => this.#empty.has(queue));
-      if (!isKnownEmpty || request.waitMs === 0) this.#fresh.add(waiter);
-      this.#options.onChange();
+      this.#enter(waiter, request.waitMs === 0);
     });
+  }
+
+  /**
+   * Keeps a place in the line for a worker that says, again and again, how many tasks it takes. Whoever has been handed some goes to the end of the line. One
+   * whose look has failed tries again a second later.
+   */
+  join(request: SeatRequest): Seat {
+    let pause: NodeJS.Timeout | undefined;
+    const step = (): void => {
+      if (waiter.busy || pause !== undefined) return;
+      if (waiter.max > 0 && !waiter.gone && !this.#stopped) {
+        if (!this.#waiters.has(waiter)) this.#enter(waiter, false);
+      } else {
+        this.#waiters.delete(waiter);
+        this.#fresh.delete(waiter);
+      }
+    };
+    const waiter: Waiter = {
+      ...{ request, max: 0, lent: 0, busy: false, gone: false, queues: [], queueCount: -1 },
+      isUnheard: () => waiter.gone,
+      answer: (tasks) => {
+        waiter.max = Math.max(waiter.max - tasks.length, 0);
+        if (tasks.length > 0) {
+          this.#waiters.delete(waiter);
+          this.#fresh.delete(waiter);
+          request.onTasks(tasks);
+        }
+        step();
+      },
+      fail: () => {
+        waiter.busy = false;
+        this.#waiters.delete(waiter);
+        pause = setTimeout(() => {
+          pause = undefined;
+          step();
+        }, seatPauseMs).unref();
+      },
+    };
+    return {
+      offer: (max) => {
+        waiter.max = max;
+        step();
+      },
+      leave: () => {
+        waiter.gone = true;
+        waiter.max = 0;
+        clearTimeout(pause);
+        pause = undefined;
+        step();
+      },
+    };
+  }
+
+  /** Puts a worker at the end of the line; it looks first unless its queues are known to be empty. */
+  #enter(waiter: Waiter, looks: boolean): void {
+    this.#waiters.add(waiter);
+    const own = this.#queuesOf(waiter);
+    const isKnownEmpty = own.length > 0 && own.every((queue) => this.#empty.has(queue));
+    if (!isKnownEmpty || looks) this.#fresh.add(waiter);
+    this.#options.onChange();
   }
 
   /**
@@ -183,7 +262,7 @@ export class WaitingWorkers implements PlaceSource {
       if (!this.#fresh.has(waiter) && !own.some((queue) => this.#marked.has(queue))) continue;
       queues = own;
       lookers.push(waiter);
-      places += waiter.request.max;
+      places += waiter.max;
       if (places >= placesMax) break;
     }
     if (lookers.length === 0) {
@@ -195,11 +274,11 @@ export class WaitingWorkers implements PlaceSource {
     for (const queue of queues) this.#marked.delete(queue);
     for (const waiter of lookers) {
       this.#fresh.delete(waiter);
-      waiter.busy = true;
+      lend(waiter);
     }
     return {
       queues,
-      places: lookers.flatMap(({ request }) => Array<Place>(request.max).fill(placeOf(request))),
+      places: lookers.flatMap(placesOf),
       settle: (started, more) => {
         if (more) this.mark(queues);
         else for (const queue of queues) if (!this.#marked.has(queue)) this.#empty.add(queue);
@@ -209,7 +288,8 @@ export class WaitingWorkers implements PlaceSource {
       repeat: () => {
         for (const waiter of lookers) {
           waiter.busy = false;
-          this.#fresh.add(waiter);
+          if (waiter.gone || waiter.max === 0) waiter.answer([]);
+          else this.#fresh.add(waiter);
         }
         this.#options.onChange();
       },
@@ -240,16 +320,16 @@ export class WaitingWorkers implements PlaceSource {
         pool = { queues: free, waiters: [] };
         pools.set(key, pool);
       }
-      waiter.busy = true;
+      lend(waiter);
       pool.waiters.push(waiter);
-      left -= waiter.request.max;
+      left -= waiter.lent;
     }
     if (pools.size === 0) return undefined;
     const kept = [...pools.values()];
     return {
       pools: kept.map((pool) => ({
         queues: pool.queues,
-        places: pool.waiters.flatMap(({ request }) => Array<Place>(request.max).fill(placeOf(request))),
+        places: pool.waiters.flatMap(placesOf),
       })),
       settle: this.#lend(kept.flatMap((pool) => pool.waiters)),
     };
@@ -282,7 +362,7 @@ export class WaitingWorkers implements PlaceSource {
     let next = 0;
     let end = 0;
     for (const waiter of waiters) {
-      end += waiter.request.max;
+      end += waiter.lent;
       const first = next;
       while (next < byPlace.length && (byPlace[next] as StartedTask).place < end) next += 1;
       this.#hand(waiter, byPlace.slice(first, next));
@@ -292,11 +372,11 @@ export class WaitingWorkers implements PlaceSource {
 
   #hand(waiter: Waiter, tasks: readonly ClaimedTask[]): void {
     waiter.busy = false;
-    if (waiter.request.signal.aborted) {
+    if (waiter.isUnheard()) {
       // Who has gone has not been told: its tasks are given back.
       if (tasks.length > 0) void this.#options.release(tasks).catch(() => {});
       waiter.answer([]);
-    } else if (tasks.length > 0 || waiter.gone || this.#stopped) waiter.answer(tasks);
+    } else if (tasks.length > 0 || waiter.gone || waiter.max === 0 || this.#stopped) waiter.answer(tasks);
   }
 
   #queuesOf(waiter: Waiter): readonly number[] {
@@ -313,8 +393,13 @@ export class WaitingWorkers implements PlaceSource {
   }
 }
 
-function placeOf({ worker, leaseMs }: ClaimRequest): Place {
-  return { worker, leaseMs };
+function lend(waiter: Waiter): void {
+  waiter.busy = true;
+  waiter.lent = waiter.max;
+}
+
+function placesOf({ lent, request: { worker, leaseMs } }: Waiter): Place[] {
+  return Array<Place>(lent).fill({ worker, leaseMs });
 }
 
 function tooMany(max: number): MillpondError {

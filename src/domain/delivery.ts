@@ -8,6 +8,8 @@ export const DeliveryState = { PENDING: 1, DELIVERED: 2, EXHAUSTED: 3 } as const
 
 /** Stands among the ready queues of a commit for "it has written deliveries": no queue has this id. */
 export const deliveriesWake = 0;
+/** Stands among them, in the same way, for "it may have ended attempts without a word of their workers". */
+export const attemptsWake = -1;
 
 /** A delivery as it is listed. */
 export interface Delivery {

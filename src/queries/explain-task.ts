@@ -6,13 +6,14 @@ import { batchIsHeld, fullRules, type Read, ruleHolders, tasksAhead, unmetParent
 import type { Database } from "../store/database.ts";
 import type { Queue } from "../store/dictionaries.ts";
 import { getTasks } from "../store/tasks.ts";
+import { countWorkers } from "../store/workers.ts";
 
 /** What of the workers of this server {@link explainTask} asks. */
 export interface KnownWorkers {
-  /** Whether somebody waits who may take from a queue. */
+  /** Whether somebody waits here who may take from a queue. */
   waitsFor(queue: number): boolean;
-  /** How many workers take a kind, and how many of them have some labels. */
-  count(kind: string, required: Readonly<Record<string, string>>): { readonly kind: number; readonly matching: number };
+  /** Writes which workers have come to this server, where that has not been done: the table has those of all servers. */
+  settle(): Promise<void>;
 }
 
 const parentsMax = 100;
@@ -21,7 +22,7 @@ const aheadMax = 100_000;
 
 /**
  * Says why a task is not running, as one moment has it: what keeps it, in the order in which it would have to go. Nothing: it runs, has ended, or starts this
- * moment. Workers are those that asked this server lately. Fails with TASK_NOT_FOUND.
+ * moment. Workers are those that are connected or have asked for tasks lately, at whichever server. Fails with TASK_NOT_FOUND.
  */
 export async function explainTask(
   db: Database,
@@ -35,7 +36,11 @@ export async function explainTask(
   });
   const { task, blockers } = read;
   if (task.status !== TaskStatus.PENDING || blockers.length > 0) return { task, blockers };
-  return { task, blockers: turnOf(await queueOf(task.queue), { workers, ahead: read.ahead }) };
+  const queue = await queueOf(task.queue);
+  const ahead: Blocker[] = read.ahead > 0n ? [{ case: "queue", aheadCount: read.ahead }] : [];
+  if (queue.execution !== Execution.WORKER || workers.waitsFor(queue.id)) return { task, blockers: ahead };
+  await workers.settle();
+  return { task, blockers: [await noWorker(db, namespaceId, queue), ...ahead] };
 }
 
 /** What of the database keeps a task, but for its turn. */
@@ -59,13 +64,8 @@ async function aheadOf(read: Read, task: Task): Promise<bigint> {
   return task.status === TaskStatus.PENDING ? tasksAhead(read, task, aheadMax) : 0n;
 }
 
-/** Of a task that may start: who could take it, and who comes first. */
-function turnOf(
-  { id, kind, labels, execution }: Queue,
-  { workers, ahead }: { readonly workers: KnownWorkers; readonly ahead: bigint },
-): Blocker[] {
-  const queue: Blocker[] = ahead > 0n ? [{ case: "queue", aheadCount: ahead }] : [];
-  if (execution !== Execution.WORKER || workers.waitsFor(id)) return queue;
-  const { kind: kindCount, matching: matchingCount } = workers.count(kind, labels);
-  return [{ case: "noWorker", kind, labels, kindCount, matchingCount }, ...queue];
+/** Of a task that may start and that nobody waits for here: who could take it. */
+async function noWorker(db: Database, namespaceId: number, { kind, labels }: Queue): Promise<Blocker> {
+  const { kind: kindCount, matching: matchingCount } = await countWorkers(db, namespaceId, { kind, labels });
+  return { case: "noWorker", kind, labels, kindCount, matchingCount };
 }

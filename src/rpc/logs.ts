@@ -1,15 +1,19 @@
+import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { appendLogs } from "../commands/append-logs.ts";
-import { notFound } from "../domain/errors.ts";
+import { type ErrorReason, MillpondError, notFound } from "../domain/errors.ts";
 import { listLogs } from "../events/list-logs.ts";
 import { formatLogCursor, parseLogCursor } from "../events/log-cursor.ts";
 import {
   type AppendLogsRequest,
   AppendLogsRequestSchema,
   type ListLogsRequest,
+  type WorkerLogs,
+  type WorkResponse,
 } from "../gen/millpond/v1/worker_service_pb.ts";
 import { decodeLogEntry, encodeLogLine } from "../wire/log.ts";
 import { millisOf } from "../wire/time.ts";
+import { cancelAttempt, leaseLost } from "../wire/work-response.ts";
 import { nameMissing } from "./name-missing.ts";
 import { type RpcDeps, requestKey } from "./rpc-deps.ts";
 
@@ -25,6 +29,23 @@ export function append(deps: RpcDeps, request: AppendLogsRequest) {
   };
   return nameMissing(request.taskId, appendLogs(deps.engine, command));
 }
+
+/**
+ * Appends lines that came by a worker's stream, as AppendLogs does. Answers what its worker is to be told of: that the attempt is to be stopped, or is lost; undefined: nothing.
+ * Other failures end the stream.
+ */
+export async function appendStreamed(deps: RpcDeps, { lease, entries }: WorkerLogs): Promise<WorkResponse | undefined> {
+  const { taskId = "", attempt = 0 } = lease ?? {};
+  try {
+    const { cancelRequested } = await append(deps, create(AppendLogsRequestSchema, { taskId, attempt, entries }));
+    return cancelRequested ? cancelAttempt(taskId, attempt, "the server asked to stop the attempt") : undefined;
+  } catch (error) {
+    if (!(error instanceof MillpondError && isLost.has(error.reason))) throw error;
+    return leaseLost(taskId, attempt);
+  }
+}
+
+const isLost: ReadonlySet<ErrorReason> = new Set(["TASK_NOT_FOUND", "STALE_ATTEMPT"]);
 
 /** ListLogs. */
 export async function list(deps: RpcDeps, request: ListLogsRequest, context: HandlerContext) {

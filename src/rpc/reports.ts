@@ -3,7 +3,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { reportTextLength } from "../commands/group-reports.ts";
 import { type ItemResult, reportTasks } from "../commands/report-tasks.ts";
 import { MillpondError, notFound } from "../domain/errors.ts";
-import type { Report } from "../domain/report.ts";
+import { type Report, ReportAction } from "../domain/report.ts";
 import type { TaskReport } from "../gen/millpond/v1/report_pb.ts";
 import {
   type ReportTasksRequest,
@@ -71,6 +71,7 @@ export async function takeReadReports(
 ): Promise<ItemResult[]> {
   const readable = items.flatMap(({ report }) => (report instanceof MillpondError ? [] : [report]));
   const results = readable.length === 0 ? [] : await reportTasks(deps.engine, readable, { brief });
+  deps.roster.over(readable.flatMap(({ id, action }) => (action >= ReportAction.SUCCESS ? [id] : [])));
   let next = 0;
   return items.map(({ taskId, report }) => {
     if (report instanceof MillpondError) return { state: undefined, error: report };

@@ -1,14 +1,17 @@
 import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { Engine } from "../commands/engine.ts";
-import type { SeenWorkers } from "../dispatch/seen-workers.ts";
+import type { LeaseGroups } from "../commands/keep-leases.ts";
+import type { AttemptWatch } from "../dispatch/attempt-watch.ts";
 import type { WaitingWorkers } from "../dispatch/waiting-workers.ts";
+import type { WorkerRoster } from "../dispatch/worker-roster.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import type { LogSource } from "../events/list-logs.ts";
 import type { WatchSource } from "../events/watch.ts";
 import type { TaskReads } from "../queries/get-task.ts";
 import { loadRowNames } from "../queries/row-names.ts";
 import type { UrlGuard } from "../webhooks/url-guard.ts";
+import type { SpecFieldsCache } from "../wire/spec-fields.ts";
 import type { Names } from "../wire/task.ts";
 import type { UploadBudget } from "./upload-budget.ts";
 
@@ -17,7 +20,13 @@ export interface RpcDeps {
   readonly engine: Engine;
   readonly ids: IdCodec;
   readonly workers: WaitingWorkers;
-  readonly seenWorkers: SeenWorkers;
+  readonly roster: WorkerRoster;
+  /** Of workers with streams: how often they send a heartbeat, their leases (twice as long), and their attempts. */
+  readonly heartbeatMs: number;
+  readonly leases: LeaseGroups;
+  readonly attempts: AttemptWatch;
+  /** How long streams of workers that have attempts go on when the server stops. */
+  readonly workerDrainMs: number;
   readonly taskReads: TaskReads;
   readonly watch: WatchSource;
   readonly logs: LogSource;
@@ -27,6 +36,11 @@ export interface RpcDeps {
   readonly uploads: UploadBudget;
   /** How long UploadTasks waits for the next part. */
   readonly uploadIdleMs: number;
+}
+
+/** What ClaimTasks and Work are made of. */
+export interface ClaimDeps extends RpcDeps {
+  readonly specs: SpecFieldsCache;
 }
 
 /** Names what the numbers of some rows stand for. */

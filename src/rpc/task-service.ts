@@ -103,11 +103,9 @@ async function get(deps: RpcDeps, taskId: string) {
 }
 
 async function explain(deps: RpcDeps, taskId: string) {
-  const { engine, workers, seenWorkers } = deps;
-  const known = {
-    waitsFor: (queue: number) => workers.waitsFor(queue),
-    count: (kind: string, labels: Readonly<Record<string, string>>) => seenWorkers.count(kind, labels),
-  };
+  const { engine, workers, roster } = deps;
+  // Workers that have come to this server just now are in the table, too.
+  const known = { waitsFor: (queue: number) => workers.waitsFor(queue), settle: () => roster.settle() };
   const wanted = { namespaceId: engine.namespaceId, id: decodeId(deps.ids, taskId, "TASK_NOT_FOUND"), workers: known };
   const explaining = explainTask(engine.db, wanted, (queue) => engine.dictionaries.queue(queue));
   const { task, blockers } = await nameMissing(taskId, explaining);

@@ -3,7 +3,7 @@ import { WireType } from "@bufbuild/protobuf/wire";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { releaseClaims } from "../commands/claim-tasks.ts";
-import { extendLeases } from "../commands/extend-leases.ts";
+import { extendLeases, type LeaseResult } from "../commands/extend-leases.ts";
 import { invalidField } from "../domain/errors.ts";
 import {
   type ClaimTasksRequest,
@@ -19,9 +19,11 @@ import { SpecFieldsCache } from "../wire/spec-fields.ts";
 import { encodeAssignment } from "../wire/task.ts";
 import { millisOf, timestamp } from "../wire/time.ts";
 import { isJsonCall } from "./is-json-call.ts";
+import { listWorkers } from "./list-workers.ts";
 import { append, list } from "./logs.ts";
 import { naming } from "./name-missing.ts";
-import { namesOf, type RpcDeps } from "./rpc-deps.ts";
+import { type ClaimDeps, namesOf, type RpcDeps } from "./rpc-deps.ts";
+import { work } from "./work.ts";
 
 const leaseMsDefault = 30_000;
 const leaseMsMin = 1_000;
@@ -30,24 +32,23 @@ const leaseMsMin = 1_000;
 export function createWorkerService(deps: RpcDeps): Partial<ServiceImpl<typeof WorkerService>> {
   const claiming: ClaimDeps = { ...deps, specs: new SpecFieldsCache() };
   return {
+    work: (requests, context) => work(claiming, requests, context),
     claimTasks: (request, context) => claim(claiming, request, context),
     extendLeases: (request) => extend(deps, request),
     appendLogs: (request) => append(deps, request),
     listLogs: (request, context) => list(deps, request, context),
+    listWorkers: (request) => listWorkers(deps, request),
   };
-}
-
-interface ClaimDeps extends RpcDeps {
-  readonly specs: SpecFieldsCache;
 }
 
 async function claim(deps: ClaimDeps, request: ClaimTasksRequest, context: HandlerContext) {
   const { engine } = deps;
-  deps.seenWorkers.note(request.workerId, request.kinds, request.labels);
+  const { workerId, kinds, labels, maxTasks } = request;
+  deps.roster.claims(workerId, { kinds, labels, slots: Math.max(maxTasks, 1) });
   const claimed = await deps.workers.claim({
-    ...{ kinds: request.kinds, labels: request.labels, signal: context.signal },
-    worker: await engine.dictionaries.internWorker(engine.namespaceId, request.workerId),
-    max: Math.max(request.maxTasks, 1),
+    ...{ kinds, labels, signal: context.signal },
+    worker: await engine.dictionaries.internWorker(engine.namespaceId, workerId),
+    max: Math.max(maxTasks, 1),
     leaseMs: leaseMsOf(request.lease),
     waitMs: Math.min(request.waitTimeout === undefined ? 0 : millisOf(request.waitTimeout), deps.claimWaitMaxMs),
   });
@@ -61,6 +62,7 @@ async function claim(deps: ClaimDeps, request: ClaimTasksRequest, context: Handl
     const names = { ...(await namesOf(deps, tasks)), specs: deps.specs };
     const response = encode(loaded, names, context);
     answered = tasks;
+    deps.roster.handed(workerId, tasks);
     await releaseClaims(engine, left);
     return response;
   } catch (error) {
@@ -99,6 +101,7 @@ async function extend(deps: RpcDeps, request: ExtendLeasesRequest) {
     leases: request.leases.map((lease) => ({ id: deps.ids.decode(lease.taskId), attempt: lease.attempt })),
     leaseMs: leaseMsOf(request.lease),
   });
+  noteLeases(deps, request, results);
   return {
     results: results.map(({ leaseUntil, error, status, cancelRequested }, n) => ({
       ...{
@@ -114,6 +117,20 @@ async function extend(deps: RpcDeps, request: ExtendLeasesRequest) {
           : { case: "leaseExpireTime" as const, value: timestamp(leaseUntil) },
     })),
   };
+}
+
+/** An extension is a sign of life of the worker, and tells what it has. */
+function noteLeases(
+  { roster, ids }: RpcDeps,
+  { workerId, leases }: ExtendLeasesRequest,
+  results: readonly LeaseResult[],
+): void {
+  roster.heard(workerId);
+  const kept = leases.flatMap(({ taskId, attempt }, n) => {
+    const id = results[n]?.leaseUntil === undefined ? undefined : ids.decode(taskId);
+    return id === undefined ? [] : [{ id, attempt }];
+  });
+  roster.handed(workerId, kept);
 }
 
 function leaseMsOf(lease: Duration | undefined): number {

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { CountFlush } from "../commands/count-accumulator.ts";
 import { registerCountMetrics } from "./count-metrics.ts";
+import { registerWorkerMetrics, type WorkerFigures } from "./worker-metrics.ts";
 
 /** The metrics of the engine, beside those of calls. */
 export interface EngineMetrics {
@@ -18,8 +19,7 @@ export interface EngineMetrics {
 /** Registers the metrics of the engine. What is in `read` is asked for when the metrics are. */
 export function createEngineMetrics(
   registry: Registry,
-  read: {
-    readonly waitingWorkers: () => number;
+  read: WorkerFigures & {
     readonly logFollowers: () => number;
     readonly feedPosition: () => number;
     readonly timerLagSeconds: () => number;
@@ -65,14 +65,7 @@ export function createEngineMetrics(
       this.set(read.logFollowers());
     },
   });
-  new Gauge({
-    name: "millpond_claims_waiting",
-    help: "ClaimTasks calls that wait for a task.",
-    registers: [registry],
-    collect() {
-      this.set(read.waitingWorkers());
-    },
-  });
+  registerWorkerMetrics(registry, read);
   new Gauge({
     name: "millpond_timer_lag_seconds",
     help: "How long the oldest timer (a start time, a lease, a timeout) is overdue; 0: none is.",

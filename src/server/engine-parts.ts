@@ -7,10 +7,13 @@ import type { Engine } from "../commands/engine.ts";
 import { createGraphGroups } from "../commands/group-creates.ts";
 import { LogGroups } from "../commands/group-logs.ts";
 import { createReportGroups } from "../commands/group-reports.ts";
+import { LeaseGroups } from "../commands/keep-leases.ts";
 import type { WriteDeps } from "../commands/write-deps.ts";
 import type { Settings } from "../config/settings.ts";
+import { AttemptWatch } from "../dispatch/attempt-watch.ts";
 import { ClaimLine } from "../dispatch/claim-line.ts";
 import { WaitingWorkers } from "../dispatch/waiting-workers.ts";
+import { WorkerRoster } from "../dispatch/worker-roster.ts";
 import { IdSource } from "../domain/ids.ts";
 import { CommitSignal } from "../events/commit-signal.ts";
 import { Feed } from "../events/feed.ts";
@@ -48,6 +51,10 @@ export interface EngineParts {
   readonly signal: CommitSignal;
   readonly workers: WaitingWorkers;
   readonly claimLine: ClaimLine;
+  /** Of workers with streams: their attempts, and their leases. */
+  readonly attempts: AttemptWatch;
+  readonly leases: LeaseGroups;
+  readonly roster: WorkerRoster;
   readonly logFollowers: LogFollowers;
   readonly maintenance: readonly Loop[];
   /** How long the oldest timer is overdue. */
@@ -104,6 +111,12 @@ export function createEngineParts(options: {
     ...{ engine, workers, pollMs: claimPollMs },
     onError: onError("claims"),
   });
+  const { workerHeartbeatMs: heartbeatMs } = settings;
+  const streams = {
+    attempts: new AttemptWatch({ engine, onError: onError("attempts") }),
+    leases: new LeaseGroups({ engine, leaseMs: heartbeatMs * 2 }),
+    roster: new WorkerRoster({ db, namespaceId, heartbeatMs, onError: onError("workers") }),
+  };
   const logFollowers = new LogFollowers({ db, namespaceId, onError: onError("log followers") });
   const timers = createTimerLoop({ engine, onError: onError("timers") });
   const rules = createRuleLoops({ engine, onError });
@@ -116,7 +129,7 @@ export function createEngineParts(options: {
     ...rules.loops,
   ];
   return {
-    ...{ db, engine, feed, signal, workers, claimLine, logFollowers, maintenance },
+    ...{ db, engine, feed, signal, workers, claimLine, ...streams, logFollowers, maintenance },
     ...{ timerLagSeconds: timers.lagSeconds, ruleFigures: rules.figures },
   };
 }

@@ -2,8 +2,7 @@ import { createValidator } from "@bufbuild/protovalidate";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import type { Settings } from "../config/settings.ts";
-import { SeenWorkers } from "../dispatch/seen-workers.ts";
-import { deliveriesWake } from "../domain/delivery.ts";
+import { attemptsWake, deliveriesWake } from "../domain/delivery.ts";
 import { createIdCodec } from "../domain/ids.ts";
 import type { ReadyQueues } from "../events/commit-signal.ts";
 import { EventReader } from "../events/event-reader.ts";
@@ -30,6 +29,8 @@ import { createWebhookStarts } from "./webhook-starts.ts";
 const checkpointMs = 10_000;
 /** How long what a stopping server stands on may take to end once the grace is over. */
 const stopSlackMs = 2_000;
+/** The part of the grace in which workers with attempts may report; the rest is for their streams to end. */
+const workerDrainShare = 0.8;
 
 /** Gives the metrics of this process away, and answers what `/metrics` shows instead of them. */
 export type ShareMetrics = (registry: Registry) => () => Promise<string>;
@@ -56,6 +57,8 @@ export async function startMillpond(
   const parts = createEngineParts({ settings, databaseUrl, logger, onError, onHandOut, onLogLines, onCounts });
   metrics = createEngineMetrics(registry, {
     waitingWorkers: () => parts.workers.size,
+    workerStreams: () => parts.roster.streams,
+    workerAttempts: () => parts.attempts.size,
     logFollowers: () => parts.logFollowers.size,
     feedPosition: () => Number(parts.feed.settled),
     timerLagSeconds: () => parts.timerLagSeconds(),
@@ -90,14 +93,14 @@ export async function startMillpond(
 }
 
 function createDeps(parts: EngineParts, settings: Settings, secrets: SharedSecrets): RpcDeps {
-  const { db, engine, feed, workers } = parts;
+  const { db, engine, feed, workers, roster, leases, attempts } = parts;
   const { dictionaries } = engine;
   return {
     ...{
       engine,
       ids: createIdCodec(secrets.uuidSalt),
       workers,
-      seenWorkers: new SeenWorkers(),
+      ...{ roster, leases, attempts },
       taskReads: createTaskReads(parts.db, engine.namespaceId),
       claimWaitMaxMs: settings.claimWaitMaxMs,
     },
@@ -106,6 +109,8 @@ function createDeps(parts: EngineParts, settings: Settings, secrets: SharedSecre
       allowHosts: [...settings.webhookAllowHosts],
       blockHosts: [...settings.webhookBlockHosts],
     }),
+    heartbeatMs: settings.workerHeartbeatMs,
+    workerDrainMs: settings.shutdownGraceMs * workerDrainShare,
     uploads: new UploadBudget({ tasksMax: settings.uploadTasksMax, bytesMax: settings.uploadBytesMax }),
     uploadIdleMs: settings.requestTimeoutMs,
     logs: { db, namespaceId: engine.namespaceId, followers: parts.logFollowers },
@@ -128,7 +133,7 @@ interface LoopsOptions {
 
 async function startLoops(options: LoopsOptions): Promise<RunningServer> {
   const { parts, deps, server, settings, secrets, metrics, onError } = options;
-  const { db, feed, signal, workers, claimLine, logFollowers, maintenance } = parts;
+  const { db, feed, signal, workers, claimLine, attempts, roster, logFollowers, maintenance } = parts;
   const { webhookTimeoutMs: timeoutMs } = settings;
   const client = createWebhookClient({ guard: deps.urlGuard, timeoutMs });
   const onCallError = (error: unknown, during: string): void => onError(`webhook ${during}`)(error);
@@ -150,7 +155,8 @@ async function startLoops(options: LoopsOptions): Promise<RunningServer> {
   signal.onCommit((announced) => {
     feed.wake();
     if (announced === undefined || announced.includes(deliveriesWake)) deliveries.wake();
-    const queues = announced?.filter((queue) => queue !== deliveriesWake);
+    if (announced === undefined || announced.includes(attemptsWake)) attempts.wake();
+    const queues = announced?.filter((queue) => queue !== deliveriesWake && queue !== attemptsWake);
     if (queues === undefined || queues.every((queue) => dictionaries.isLoaded(queue))) dispatch(queues);
     else void loadQueues(dictionaries, queues).then(() => dispatch(queues), onError("queues"));
   });
@@ -161,13 +167,15 @@ async function startLoops(options: LoopsOptions): Promise<RunningServer> {
     await client.close();
     throw error;
   }
-  for (const loop of [...maintenance, claimLine, logFollowers, starts, deliveries]) loop.start();
+  for (const loop of [...maintenance, claimLine, attempts, roster, logFollowers, starts, deliveries]) loop.start();
 
   let stopping: Promise<void> | undefined;
   const stop = async (graceMs = settings.shutdownGraceMs): Promise<void> => {
     using bound = startBound(graceMs + stopSlackMs);
     const loops = [...maintenance, claimLine, logFollowers].map((loop) => loop.stop());
     await bound.within(Promise.all([...loops, starts.stop(graceMs), deliveries.stop(graceMs), server.stop(graceMs)]));
+    // Workers report, and are told to stop, up to here.
+    await bound.within(Promise.all([attempts.stop(), roster.stop()]));
     await client.close();
     await bound.within(parts.engine.counts.stop());
     await bound.within(feed.stop());

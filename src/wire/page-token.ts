@@ -50,6 +50,24 @@ export function encodeGraphPageToken(after: GraphPlace | undefined, filters: str
   return Buffer.from(`g${digest(filters)}-${after.version}-${after.level}-${after.id}`).toString("base64url");
 }
 
+/** Reads page_size and page_token of a page of a list by name, in the same way: the name after which it begins; empty: the first page. */
+export function decodeNamePage(
+  request: { readonly pageSize: number; readonly pageToken: string },
+  filters: string,
+): { size: number; after: string } {
+  const size = sizeOf(request);
+  if (request.pageToken === "") return { size, after: "" };
+  const match = /^n([0-9a-f]{12})-(.{1,255})$/su.exec(Buffer.from(request.pageToken, "base64url").toString());
+  const [, digestOfFilters, after = ""] = match ?? [];
+  if (digestOfFilters !== digest(filters) || after.includes("\0")) throw mismatch();
+  return { size, after };
+}
+
+/** Writes the token of the next page of a list by name; empty at the end. */
+export function encodeNamePageToken(after: string | undefined, filters: string): string {
+  return after === undefined ? "" : Buffer.from(`n${digest(filters)}-${after}`).toString("base64url");
+}
+
 function sizeOf(request: { readonly pageSize: number }): number {
   return request.pageSize === 0 ? pageSizeDefault : Math.min(request.pageSize, pageSizeMax);
 }

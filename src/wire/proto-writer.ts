@@ -49,6 +49,12 @@ export class ProtoWriter {
     this.#position += message.length;
   }
 
+  /** The length of a message that follows, without a tag. */
+  length(bytes: number): void {
+    this.#reserve(10);
+    this.#varint(bytes);
+  }
+
   /** Fields that are written already, with their tags. */
   fields(written: Uint8Array): void {
     this.#reserve(written.length);

@@ -9,18 +9,18 @@ import { writtenEntries } from "./written-entries.ts";
 const bytesOfBriefResult = 50;
 
 /**
- * Writes results as entries of `ReportTasksResponse.results` (field 1), as {@link encodeItemResult} and the library make them. What a worker is told of a report
+ * Writes results as entries of `ReportTasksResponse.results` (field 1), or of another field, as {@link encodeItemResult} and the library make them. What a worker is told of a report
  * that was taken is three fields of Task's forty: a message object has all of them.
  */
-export function writeReportResults(results: readonly ItemOutcome[], names: Names): UnknownField[] {
+export function writeReportResults(results: readonly ItemOutcome[], names: Names, field = 1): UnknownField[] {
   const writer = new ProtoWriter(results.length * bytesOfBriefResult);
   for (const result of results) {
     const { state, reported, error } = result;
     if (error !== undefined || state !== undefined || reported === undefined) {
-      writer.bytes(1, toBinary(ReportResultSchema, encodeItemResult(result, names)));
+      writer.bytes(field, toBinary(ReportResultSchema, encodeItemResult(result, names)));
       continue;
     }
-    const entry = writer.begin(1);
+    const entry = writer.begin(field);
     const task = writer.begin(1);
     writer.string(1, names.ids.encode(reported.id));
     writer.int32(30, reported.status);
@@ -28,5 +28,5 @@ export function writeReportResults(results: readonly ItemOutcome[], names: Names
     writer.end(task);
     writer.end(entry);
   }
-  return writtenEntries(1, writer.finish());
+  return writtenEntries(field, writer.finish());
 }

@@ -75,7 +75,7 @@ const failing: readonly { reason: ErrorReason; method: string; request: object }
   },
   {
     reason: "UNIMPLEMENTED",
-    method: "WorkerService/ListWorkers",
+    method: "WorkerService/NoSuchRpc",
     request: {},
   },
   {

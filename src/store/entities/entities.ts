@@ -35,6 +35,7 @@ import { TaskLog } from "./task-log.ts";
 import { TaskState } from "./task-state.ts";
 import { Timer } from "./timer.ts";
 import { Worker } from "./worker.ts";
+import { WorkerPresence } from "./worker-presence.ts";
 
 /** The entity of every table but MikroORM's own list of migrations. */
 export const entities = [
@@ -75,4 +76,5 @@ export const entities = [
   TaskLog,
   LogPart,
   CountProducer,
+  WorkerPresence,
 ];

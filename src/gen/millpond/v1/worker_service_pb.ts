@@ -111,7 +111,7 @@ export type WorkResponse = Message<"millpond.v1.WorkResponse"> & {
     case: "welcome";
   } | {
     /**
-     * Tasks to execute.
+     * Tasks to execute; none, where nothing else has been sent for 15 seconds.
      *
      * @generated from field: millpond.v1.AssignmentList assignments = 2;
      */
@@ -436,7 +436,7 @@ export type WorkerReportResults = Message<"millpond.v1.WorkerReportResults"> & {
   sequence: bigint;
 
   /**
-   * One result for each of its reports, in order.
+   * One result for each of its reports, in order; of a task whose report was taken, only id, status and attempt.
    *
    * @generated from field: repeated millpond.v1.ReportResult results = 2;
    */
@@ -835,11 +835,15 @@ export const WorkerService: GenService<{
   /**
    * Carries a worker's whole life on one stream: no stream, no work. The worker sends hello first, then credit,
    * heartbeats, reports, logs and drain as it likes; the server sends welcome first, then assignments (never more than
-   * the credit), cancels, lost leases, results of reports, and drain. A stream that is lost, or silent for twice the
-   * heartbeat interval, returns its attempts as failed with LEASE_LOST.
+   * the credit), cancels, lost leases, results of reports, and drain. Who is silent for twice the heartbeat interval
+   * loses the stream. The attempts of a lost stream stay the worker's for one more interval, and never longer than their
+   * leases: by its next stream it goes on with those that its heartbeat names; the others have failed with LEASE_LOST.
+   * A worker that does not read gets no more work.
    *
-   * Fails with INVALID_FIELD when the first message is no hello or a later one is, and with UNAVAILABLE after a drain by
-   * the server.
+   * Fails with INVALID_FIELD when the first message is no hello or a later one is, when credit or a sequence is out of
+   * bounds; with LEASE_LOST for who was silent, and, with metadata.worker_id, when another stream of that name has taken
+   * over; with UNAVAILABLE after a drain by the server; with LIMIT_EXCEEDED and STORE_UNAVAILABLE. What was not answered
+   * is to be sent again by the next stream.
    *
    * @generated from rpc millpond.v1.WorkerService.Work
    */
@@ -900,7 +904,9 @@ export const WorkerService: GenService<{
     output: typeof ListLogsResponseSchema;
   },
   /**
-   * Lists connected workers by worker id, with what each runs, in keyset pages. Fails with PAGE_TOKEN_MISMATCH.
+   * Lists workers that are connected, to any server, or have claimed tasks lately, by worker id, with what each runs, in
+   * keyset pages. No attempt that is over is among it; one that began at another server is within a few seconds. Fails
+   * with PAGE_TOKEN_MISMATCH.
    *
    * @generated from rpc millpond.v1.WorkerService.ListWorkers
    */
