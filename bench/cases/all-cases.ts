@@ -11,9 +11,11 @@ import { read } from "./read.ts";
 import { rules } from "./rules.ts";
 import { startLatency } from "./start-latency.ts";
 import { storage } from "./storage.ts";
+import { watch } from "./watch.ts";
 import { work } from "./work.ts";
 
 /** Every case, in the order in which they run. */
 export const allCases: readonly BenchCase[] = [
-  ...[createOne, createGraphs, work, engine, chain, fan, rules, counts, startLatency, read, idle, storage, endedRows],
+  ...[createOne, createGraphs, work, engine, chain, fan, rules, counts, startLatency, read, watch, idle, storage],
+  endedRows,
 ];
