@@ -18,4 +18,5 @@ export const migrations: readonly NamedMigration[] = [
   { name: "0007-logs", load: async () => (await import("./0007-logs.ts")).LogsMigration },
   { name: "0008-counts", load: async () => (await import("./0008-counts.ts")).CountsMigration },
   { name: "0009-workers", load: async () => (await import("./0009-workers.ts")).WorkersMigration },
+  { name: "0010-event-floor", load: async () => (await import("./0010-event-floor.ts")).EventFloorMigration },
 ];

@@ -179,6 +179,7 @@ create table instance (
   uuid_salt bigint not null,
   handle_secret bytea not null,
   create_time timestamp with time zone not null default now(),
+  event_floor bigint not null default 0,
   constraint instance_pkey PRIMARY KEY (singleton),
   constraint instance_singleton CHECK (singleton)
 );

@@ -1,6 +1,8 @@
+import { MillpondError } from "../domain/errors.ts";
 import { Loop } from "../lib/loop.ts";
 import type { Database } from "../store/database.ts";
-import { type CommitRow, eventRange, eventWriters, newestEvent, tailEvents } from "../store/events.ts";
+import { type CommitRow, eventFloor, eventRange, eventWriters, newestEvent, tailEvents } from "../store/events.ts";
+import { cursorAfter, formatCursor } from "./cursor.ts";
 
 /** What a {@link Feed} is made of. */
 export interface FeedOptions {
@@ -82,9 +84,9 @@ export class Feed {
   async start(): Promise<void> {
     if (this.#started) return;
     this.#started = true;
-    const range = await eventRange(this.#options.db);
-    const newest = range?.newest ?? 0n;
-    this.#settled = newest > startOverlap ? newest - startOverlap : 0n;
+    const [range, floor] = await Promise.all([eventRange(this.#options.db), eventFloor(this.#options.db)]);
+    const from = (range?.newest ?? 0n) - startOverlap;
+    this.#settled = from > floor ? from : floor;
     this.#ringAfter = this.#settled;
     while (await this.runOnce()) if (this.#stopped) return;
     this.#loop.start();
@@ -144,7 +146,7 @@ export class Feed {
 
   /**
    * Answers settled commits after a number, in order: at most `limit` of them, at least one. Waits for the first; an empty answer means that
-   * the feed has stopped, `waitMs` has gone by, or `signal` was aborted.
+   * the feed has stopped, `waitMs` has gone by, or `signal` was aborted. Fails with CURSOR_EXPIRED where some of them are not kept any more.
    */
   async next(
     from: bigint,
@@ -203,6 +205,9 @@ export class Feed {
     if (after < this.#ringAfter) {
       if (this.#large?.after === after) return [this.#large.commit];
       const commits = (await tailEvents(this.#options.db, after, limit)).filter((commit) => commit.seq <= settled);
+      // Asked after they were read: what had been deleted by then is known.
+      const floor = await eventFloor(this.#options.db);
+      if (after < floor) throw cursorExpired(floor);
       const first = commits[0];
       if (first !== undefined && first.types.length >= largeCommitChanges) this.#large = { after, commit: first };
       return commits;
@@ -261,4 +266,12 @@ export class Feed {
   #notifyWaiters(): void {
     for (const waiter of [...this.#waiters]) waiter();
   }
+}
+
+function cursorExpired(floor: bigint): MillpondError {
+  return new MillpondError(
+    "CURSOR_EXPIRED",
+    "the events after the cursor are not kept any more; begin again with a snapshot, or from the oldest cursor",
+    { metadata: { oldest_cursor: formatCursor(cursorAfter(floor)) } },
+  );
 }

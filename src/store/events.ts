@@ -71,6 +71,16 @@ export async function eventRange(db: Pick<Database, "read">): Promise<{ oldest: 
     : { oldest: row.oldest, newest: row.newest };
 }
 
+const floorStatement: Statement = {
+  name: "event_floor",
+  text: "select event_floor floor from instance where singleton",
+};
+
+/** The number up to which commits are not kept any more; 0n where all are. */
+export async function eventFloor(db: Pick<Database, "read">): Promise<bigint> {
+  return (await db.read<{ floor: bigint }>(floorStatement, []))[0]?.floor ?? 0n;
+}
+
 const newestStatement: Statement = {
   name: "newest_event",
   text: "select seq from event_tx order by seq desc limit 1",

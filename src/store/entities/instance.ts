@@ -10,6 +10,8 @@ export const Instance = defineEntity({
     uuidSalt: bigint(),
     handleSecret: bytes(),
     createTime: time().defaultRaw("now()"),
+    /** Commits up to this number are not kept any more. */
+    eventFloor: bigint().defaultRaw("0"),
   },
   checks: [{ name: "instance_singleton", expression: "singleton" }],
 });
