@@ -144,6 +144,14 @@ export const settingDefinitions = {
     default: 1_000,
     doc: "How many calls one HTTP/2 connection may have open at once. Clients queue or open another connection.",
   }),
+  maxStreamAgeMs: define({
+    env: "MILLPOND_MAX_STREAM_AGE",
+    kind: duration({ min: second, max: 10_000 * hour }),
+    default: hour,
+    doc:
+      "How long one WatchEvents stream may last; it ends up to a tenth before, in good order, with a cursor from which the client goes on. " +
+      "So clients spread over servers that were added later.",
+  }),
   requestTimeoutMs: define({
     env: "MILLPOND_REQUEST_TIMEOUT",
     kind: duration({ min: second, max: hour }),

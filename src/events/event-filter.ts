@@ -13,26 +13,18 @@ export interface EventFilter {
 }
 
 /**
- * Selects the events of a commit from a place on, in groups of some that follow each other, none of them empty. Reads details only as far as
- * its consumer goes, and only where something may match.
+ * Selects of the events of a commit those of one window, from a place on; `next` is where the window ends. Reads details only where something may match.
  */
-export async function* selectEvents(
+export async function selectFrom(
   source: { readonly db: Database; readonly reader: EventReader },
   filter: EventFilter,
   commit: CommitRow,
-  fromIndex: number,
-): AsyncGenerator<readonly FeedEvent[]> {
-  if (!mayMatch(filter, commit)) return;
-  for (let index = fromIndex; index < commit.types.length; ) {
-    const events = await source.reader.events(commit, index);
-    index += events.length;
-    const matching = await containing(
-      source.db,
-      filter,
-      events.filter((event) => matches(filter, event)),
-    );
-    if (matching.length > 0) yield matching;
-  }
+  from: number,
+): Promise<{ readonly events: readonly FeedEvent[]; readonly next: number }> {
+  if (!mayMatch(filter, commit)) return { events: [], next: commit.types.length };
+  const events = await source.reader.events(commit, from);
+  const matching = events.filter((event) => matches(filter, event));
+  return { events: await containing(source.db, filter, matching), next: from + events.length };
 }
 
 /** Those of some events whose task or batch has the metadata that a filter asks for. */
@@ -47,7 +39,8 @@ async function containing(
   return events.filter((event) => ids.has(subject(event)));
 }
 
-function mayMatch(filter: EventFilter, commit: CommitRow): boolean {
+/** Whether a filter may select something of a commit, as far as its numbers tell. */
+export function mayMatch(filter: EventFilter, commit: CommitRow): boolean {
   if (filter.batchIds.size > 0 && !commit.batch_ids.some((id) => filter.batchIds.has(id))) return false;
   if (filter.taskIds.size > 0 && !commit.task_ids.some((id) => filter.taskIds.has(id))) return false;
   return filter.statuses.size === 0 || commit.to_statuses.some((status) => filter.statuses.has(status));

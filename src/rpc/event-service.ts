@@ -3,7 +3,9 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { MillpondError } from "../domain/errors.ts";
 import { type Cursor, formatCursor, parseCursor } from "../events/cursor.ts";
 import type { EventFilter } from "../events/event-filter.ts";
-import { currentCursor, follow, listEvents, snapshotAndFollow, type WatchItem } from "../events/watch.ts";
+import { listEvents } from "../events/list-events.ts";
+import { watchEvents } from "../events/watch.ts";
+import type { WatchItem } from "../events/watch-item.ts";
 import type {
   EventFilter as EventFilterMessage,
   EventService,
@@ -11,25 +13,27 @@ import type {
   WatchEventsResponse,
 } from "../gen/millpond/v1/event_service_pb.ts";
 import { WatchEventsResponseSchema } from "../gen/millpond/v1/event_service_pb.ts";
+import { pushedStream, type Sink } from "../lib/pushed-stream.ts";
 import { encodeBatch } from "../wire/batch.ts";
 import { encodeEvent } from "../wire/event.ts";
 import { jsonBytesMax, structText } from "../wire/json.ts";
 import { encodeTask } from "../wire/task.ts";
 import { millisOf } from "../wire/time.ts";
-import { namesOf, type RpcDeps } from "./rpc-deps.ts";
+import type { RpcDeps } from "./rpc-deps.ts";
 
 const pageSizeDefault = 50;
 const pageSizeMax = 1000;
 
 /** The RPCs of EventService. */
 export function createEventService(deps: RpcDeps): ServiceImpl<typeof EventService> {
+  const write = createItemWriter(deps);
   return {
-    watchEvents: (request, context) => watch(deps, request, context),
+    watchEvents: (request, context) => pushedStream((sink) => watch(deps, request, { context, sink: write(sink) })),
     listEvents: async (request, context) => {
-      const from = request.cursor === "" ? { seq: 0n, index: 0, seen: [] } : parseCursor(request.cursor);
+      const from = request.cursor === "" ? undefined : parseCursor(request.cursor);
       const size = request.pageSize === 0 ? pageSizeDefault : Math.min(request.pageSize, pageSizeMax);
       const waitMs = request.waitTimeout === undefined ? 0 : millisOf(request.waitTimeout);
-      checkAhead(deps, from);
+      if (from !== undefined) checkAhead(deps, from);
       const page = await listEvents(deps.watch, decodeFilter(deps, request.filter), {
         from,
         size,
@@ -44,37 +48,43 @@ export function createEventService(deps: RpcDeps): ServiceImpl<typeof EventServi
   };
 }
 
-async function* watch(
+async function watch(
   deps: RpcDeps,
   request: WatchEventsRequest,
-  context: HandlerContext,
-): AsyncGenerator<WatchEventsResponse> {
+  { context, sink }: { readonly context: HandlerContext; readonly sink: Sink<WatchItem> },
+): Promise<void> {
   const filter = decodeFilter(deps, request.filter);
-  const from = request.cursor === "" ? undefined : parseCursor(request.cursor);
-  if (from !== undefined) checkAhead(deps, from);
-  let items = snapshotAndFollow(deps.watch, filter, context.signal);
-  if (!request.snapshot) {
-    const start = from ?? (await currentCursor(deps.watch));
-    // The first message tells the place at once: from then on nothing can be missed.
-    yield checkpoint(start);
-    items = follow(deps.watch, filter, start, context.signal);
+  const cursor = request.cursor === "" ? undefined : parseCursor(request.cursor);
+  if (cursor !== undefined) checkAhead(deps, cursor);
+  const from = request.snapshot ? "snapshot" : (cursor ?? "now");
+  const { signal } = context;
+  await watchEvents(deps.watch, { filter, from }, { sink, signal });
+  signal.throwIfAborted();
+}
+
+/** Makes sinks for items of those for messages. Items that are the same object, or the same array of them, become messages that are, too. */
+function createItemWriter(deps: RpcDeps): (sink: Sink<WatchEventsResponse>) => Sink<WatchItem> {
+  const messages = new WeakMap<WatchItem, WatchEventsResponse>();
+  const lists = new WeakMap<readonly WatchItem[], readonly WatchEventsResponse[]>();
+  const messageOf = (item: WatchItem) => getOrMake(messages, item, () => encodeItem(deps, item));
+  const listOf = (items: readonly WatchItem[]) => getOrMake(lists, items, () => items.map(messageOf));
+  return (sink) => ({ write: (items) => sink.write(listOf(items)), ready: () => sink.ready() });
+}
+
+function getOrMake<Key extends object, Value>(made: WeakMap<Key, Value>, key: Key, make: () => Value): Value {
+  let value = made.get(key);
+  if (value === undefined) {
+    value = make();
+    made.set(key, value);
   }
-  for await (const item of items) yield await encodeItem(deps, item);
-  context.signal.throwIfAborted();
+  return value;
 }
 
-function checkpoint(cursor: Cursor): WatchEventsResponse {
-  return create(WatchEventsResponseSchema, {
-    cursor: formatCursor(cursor),
-    message: { case: "checkpoint", value: {} },
-  });
-}
-
-async function encodeItem(deps: RpcDeps, item: WatchItem): Promise<WatchEventsResponse> {
+function encodeItem(deps: RpcDeps, item: WatchItem): WatchEventsResponse {
   const cursor = item.cursor === undefined ? "" : formatCursor(item.cursor);
   switch (item.case) {
     case "snapshot": {
-      const names = await namesOf(deps, item.tasks);
+      const names = { ids: deps.ids, ...item.names };
       const value = {
         tasks: item.tasks.map((task) => encodeTask(task, names)),
         batches: item.batches.map((batch) => encodeBatch(batch, deps.ids)),

@@ -7,7 +7,7 @@ import type { WaitingWorkers } from "../dispatch/waiting-workers.ts";
 import type { WorkerRoster } from "../dispatch/worker-roster.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import type { LogSource } from "../events/list-logs.ts";
-import type { WatchSource } from "../events/watch.ts";
+import type { WatchSource } from "../events/watch-source.ts";
 import type { TaskReads } from "../queries/get-task.ts";
 import { loadRowNames } from "../queries/row-names.ts";
 import type { UrlGuard } from "../webhooks/url-guard.ts";

@@ -6,6 +6,7 @@ import { attemptsWake, deliveriesWake } from "../domain/delivery.ts";
 import { createIdCodec } from "../domain/ids.ts";
 import type { ReadyQueues } from "../events/commit-signal.ts";
 import { EventReader } from "../events/event-reader.ts";
+import { WatchSource } from "../events/watch-source.ts";
 import { createTaskReads } from "../queries/get-task.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import type { RpcDeps } from "../rpc/rpc-deps.ts";
@@ -27,6 +28,8 @@ import { createWebhookDeliveries } from "./webhook-deliveries.ts";
 import { createWebhookStarts } from "./webhook-starts.ts";
 
 const checkpointMs = 10_000;
+/** How much of their greatest age streams may end before it. */
+const streamAgeSpread = 0.1;
 /** How long what a stopping server stands on may take to end once the grace is over. */
 const stopSlackMs = 2_000;
 /** The part of the grace in which workers with attempts may report; the rest is for their streams to end. */
@@ -114,10 +117,12 @@ function createDeps(parts: EngineParts, settings: Settings, secrets: SharedSecre
     uploads: new UploadBudget({ tasksMax: settings.uploadTasksMax, bytesMax: settings.uploadBytesMax }),
     uploadIdleMs: settings.requestTimeoutMs,
     logs: { db, namespaceId: engine.namespaceId, followers: parts.logFollowers },
-    watch: {
+    watch: new WatchSource({
       ...{ db, dictionaries, feed, reader: new EventReader(db, dictionaries), checkpointMs },
       snapshotTasksMax: settings.snapshotTasksMax,
-    },
+      // Streams that began together do not end, and begin again, together.
+      streamAgeMs: () => settings.maxStreamAgeMs * (1 - streamAgeSpread * Math.random()),
+    }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { create } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
+import { isPushed, pushTo, type Sink } from "../../lib/pushed-stream.ts";
 import { closeReason } from "./close-reason.ts";
 import type { Exchange } from "./exchange.ts";
 import type { AnyMessage, FastStreamMethod } from "./fast-methods.ts";
@@ -8,6 +9,9 @@ import type { FastPathParts } from "./fast-path-parts.ts";
 import { GrpcAnswer } from "./grpc-answer.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
 import { receiveMessage } from "./grpc-upload.ts";
+
+/** What may wait for a caller that takes its time, where a stream writes by itself; what waits is shared with those who get the same. */
+const waitingBytesMax = 256 * 1024;
 
 /** A gRPC call that is answered with a stream. */
 export interface GrpcServerStreamInit {
@@ -75,6 +79,11 @@ async function respond(init: GrpcServerStreamInit, answer: GrpcAnswer, received:
     message: once(received),
   })) as StreamResponse;
   exchange.adopt(response);
+  if (isPushed(response.message)) {
+    await response.message[pushTo](sinkOf(init, answer));
+    exchange.adopt(response);
+    return;
+  }
   const encode = parts.sharedFrames.encoderOf(method.binary, request.compression);
   for await (const message of response.message) {
     const encoded = encode(create(method.method.output, message));
@@ -83,6 +92,35 @@ async function respond(init: GrpcServerStreamInit, answer: GrpcAnswer, received:
     if (answer.hasEnded) break;
   }
   exchange.adopt(response);
+}
+
+/** Writes frames as they are given; asks for a pause only where the caller is far behind. */
+function sinkOf({ stream, request, method, parts }: GrpcServerStreamInit, answer: GrpcAnswer): Sink<AnyMessage> {
+  const complete = (message: AnyMessage) => create(method.method.output, message);
+  const encode = parts.sharedFrames.joinerOf(method.binary, request.compression, complete);
+  let compressing: Promise<unknown> | undefined;
+  const send = (frame: Buffer): boolean => {
+    answer.write(frame);
+    return !answer.hasEnded && stream.writableLength < waitingBytesMax;
+  };
+  return {
+    write(messages) {
+      const frame = encode(messages);
+      if (compressing === undefined && Buffer.isBuffer(frame)) return send(frame);
+      const sent = Promise.all([frame, compressing]).then(([whole]) => {
+        if (compressing === sent) compressing = undefined;
+        send(whole);
+      });
+      // Whoever waits hears of a failure.
+      sent.catch(() => {});
+      compressing = sent;
+      return false;
+    },
+    async ready() {
+      await compressing;
+      if (!answer.hasEnded && stream.writableNeedDrain) await drained(stream);
+    },
+  };
 }
 
 async function* once(message: Promise<AnyMessage>): AsyncGenerator<AnyMessage> {

@@ -16,6 +16,8 @@ interface SharedFrame {
 export class SharedFrames {
   readonly #plain = new WeakMap<AnyMessage, SharedFrame>();
   readonly #compressed = new Map<Compression, WeakMap<AnyMessage, SharedFrame>>();
+  /** By what was written together. */
+  readonly #joined = new WeakMap<readonly AnyMessage[], Buffer>();
   readonly #compressMinBytes: number;
   #calls = 0;
 
@@ -36,6 +38,28 @@ export class SharedFrames {
       const frame = encodeCompressedFrame(codec.encode(message), { compression, minBytes: this.#compressMinBytes });
       frames.set(message, { frame, callNumber });
       return frame;
+    };
+  }
+
+  /**
+   * Returns what encodes messages that one call sends together. Those that are the very same array are put together once for all calls without compression.
+   */
+  joinerOf(
+    codec: MessageCodec,
+    compression: Compression | undefined,
+    complete: (message: AnyMessage) => AnyMessage,
+  ): (messages: readonly AnyMessage[]) => Buffer | Promise<Buffer> {
+    const encode = this.encoderOf(codec, compression);
+    const encodeAll = (messages: readonly AnyMessage[]) => messages.map((message) => encode(complete(message)));
+    return (messages) => {
+      if (messages.length === 1) return encode(complete(messages[0] as AnyMessage));
+      if (compression !== undefined) return Promise.all(encodeAll(messages)).then((frames) => Buffer.concat(frames));
+      let joined = this.#joined.get(messages);
+      if (joined === undefined) {
+        joined = Buffer.concat(encodeAll(messages) as Buffer[]);
+        this.#joined.set(messages, joined);
+      }
+      return joined;
     };
   }
 

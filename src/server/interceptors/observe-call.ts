@@ -1,5 +1,6 @@
 import type { Interceptor, StreamRequest, StreamResponse, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { isPushed, type PushedStream, pushTo } from "../../lib/pushed-stream.ts";
 import { abortCause } from "./abort-cause.ts";
 
 /** A request as interceptors see it. */
@@ -37,20 +38,35 @@ export async function observeCall(
 /** How a stream ended: its source had no more, it failed, or its consumer turned away. */
 export type StreamEnd = { kind: "finished" } | { kind: "failed"; error: unknown } | { kind: "abandoned" };
 
-/** Passes a stream on, translating the error that ends it and reporting its end exactly once. */
-export function observeStream<T>(
-  source: AsyncIterable<T>,
-  observer: { translate?: (error: unknown) => unknown; onEnd?: (end: StreamEnd) => void },
-): AsyncIterable<T> {
-  return { [Symbol.asyncIterator]: () => observeIterator(source[Symbol.asyncIterator](), observer) };
+interface StreamObserver {
+  readonly translate?: (error: unknown) => unknown;
+  readonly onEnd?: (end: StreamEnd) => void;
+}
+
+/** Passes a stream on, translating the error that ends it and reporting its end exactly once. One that writes by itself goes on doing so. */
+export function observeStream<T>(source: AsyncIterable<T>, observer: StreamObserver): AsyncIterable<T> {
+  const observed = { [Symbol.asyncIterator]: () => observeIterator(source[Symbol.asyncIterator](), observer) };
+  if (!isPushed(source)) return observed;
+  const pushed: PushedStream<T> = { ...observed, [pushTo]: (sink) => observePush(source[pushTo](sink), observer) };
+  return pushed;
+}
+
+/** A push whose caller has turned away rejects with that. */
+async function observePush(pushing: Promise<void>, observer: StreamObserver): Promise<void> {
+  const { translate = (error) => error, onEnd } = observer;
+  try {
+    await pushing;
+  } catch (error) {
+    const translated = translate(error);
+    onEnd?.({ kind: "failed", error: translated });
+    throw translated;
+  }
+  onEnd?.({ kind: "finished" });
 }
 
 function observeIterator<T>(
   source: AsyncIterator<T>,
-  {
-    translate = (error) => error,
-    onEnd,
-  }: { translate?: (error: unknown) => unknown; onEnd?: (end: StreamEnd) => void },
+  { translate = (error) => error, onEnd }: StreamObserver,
 ): AsyncIterator<T> {
   let ended = false;
   const end = (how: StreamEnd) => {
