@@ -1,81 +1,15 @@
 import { type Event, type MillpondClient, TaskStatus } from "@millpond/sdk";
 import { expect, test } from "vitest";
 import { createTestDatabase } from "../support/database.ts";
-import { withClient } from "../support/template-database.ts";
+import { checkSnapshot, readHistory } from "./feed-history.ts";
 import { changeName, type Seen, watchWithBreaks } from "./feed-watcher.ts";
+import { executeGraph, tryOut } from "./feed-writers.ts";
 import { type OpenTransaction, openTransaction } from "./open-transaction.ts";
-import { createRandom, type Random } from "./random.ts";
-import {
-  after,
-  claim,
-  createGraph,
-  range,
-  report,
-  startTwoServers,
-  type TaskInit,
-  type TwoServers,
-} from "./two-servers.ts";
+import { createRandom } from "./random.ts";
+import { after, claim, createGraph, range, report, startTwoServers, type TwoServers } from "./two-servers.ts";
 
-/** Names every change that ListEvents tells, which must be what the table holds. */
-async function readHistory(s: TwoServers): Promise<string[]> {
-  await s.caughtUp();
-  const [history, other] = await Promise.all([s.a, s.b].map((client) => readPages(client, 1000)));
-  expect(other?.map(changeName)).toEqual(history?.map(changeName));
-  expect(history?.map((event) => event.eventId)).toEqual(await readTable(s));
-  return history?.map(changeName) ?? [];
-}
-
-/** The ids of all changes of the table, in the order of its numbers. */
-async function readTable(s: TwoServers): Promise<string[]> {
-  const { rows } = await withClient(s.databaseUrl, (client) =>
-    client.query<{ id: string }>(
-      `select lpad(seq::text, 15, '0') || '-' || lpad((index - 1)::text, 6, '0') id from event_change order by seq, index`,
-    ),
-  );
-  return rows.map(({ id }) => id);
-}
-
-async function readPages(client: MillpondClient, pageSize: number): Promise<Event[]> {
-  const events: Event[] = [];
-  let cursor = "";
-  for (;;) {
-    const page = await client.events.listEvents({ cursor, pageSize });
-    if (page.events.length === 0) return events;
-    expect(page.events.length).toBeLessThanOrEqual(pageSize);
-    events.push(...page.events);
-    cursor = page.nextCursor;
-  }
-}
-
-/** Creates a layered graph and executes it, in transactions of mixed sizes; now and then a creation that is taken back. */
-async function executeGraph(clients: readonly MillpondClient[], kind: string, random: Random): Promise<void> {
-  const client = (): MillpondClient => clients[random.below(clients.length)] as MillpondClient;
-  const width = 1 + random.below(20);
-  const layers = 1 + random.below(4);
-  const tasks = range(width * layers).map((n): TaskInit => {
-    const above = range(width).map((k) => `${k + (Math.floor(n / width) - 1) * width}`);
-    const parents = n < width ? [] : random.shuffle(above).slice(0, 1 + random.below(4));
-    return {
-      key: `${n}`,
-      kind,
-      ...(random.chance(0.1) ? { execution: { case: "join", value: {} } } : {}),
-      dependencies: after(...parents),
-    };
-  });
-  const { batchId } = await createGraph(client(), tasks);
-  while ((await client().batches.getBatch({ batchId })).batch?.endTime === undefined) {
-    if (random.chance(0.3)) await tryOut(client(), tasks);
-    const taken = await claim(client(), kind, 1 + random.below(20));
-    if (taken.length > 0) await report(client(), taken, random.chance(0.05) ? "failure" : "success");
-  }
-}
-
-/** Lets a creation be tried and rolled back: it has drawn a number of the feed, which stays a gap. */
-async function tryOut(client: MillpondClient, tasks: readonly TaskInit[]): Promise<void> {
-  await client.tasks.createTasks({
-    validateOnly: true,
-    tasks: tasks.map((task) => ({ ...task, name: task.key, kind: task.kind ?? "" })),
-  });
+async function readNames(s: TwoServers): Promise<string[]> {
+  return (await readHistory(s)).map(changeName);
 }
 
 /** The change that ends a watch: the success of a task of this name. */
@@ -113,7 +47,7 @@ test("every watcher sees the history of the table from where it began, in one or
   await Promise.all(writers);
   await finishWith(s);
 
-  const history = await readHistory(s);
+  const history = await readNames(s);
   expect(new Set(history).size).toBe(history.length);
   let resumes = 0;
   for (const { from, watcher } of seen) {
@@ -126,37 +60,6 @@ test("every watcher sees the history of the table from where it began, in one or
   expect(resumes).toBeGreaterThan(seen.length);
   await s.finish();
 });
-
-/** A watcher that began with a snapshot saw each task either as it stood and all that came then, or from its creation on. */
-async function checkSnapshot(
-  client: MillpondClient,
-  { changes, snapshot }: Seen,
-  history: readonly string[],
-): Promise<void> {
-  const now = new Map(snapshot);
-  expect(new Set(changes).size).toBe(changes.length);
-  for (const change of changes) {
-    const [, taskId = "", what = ""] = change.split(" ");
-    if (what === "taskCreated") expect(now.has(taskId), `${change} after its snapshot`).toBe(false);
-    const [from, to] = what.split(">").map(Number);
-    if (to !== undefined && now.has(taskId)) expect(now.get(taskId), change).toBe(from);
-    if (to !== undefined) now.set(taskId, to);
-  }
-  const place = new Map(history.map((change, n) => [change, n]));
-  expect(changes.map((change) => place.get(change) ?? -1)).toEqual(
-    changes.map((change) => place.get(change)).sort((x, y) => (x ?? 0) - (y ?? 0)),
-  );
-  const { tasks } = await client.tasks.listTasks({ kinds: ["last"] });
-  expect(now.get(tasks[0]?.taskId ?? "")).toBe(TaskStatus.SUCCESS);
-  const ended = new Map(
-    history
-      .map((change) => change.split(" "))
-      .flatMap(([, taskId = "", what = ""]) =>
-        what.includes(">") ? [[taskId, Number(what.split(">")[1])] as const] : [],
-      ),
-  );
-  for (const [taskId, status] of ended) expect(now.get(taskId), taskId).toBe(status);
-}
 
 /** Writes an event as the engine does, and holds its number until the transaction ends: of a batch, that nothing has changed. */
 async function drawNumber(writer: OpenTransaction): Promise<void> {
@@ -190,7 +93,7 @@ test.each(["commit", "rollback"])(
     await writer.query(end);
 
     const [first, second, snapshot] = await Promise.all(watchers);
-    const history = await readHistory(s);
+    const history = await readNames(s);
     const ofBatch = (await s.a.events.listEvents({ filter: { batchIds: [batchId] } })).events;
     const held = ofBatch.filter(({ eventId, payload }) => {
       return payload.case === "batchStatusChanged" && history[before.length]?.startsWith(eventId);
@@ -217,7 +120,7 @@ test("hundreds of commits behind a held number do not make a cursor that cannot 
   for (const cursor of cursors) expect((await s.b.events.listEvents({ cursor })).events).toEqual([]);
   await finishWith(s);
   await writer.query("rollback");
-  const last = (await readHistory(s)).slice(-5);
+  const last = (await readNames(s)).slice(-5);
   for (const { changes } of await Promise.all(watchers)) expect(changes).toEqual(last);
   await s.finish();
 });
@@ -246,7 +149,7 @@ test("a transaction of another database does not stall the feed, though creation
   await tryOut(s.b, [{ key: "tried out", kind: "work" }]);
   await finishWith(s);
   expect((await watcher).changes.length).toBeGreaterThan(2);
-  await readHistory(s);
+  await readNames(s);
   await s.finish();
 });
 
@@ -267,7 +170,7 @@ test("a large commit can be left and resumed between its parts, and read one cha
   );
   await report(s.a, await claim(s.b, "small"));
   await finishWith(s);
-  const history = await readHistory(s);
+  const history = await readNames(s);
   expect(history.length).toBeGreaterThan(2 * 2_400 + 120);
   const watchers = range(3).map((n) =>
     watchWithBreaks({

@@ -18,6 +18,8 @@ export type TaskInit = MessageInitShape<typeof NewTaskSchema> & { readonly key: 
 /** Two servers on one database, and what tests of races do with them. */
 export interface TwoServers extends AsyncDisposable {
   readonly databaseUrl: string;
+  /** Of both servers. */
+  readonly urls: readonly [string, string];
   readonly a: MillpondClient;
   readonly b: MillpondClient;
   /** Waits until the feeds of both have come to the newest commit. */
@@ -32,7 +34,7 @@ export async function startTwoServers(env: Readonly<Record<string, string>> = {}
   const second = await first.another();
   const databaseUrl = first.database.url;
   return {
-    ...{ databaseUrl, a: first.client, b: second.client },
+    ...{ databaseUrl, urls: [first.url, second.url], a: first.client, b: second.client },
     caughtUp: () => feedsCaughtUp(databaseUrl, [first.url, second.url]),
     finish: async () => {
       await Promise.all([first.server.stop(2_000), second.server.stop(2_000)]);
