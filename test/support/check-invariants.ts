@@ -69,15 +69,15 @@ const laws: readonly Law[] = [
   },
   {
     name: "ready (or parked, of a held batch; or blocked, by rules) holds what is pending and nothing else; what is pending and not there has a timer for its start time",
-    offenders: `select format('task %s: status %s, in ready %s times, delayed %s', h.id, h.status, r.n, d.n)
+    offenders: `select format('task %s: status %s, in ready %s times, delayed %s', h.id, h.status, r.n, coalesce(d.n, 0))
       from task_state h
       cross join lateral (select count(*) n from (
         select from ready r where r.id = h.id and r.queue = h.queue and r.rank = -h.priority and r.flow = coalesce(h.flow, 0)
         union all select from parked k where k.batch_id = h.batch_id and k.id = h.id and k.queue = h.queue and k.rank = -h.priority and k.flow = coalesce(h.flow, 0)
         union all select from blocked b where b.lane = h.lane and b.id = h.id and b.rank = -h.priority and b.batch_id = h.batch_id) x) r
-      cross join lateral (select count(*) n from timer t, unnest(t.task_ids, t.attempts) x(id, attempt)
-        where h.start_time is not null and x.id = h.id and x.attempt = h.attempt) d
-      where h.status = 2 and case when r.n = 0 then d.n = 0 else r.n > 1 end
+      left join (select x.id, x.attempt, count(*) n from timer t, unnest(t.task_ids, t.attempts) x(id, attempt) group by x.id, x.attempt) d
+        on d.id = h.id and d.attempt = h.attempt and h.start_time is not null
+      where h.status = 2 and case when r.n = 0 then d.n is null else r.n > 1 end
       union all select format('parked holds task %s of batch %s, which is %s, batch %s', k.id, k.batch_id, h.status, b.status)
       from parked k left join task_state h on h.id = k.id left join batch_state b on b.batch_id = k.batch_id
       where h.status is distinct from 2 or b.status is distinct from 2
@@ -117,12 +117,12 @@ const laws: readonly Law[] = [
   {
     name: "a timer looks after every attempt that somebody owns",
     offenders: `select format('task %s attempt %s is %s without a timer', h.id, h.attempt, h.status) from task_state h where h.status in (3, 4)
-      and not exists (select from timer t, unnest(t.task_ids, t.attempts) x(id, attempt) where x.id = h.id and x.attempt = h.attempt)`,
+      and (h.id, h.attempt) not in (select x.id, x.attempt from timer t, unnest(t.task_ids, t.attempts) x(id, attempt))`,
   },
   {
     name: "a timer looks after every total timeout",
     offenders: `select format('task %s has no timer for its total timeout', h.id) from task_state h where h.status < 6 and h.total_deadline is not null
-      and not exists (select from timer t, unnest(t.task_ids, t.attempts) x(id, attempt) where x.id = h.id and x.attempt = -1)`,
+      and h.id not in (select x.id from timer t, unnest(t.task_ids, t.attempts) x(id, attempt) where x.attempt = -1)`,
   },
   {
     name: "the batches that are held are those that are PAUSED",
