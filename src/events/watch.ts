@@ -97,14 +97,18 @@ class Watcher {
     this.#wake = undefined;
   }
 
-  /** Reads on its own until it has caught up; behind a snapshot, until the feed has settled what that saw before its turn. Answers its place. */
+  /**
+   * Reads on its own until it has caught up; behind a snapshot, or with a place from another server that was further than this one, until the feed has settled what
+   * was seen before its turn: the hub never is ahead of the feed. Answers its place.
+   */
   async #readOn(from: Cursor, signal: AbortSignal): Promise<Cursor> {
     const { feed, checkpointMs } = this.#source;
     let cursor = from;
     while (!this.#isGone()) {
       const settled = feed.settled;
       const untilDueMs = Math.max(this.#lastMessageMs + checkpointMs - performance.now(), 0);
-      const waitMs = cursor.seen.length > 0 ? untilDueMs : 0;
+      const isAlone = cursor.seen.length > 0 || cursor.seq > settled;
+      const waitMs = isAlone ? untilDueMs : 0;
       const commits = await feed.next(cursor.seq, { limit: commitsPerRead, waitMs, signal });
       for (const commit of commits) {
         cursor = await this.#tell(commit, cursor);
@@ -113,7 +117,7 @@ class Watcher {
       // Nothing but numbers that were rolled back.
       if (commits.length === 0 && settled > cursor.seq) cursor = cursorAfter(settled, cursor.seen);
       if (performance.now() - this.#lastMessageMs >= checkpointMs) await this.#write([{ case: "checkpoint", cursor }]);
-      if (commits.length === 0 && cursor.seen.length === 0) break;
+      if (commits.length === 0 && !isAlone) break;
     }
     return cursor;
   }
@@ -140,7 +144,11 @@ class Watcher {
   async #keepUp(cursor: Cursor): Promise<Cursor> {
     const { hub, feed } = this.#source;
     const joined = await hub.join({ sink: this.#sink, selection: this.#selection }, cursor.seq);
-    if (joined === undefined) return cursor;
+    if (joined === undefined) {
+      // Whatever it is that has to come first, it gets its turn.
+      await new Promise((resolve) => setImmediate(resolve));
+      return cursor;
+    }
     this.#wake = () => joined.leave();
     if (this.#isGone()) joined.leave();
     const left = await joined.left;

@@ -105,6 +105,31 @@ test.each(ways)(
   },
 );
 
+test("a place from a server that is further keeps nobody else waiting, and goes on once this one is there", async () => {
+  await using s = await setup();
+  const abort = new AbortController();
+  onTestFinished(() => abort.abort());
+  await createOne(s.client);
+  const { nextCursor } = await s.client.events.listEvents({});
+  const seq = Number(/^c(\d+)-0$/.exec(nextCursor)?.[1]);
+  const seen = new Map<string, number>();
+  let ready = 0;
+  const watch = async (cursor: string): Promise<void> => {
+    for await (const { message } of s.client.events.watchEvents({ cursor }, { signal: abort.signal })) {
+      if (message.case === "checkpoint") ready += 1;
+      if (message.case === "events") seen.set(cursor, (seen.get(cursor) ?? 0) + message.value.events.length);
+    }
+  };
+  // The one that is ahead comes first: whoever comes behind it is not to wait for it.
+  const ahead = `c${seq + 2}-0`;
+  for (const [n, cursor] of [ahead, nextCursor].entries()) {
+    watch(cursor).catch(() => {});
+    await until("the watch has begun", () => ready === n + 1);
+  }
+  for (let n = 0; n < 3; n += 1) await createOne(s.client);
+  await until("both have seen what they had not", () => seen.get(nextCursor) === 6 && seen.get(ahead) === 2);
+});
+
 /** Deletes the oldest commits up to a number, as retention does. */
 async function deleteUpTo(url: string, seq: number): Promise<void> {
   await withClient(url, async (client) => {
