@@ -2,6 +2,7 @@ import type { Engine } from "../commands/engine.ts";
 import { isToStop, type Micros } from "../domain/task.ts";
 import { FailureCause, hasEnded } from "../domain/task-status.ts";
 import { Loop } from "../lib/loop.ts";
+import { shortenLeases } from "../store/leases.ts";
 import { getTaskStates } from "../store/tasks.ts";
 import { overAttempts } from "../store/workers.ts";
 
@@ -15,6 +16,8 @@ export interface WatchedAttempt {
   readonly overrunMs: number;
   /** Its closing report is being written: its end is nothing to tell of. */
   isClosing: boolean;
+  /** Its end was reported in another way than by the stream. */
+  readonly onReported: () => void;
   /** Tells the worker that it is over: to stop it, and why, or that it is another's. */
   readonly onOver: (over: { readonly stop: boolean; readonly reason: string }) => void;
 }
@@ -83,6 +86,23 @@ export class AttemptWatch {
   remove(attempt: WatchedAttempt): void {
     this.#limited.delete(attempt);
     if (this.#attempts.get(attempt.id) === attempt) this.#attempts.delete(attempt.id);
+  }
+
+  /** Notes that the ends of attempts were reported. */
+  reported(ids: Iterable<bigint>): void {
+    if (this.#attempts.size === 0) return;
+    for (const id of ids) {
+      const attempt = this.#attempts.get(id);
+      if (attempt === undefined || attempt.isClosing) continue;
+      this.remove(attempt);
+      attempt.onReported();
+    }
+  }
+
+  /** Lets the leases of a stream that is lost run out after `ms`, unless they are extended meanwhile. Where that fails, they run out a little later. */
+  cutLeases(attempts: readonly WatchedAttempt[], ms: number): void {
+    const sorted = attempts.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    void shortenLeases(this.#options.engine.db, sorted, ms).catch(this.#options.onError);
   }
 
   /** Says that a commit may have ended attempts. */

@@ -9,6 +9,7 @@ export class Credit {
   /** What is left, by place. */
   readonly #shares: number[] = Array(seatsMax).fill(0);
   #isOffered = true;
+  #claimed: ClaimedTask[] = [];
 
   /** @param join takes a place in the line, and is told what is claimed for it */
   constructor(
@@ -18,7 +19,14 @@ export class Credit {
     this.#seats = this.#shares.map((_, n) =>
       join((tasks) => {
         this.#shares[n] = Math.max((this.#shares[n] ?? 0) - tasks.length, 0);
-        onTasks(tasks);
+        this.#claimed.push(...tasks);
+        if (this.#claimed.length > tasks.length) return;
+        // One transaction may have filled both places.
+        queueMicrotask(() => {
+          const claimed = this.#claimed;
+          this.#claimed = [];
+          onTasks(claimed);
+        });
       }),
     );
   }

@@ -71,7 +71,11 @@ export async function takeReadReports(
 ): Promise<ItemResult[]> {
   const readable = items.flatMap(({ report }) => (report instanceof MillpondError ? [] : [report]));
   const results = readable.length === 0 ? [] : await reportTasks(deps.engine, readable, { brief });
-  deps.roster.over(readable.flatMap(({ id, action }) => (action >= ReportAction.SUCCESS ? [id] : [])));
+  const closed = readable.flatMap(({ id, action }, n) =>
+    action >= ReportAction.SUCCESS && results[n]?.error === undefined ? [id] : [],
+  );
+  deps.roster.over(closed);
+  deps.attempts.reported(closed);
   let next = 0;
   return items.map(({ taskId, report }) => {
     if (report instanceof MillpondError) return { state: undefined, error: report };

@@ -16,7 +16,6 @@ import type {
 } from "../gen/millpond/v1/worker_service_pb.ts";
 import { Outbox } from "../lib/outbox.ts";
 import { loadAssignments } from "../queries/load-assignments.ts";
-import { shortenLeases } from "../store/leases.ts";
 import {
   assignmentList,
   cancelAttempt,
@@ -45,6 +44,8 @@ const listsMax = 2;
 const listPatienceMs = 1_000;
 /** How many messages with reports, or lines of log, are under way at once; the next message is not read before. */
 const unansweredMax = 4;
+/** What one statement extends for a worker, at most: no worker has as many attempts. */
+const leasesMax = 4_000;
 /** From so many answers that nobody takes on, nothing more is read. */
 const answersWaitingMax = 64;
 /** After so long without anything to send, something is sent all the same: proxies cut streams that are silent. */
@@ -172,13 +173,7 @@ export class WorkSession {
     for (const attempt of lost) attempts.remove(attempt);
     this.#attempts.clear();
     const open = lost.filter(({ isClosing, leaseUntil }) => !isClosing && leaseUntil > 0);
-    if (open.length === 0 || this.#keepsLeases) return;
-    // Where the database is away, they run out a little later.
-    void shortenLeases(
-      engine.db,
-      open.sort((a, b) => (a.id < b.id ? -1 : 1)),
-      heartbeatMs,
-    ).catch(() => {});
+    if (open.length > 0 && !this.#keepsLeases) attempts.cutLeases(open, heartbeatMs);
   }
 
   #over(): void {
@@ -322,6 +317,7 @@ export class WorkSession {
     const taskId = this.#deps.ids.encode(attempt.id);
     const held: Held = {
       ...{ ...attempt, sinceMs: performance.now(), isClosing: false },
+      onReported: () => this.#drop(attempt.id),
       onOver: ({ stop, reason }) => {
         if (this.#attempts.get(attempt.id) === held) this.#attempts.delete(attempt.id);
         const { attempt: number } = attempt;
@@ -343,9 +339,9 @@ export class WorkSession {
 
   // Heartbeats
 
-  /** Only the newest counts: while one is written, the next ones take the place of each other. */
+  /** While one is written, the next ones become one, of which the newest leases count. */
   #heartbeat(leases: readonly LeaseRef[]): void {
-    this.#nextHeartbeat = leases;
+    this.#nextHeartbeat = [...(this.#nextHeartbeat ?? []), ...leases].slice(-leasesMax);
     if (!this.#isBeating) void this.#beat().catch((error: unknown) => this.end(error));
   }
 

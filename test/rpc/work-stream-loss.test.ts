@@ -1,5 +1,6 @@
 import { TaskStatus } from "@millpond/sdk";
 import { expect, test } from "vitest";
+import { setup } from "../support/setup.ts";
 import { until } from "../support/until.ts";
 import { newKind, sharedServer } from "./shared-server.ts";
 import { WorkerStream } from "./worker-stream.ts";
@@ -29,8 +30,8 @@ test("what a broken stream had runs elsewhere", async () => {
   ]);
   const held = await lost.assigned(2);
   lost.heartbeat(...held);
-  other.credit(10);
   lost.break();
+  other.credit(10);
   const again = await other.assigned(2);
   expect(new Set(again.map(({ task }) => task?.taskId))).toEqual(new Set(Object.values(ids)));
   expect(again.map(({ attempt }) => attempt)).toEqual([2, 2]);
@@ -38,6 +39,19 @@ test("what a broken stream had runs elsewhere", async () => {
   await until("both succeed", async () => (await server.status(ids.a ?? "")) === "SUCCESS");
   const [attempt] = (await server.client.tasks.getTask({ taskId: ids.a ?? "" })).attempts;
   expect([attempt?.attempt, attempt?.workerId]).toEqual([1, "lost"]);
+});
+
+test("the leases of a broken stream are cut to one heartbeat interval", async () => {
+  await using s = await setup({ MILLPOND_WORKER_HEARTBEAT: "60s" });
+  const stream = connect("cut", "k", s.client);
+  stream.credit(1);
+  const { tasks } = await s.client.tasks.createTasks({ tasks: [{ name: "a", kind: "k" }] });
+  const lease = async () =>
+    (await s.client.tasks.getTask({ taskId: tasks[0]?.taskId ?? "" })).task?.leaseExpireTime?.seconds ?? 0n;
+  await stream.assigned(1);
+  const before = await lease();
+  stream.break();
+  await until("it is cut", async () => (await lease()) < before - 10n);
 });
 
 test("a worker that comes back in time goes on with what it had", async () => {
@@ -162,7 +176,7 @@ test("a cancellation by another server is told at once, and a stream at another 
   const { ids } = await server.graph([{ key: "a", name: "a", kind }]);
   await stream.assigned(1);
   await other.client.tasks.cancelTasks({ taskIds: [ids.a ?? ""], reason: "elsewhere" });
-  await until("the cancel", () => stream.of("cancel").length === 1);
+  await until("the cancel", () => stream.of("cancel").length > 0);
   expect(stream.of("cancel")[0]?.reason).toBe("elsewhere");
   using there = connect("here", kind, other.client);
   using __ = beat(there);

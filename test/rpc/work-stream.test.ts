@@ -129,11 +129,12 @@ describe("a worker on a stream", () => {
     await stream.assigned(2);
     const [one = "", two = ""] = [ids.t0, ids.t1];
     await server.client.tasks.cancelTasks({ taskIds: [one], reason: "not needed" });
-    await until("the cancel", () => stream.of("cancel").length === 1);
+    await until("the cancel", () => stream.of("cancel").length > 0);
     expect(stream.of("cancel")[0]).toMatchObject({ taskId: one, attempt: 1, reason: "not needed" });
     await server.client.batches.stopBatch({ batchId, reason: "enough" });
-    await until("the other cancel", () => stream.of("cancel").length === 2);
-    expect(stream.of("cancel")[1]).toMatchObject({ taskId: two, attempt: 1 });
+    await until("the other cancel", () =>
+      stream.of("cancel").some(({ taskId, attempt }) => taskId === two && attempt === 1),
+    );
   });
 
   test("is told to stop what has run for too long", async () => {
@@ -144,7 +145,7 @@ describe("a worker on a stream", () => {
     const { ids } = await server.graph([{ key: "a", name: "a", kind, executionTimeout }]);
     stream.credit(1);
     await stream.assigned(1);
-    await until("the cancel", () => stream.of("cancel").length === 1);
+    await until("the cancel", () => stream.of("cancel").length > 0);
     expect(stream.of("cancel")[0]?.taskId).toBe(ids.a);
     expect(stream.of("cancel")[0]?.reason).toContain("execution_timeout");
   });
@@ -194,7 +195,7 @@ describe("a worker on a stream", () => {
       return entries.map(({ message }) => message).join() === "one,two,three";
     });
     logs(9, "of another attempt");
-    await until("it is told", () => stream.of("leaseLost").length === 1);
+    await until("it is told", () => stream.of("leaseLost").length > 0);
   });
 
   test("drains: takes no more, finishes, ends", async () => {
@@ -276,7 +277,7 @@ describe("a worker that breaks the rules of the stream is refused:", () => {
     using stream = connect();
     const lease = { taskId: "01900000-0000-7000-8000-000000000000", attempt: 1 };
     stream.send({ case: "heartbeat", value: { leases: [lease] } });
-    await until("it is told", () => stream.of("leaseLost").length === 1);
+    await until("it is told", () => stream.of("leaseLost").length > 0);
     expect(stream.of("leaseLost")[0]?.lease).toMatchObject(lease);
   });
 });
