@@ -12,7 +12,7 @@ const kills = 3;
 
 test("a server that is killed in the middle of a graph loses nothing that it acknowledged, and the graph ends", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "millpond-kill-"));
-  const env = { PORT: String(await freePort()), MILLPOND_DATA_DIR: dataDir };
+  const env = { PORT: String(await freePort()), MILLPOND_DATA_DIR: dataDir, MILLPOND_WORKER_HEARTBEAT: "1s" };
   let server: ServeProcess = await startServeProcess(env);
   const client = createClient({ address: server.url, retry: { maxAttempts: 30 } });
   const executed = new Map<string, number>();

@@ -1,7 +1,7 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { validateResponseWithCompression, validateTrailer } from "@connectrpc/connect/protocol-grpc";
 import type { Http2Answer } from "./http2-call.ts";
+import { webHeaders } from "./web-headers.ts";
 
 /** UnaryAnswer is the answer to a unary call. Its header and trailer are made when they are read, which few callers do. */
 export class UnaryAnswer implements UnaryResponse {
@@ -48,14 +48,6 @@ function isPlainSuccess({ headers, trailers }: Http2Answer): boolean {
     headers["grpc-status"] === undefined &&
     trailers["grpc-status"] === "0"
   );
-}
-
-function webHeaders(headers: IncomingHttpHeaders): Headers {
-  const all = Object.entries(headers).flatMap(([name, value]) => {
-    if (name.startsWith(":") || value === undefined) return [];
-    return [value].flat().map((each): [string, string] => [name, String(each)]);
-  });
-  return new Headers(all);
 }
 
 const prefixBytes = 5;

@@ -1,9 +1,18 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
   createContextValues,
   type Interceptor,
+  type StreamRequest,
+  type StreamResponse,
   type Transport,
   type UnaryRequest,
   type UnaryResponse,
@@ -13,7 +22,9 @@ import { requestHeader } from "@connectrpc/connect/protocol-grpc";
 import type { Http2SessionManager } from "@connectrpc/connect-node";
 import { answerReader } from "./answer-reader.ts";
 import { CallScope } from "./call-scope.ts";
+import { envelope } from "./envelope.ts";
 import { http2Call } from "./http2-call.ts";
+import { messageStream } from "./message-stream.ts";
 import { UnaryAnswer } from "./unary-answer.ts";
 
 /** UnaryTransportOptions says where calls go. */
@@ -29,15 +40,17 @@ type AnyCall = ReturnType<Interceptor>;
 /**
  * withUnaryCalls makes the unary calls of a gRPC transport itself: uncompressed, each message in one piece, without the
  * chain of async iterables through which connect passes every message. That chain is most of what a call costs a client,
- * and a worker of few slots makes a call or two for each task. Streams go through `streams`.
+ * and a worker of few slots makes a call or two for each task. Streams go through `streams`, but for those both ways that have an {@link answerReader}.
  */
 export function withUnaryCalls(streams: Transport, options: UnaryTransportOptions): Transport {
   const { baseUrl, sessions, interceptors } = options;
   const prefix = new URL(baseUrl).pathname.replace(/\/$/, "");
   const call = interceptors.reduceRight<AnyCall>(
     (next, interceptor) => interceptor(next),
-    // Streams never come here.
-    (request) => callOnce(sessions, request as UnaryRequest, prefix),
+    (request) =>
+      request.stream
+        ? messageStream(sessions, request, { prefix, read: request.contextValues.get(answerReader) ?? notRead })
+        : callOnce(sessions, request, prefix),
   );
   return {
     async unary(method, signal, timeoutMs, header, input, contextValues) {
@@ -59,8 +72,31 @@ export function withUnaryCalls(streams: Transport, options: UnaryTransportOption
         scope.end();
       }
     },
-    stream: streams.stream.bind(streams),
+    async stream(method, signal, timeoutMs, header, input, contextValues) {
+      if (method.methodKind !== "bidi_streaming" || contextValues?.get(answerReader) === undefined) {
+        return streams.stream(method, signal, timeoutMs, header, input, contextValues);
+      }
+      const request: StreamRequest = {
+        ...{ stream: true, service: method.parent, method, requestMethod: "POST", contextValues },
+        ...{ url: createMethodUrl(baseUrl, method), header: requestHeader(true, undefined, header) },
+        signal: signal ?? new AbortController().signal,
+        message: messages(method.input, input),
+      };
+      // No interceptor answers with another type than the method's.
+      return (await call(request)) as StreamResponse<typeof method.input, typeof method.output>;
+    },
   };
+}
+
+async function* messages<Input extends DescMessage>(
+  input: Input,
+  inits: AsyncIterable<MessageInitShape<Input>>,
+): AsyncGenerator<MessageShape<Input>> {
+  for await (const init of inits) yield create(input, init);
+}
+
+function notRead(): never {
+  throw new ConnectError("a stream without a reader", Code.Internal);
 }
 
 async function callOnce(sessions: Http2SessionManager, request: UnaryRequest, prefix: string): Promise<UnaryResponse> {
@@ -69,7 +105,7 @@ async function callOnce(sessions: Http2SessionManager, request: UnaryRequest, pr
   const path = `${prefix}/${method.parent.typeName}/${method.name}`;
   const answer = await http2Call(sessions, {
     ...{ path, headers: Object.fromEntries(request.header), signal },
-    body: envelope(request),
+    body: bodyOf(request),
   });
   const read = contextValues.get(answerReader);
   return new UnaryAnswer(request, answer, (bytes) => {
@@ -82,18 +118,12 @@ async function callOnce(sessions: Http2SessionManager, request: UnaryRequest, pr
 }
 
 /** The message of a request on the wire: no flags, its length, itself. */
-function envelope({ method, message }: UnaryRequest): Uint8Array {
-  let bytes: Uint8Array;
+function bodyOf({ method, message }: UnaryRequest): Uint8Array {
   try {
-    bytes = toBinary(method.input, message);
+    return envelope(toBinary(method.input, message));
   } catch (cause) {
     throw new ConnectError(`serialize binary: ${textOf(cause)}`, Code.Internal, undefined, undefined, cause);
   }
-  const body = Buffer.allocUnsafe(5 + bytes.length);
-  body.writeUInt8(0, 0);
-  body.writeUInt32BE(bytes.length, 1);
-  body.set(bytes, 5);
-  return body;
 }
 
 function textOf(error: unknown): string {

@@ -9,6 +9,8 @@ export interface LeaseKeeperOptions {
   readonly leaseMs: number;
   /** The attempts that are under way, whenever it asks. */
   readonly attempts: () => Iterable<Attempt>;
+  /** Sends a heartbeat for them by the worker's stream; answers how long their leases last from then, or undefined where there is no stream. */
+  readonly heartbeat?: (attempts: readonly Attempt[]) => number | undefined;
   /** Is told what went wrong; does not throw. */
   readonly onError: (error: unknown) => void;
 }
@@ -16,7 +18,7 @@ export interface LeaseKeeperOptions {
 const leasesMax = 1_000;
 
 /**
- * LeaseKeeper extends the leases of all attempts under way, every quarter of a lease (one that fails leaves time for another), in one call for up to 1,000. It
+ * LeaseKeeper extends the leases of all attempts under way: by heartbeats of the worker's stream, or every quarter of a lease (one that fails leaves time for another), in one call for up to 1,000. It
  * aborts an attempt when the server says so, and when the lease may have run out because the server was away.
  */
 export class LeaseKeeper {
@@ -33,6 +35,14 @@ export class LeaseKeeper {
     this.#timer ??= setInterval(() => void this.runOnce(), this.#options.leaseMs / 4);
   }
 
+  /** Extends at once, and from then on so often: as a server asks for. Only once it has begun. */
+  everyMs(ms: number): void {
+    if (this.#timer === undefined) return;
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => void this.runOnce(), Math.min(ms, this.#options.leaseMs / 4));
+    void this.runOnce();
+  }
+
   /** Ends extending. Harmless when it has ended. */
   stop(): void {
     clearInterval(this.#timer);
@@ -42,6 +52,13 @@ export class LeaseKeeper {
   /** Extends every lease once, unless that is under way. Never rejects. */
   async runOnce(): Promise<void> {
     this.#abortExpired();
+    const nowMs = performance.now();
+    const leaseMs = this.#options.heartbeat?.([...this.#options.attempts()]);
+    if (leaseMs !== undefined) {
+      // A heartbeat that is not taken ends the stream, and the attempts it named are extended by the next one, or by calls.
+      for (const attempt of this.#options.attempts()) attempt.leaseExpiresAtMs = nowMs + leaseMs;
+      return;
+    }
     if (this.#extending) return;
     this.#extending = true;
     try {

@@ -18,6 +18,7 @@ import { LogQueue } from "./log-queue.ts";
 import { readAssignments } from "./read-assignments.ts";
 import { type ReportEntry, ReportQueue } from "./report-queue.ts";
 import type { TaskHandler } from "./task-handler.ts";
+import { WorkStream } from "./work-stream.ts";
 
 /** WorkerOptions says who a worker is and how much it takes on. */
 export interface WorkerOptions {
@@ -28,12 +29,17 @@ export interface WorkerOptions {
   readonly slots?: number | undefined;
   /** Compared with the labels that a task requires. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
-  /** How long the server waits before it gives the tasks of a silent worker to others. Default 30,000. */
+  /** How long the server waits before it gives the tasks of a silent worker to others, where it claims by calls. Default 30,000. */
   readonly leaseMs?: number | undefined;
   /** How long one claim waits for a task, at most 60,000. Default 30,000. */
   readonly claimWaitMs?: number | undefined;
   /** How long `stop` lets handlers finish before it aborts them. Default 30,000. */
   readonly stopGraceMs?: number | undefined;
+  /**
+   * Whether it takes tasks by a stream, where one passes to the server: over gRPC, unless a proxy in between holds it back. Leases are then as long as the server says. Otherwise, and where
+   * none passes, it claims by calls. Default true.
+   */
+  readonly stream?: boolean | undefined;
   /** Stops the worker on the first SIGTERM. Default false. */
   readonly stopOnSigterm?: boolean | undefined;
   /** Is told what went wrong and is being dealt with: a server that is away, a report that was refused. */
@@ -89,6 +95,7 @@ class ClaimingWorker implements TaskWorker {
   readonly #claims: ClaimLoop;
   /** Made when a handler counts. */
   #counter: Counter | undefined;
+  readonly #stream: WorkStream;
   #claimsEnd: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   /** Is called when the last running attempt ends. */
@@ -111,9 +118,11 @@ class ClaimingWorker implements TaskWorker {
       onRefusal: (entry, error) => this.#refused(entry, error),
     });
     this.#logs = new LogQueue({ client: options.client, signal: this.#reporting.signal, onError: this.#onError });
+    const taken = () => Math.max(this.#executing, this.#running.size - slots);
+    this.#stream = this.#openStream(slots, taken);
     this.#claims = new ClaimLoop({
       slots,
-      running: () => Math.max(this.#executing, this.#running.size - slots),
+      running: taken,
       waitMs: options.claimWaitMs ?? claimWaitMsDefault,
       claim: (maxTasks) => this.#claim(maxTasks),
       signal: this.#claiming.signal,
@@ -124,6 +133,11 @@ class ClaimingWorker implements TaskWorker {
       workerId: this.workerId,
       leaseMs: this.#leaseMs,
       attempts: () => this.#running,
+      heartbeat: (attempts) => {
+        const { leaseMs } = this.#stream;
+        if (leaseMs !== undefined) this.#stream.heartbeat(attempts);
+        return leaseMs;
+      },
       onError: this.#onError,
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -148,9 +162,39 @@ class ClaimingWorker implements TaskWorker {
     if (this.#handlers.size === 0) throw new Error("the worker has no handler; name one with handle(kind, handler)");
     if (this.#options.stopOnSigterm) process.once("SIGTERM", this.#onSigterm);
     this.#leases.start();
-    this.#claimsEnd = this.#claims.run().catch((error) => {
+    this.#claimsEnd = this.#take().catch((error) => {
       this.#settleDone.reject(error);
       void this.stop();
+    });
+  }
+
+  /** Takes tasks until it stops: by a stream, or by claims where none passes. */
+  async #take(): Promise<void> {
+    if (this.#options.stream === false || !(await this.#stream.run())) await this.#claims.run();
+  }
+
+  #openStream(slots: number, taken: () => number): WorkStream {
+    const find = ({ taskId, attempt }: { readonly taskId: string; readonly attempt: number }): Attempt | undefined => {
+      for (const each of this.#running) if (each.taskId === taskId && each.attempt === attempt) return each;
+      return undefined;
+    };
+    return new WorkStream({
+      client: this.#options.client,
+      hello: () => ({
+        ...{ workerId: this.workerId, kinds: [...this.#handlers.keys()], labels: { ...this.#options.labels }, slots },
+      }),
+      free: () => slots - taken(),
+      onAssignments: (assignments, leaseMs) => {
+        // As with claims, a third is kept in reserve.
+        const leaseExpiresAtMs = performance.now() + (leaseMs * 2) / 3;
+        for (const assignment of assignments) this.#begin(assignment, leaseExpiresAtMs);
+      },
+      onCancel: (lease, reason) =>
+        find(lease)?.abort("cancel_requested", reason || "the server asked to stop the attempt"),
+      onLeaseLost: (lease) => find(lease)?.abort("lease_lost", "the attempt is no longer this worker's"),
+      onWelcome: (heartbeatMs) => this.#leases.everyMs(heartbeatMs),
+      signal: this.#claiming.signal,
+      onError: this.#onError,
     });
   }
 
@@ -210,7 +254,7 @@ class ClaimingWorker implements TaskWorker {
     // The slot is free while the report is on its way: what it makes ready can be handed out in the commit of the report. As many may be on their way as there are slots.
     this.#executing -= 1;
     // The claim goes first: then it is there when the report is committed.
-    this.#claims.slotsChanged();
+    this.#slotsChanged();
     if (!attempt.hasCounted && !this.#logs.holds(attempt)) this.#close(attempt, report);
     else void this.#closeBehind(attempt, report);
   };
@@ -231,8 +275,13 @@ class ClaimingWorker implements TaskWorker {
 
   #ended(attempt: Attempt): void {
     this.#running.delete(attempt);
-    this.#claims.slotsChanged();
+    this.#slotsChanged();
     if (this.#running.size === 0) this.#onIdle?.();
+  }
+
+  #slotsChanged(): void {
+    this.#stream.slotsChanged();
+    this.#claims.slotsChanged();
   }
 
   #answered(entry: ReportEntry, { result, cancelRequested }: ReportResult): void {
@@ -274,14 +323,19 @@ class ClaimingWorker implements TaskWorker {
   async #stop(): Promise<void> {
     process.off("SIGTERM", this.#onSigterm);
     this.#claiming.abort();
-    await this.#claimsEnd;
-    const ended = this.#idle().then(() => this.#reports.flushed());
+    // A stream takes heartbeats until the last attempt has ended; what was on its way when it was told to bring no more has come when it is closed.
+    const ended = this.#idle()
+      .then(() => this.#stream.close())
+      .then(() => this.#claimsEnd)
+      .then(() => this.#idle())
+      .then(() => this.#reports.flushed());
     if (!(await endsWithin(ended, this.#options.stopGraceMs ?? 30_000))) {
       for (const attempt of this.#running) attempt.abort("worker_stopped", "the worker stops");
       await endsWithin(ended, abandonAfterMs);
     }
     this.#leases.stop();
     this.#reporting.abort();
+    await this.#stream.close();
     this.#settleDone.resolve();
   }
 
