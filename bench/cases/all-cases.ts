@@ -13,9 +13,25 @@ import { startLatency } from "./start-latency.ts";
 import { storage } from "./storage.ts";
 import { watch } from "./watch.ts";
 import { work } from "./work.ts";
+import { workers } from "./workers.ts";
 
 /** Every case, in the order in which they run. */
 export const allCases: readonly BenchCase[] = [
-  ...[createOne, createGraphs, work, engine, chain, fan, rules, counts, startLatency, read, watch, idle, storage],
+  ...[
+    createOne,
+    createGraphs,
+    work,
+    engine,
+    chain,
+    fan,
+    rules,
+    counts,
+    workers,
+    startLatency,
+    read,
+    watch,
+    idle,
+    storage,
+  ],
   endedRows,
 ];
