@@ -3144,18 +3144,18 @@ begin
       update task_state h set
         deps_left = h.deps_left - s.n,
         skip = h.skip or s.by_skip or (s.unmet_success is not null and h.unmet_policy = 2) or (s.unmet_failure is not null and h.unmet_policy <> 1),
-        status = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then 4
+        status = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then 4
           else mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) end,
         prior_status = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) <> h.status then h.status else 0 end,
         end_time = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) in (6, 7, 9) then p_time end,
         -- The clock, not p_time: later than the ends of parents in transactions that this one has waited for.
-        attempt = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
-        worker = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then (p_slots).workers[least(s.place, cardinality((p_slots).workers))] else h.worker end,
-        held_lane = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then null else h.held_lane end,
-        claim_time = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
-        run_time = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.run_time end,
-        activity_time = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
-        lease_until = case when mp_starts(s.place, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time)
+        attempt = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
+        worker = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then (p_slots).workers[least(s.place, cardinality((p_slots).workers))] else h.worker end,
+        held_lane = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then null else h.held_lane end,
+        claim_time = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
+        run_time = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.run_time end,
+        activity_time = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
+        lease_until = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time)
           then clock_timestamp() + (p_slots).leases[least(s.place, cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
       from placed s
       where h.id = any (array[s.child]) and h.status in (1, 5) and h.deps_left > 0
