@@ -1306,6 +1306,10 @@ begin
     o_most := array_fill(null::integer, array[cardinality(lanes)]);
     return;
   end if;
+  if exists (select from paused_batch) then
+    -- What is held is not offered, and must not be chosen in the place of what may start.
+    perform mp_set_aside(lanes);
+  end if;
   with pair as materialized (
     select p.*, least(p.bound_max - mp_taken(p.key, p.window_ms, u.in_use, p_time), offered_max)::integer as room from (
       select k.key, k.type, k.window_ms, l.id as lane, l.queue, l.flow, count(*) over (partition by k.key, l.queue) as n, max(k.bound) over (partition by k.key, l.queue) as bound_max
@@ -1317,15 +1321,16 @@ begin
     where p.room > 0 and p.n > few and p.type <> 2
   ), able as materialized (
     select h.*, row_number() over (partition by h.key, h.queue order by h.rank, h.turn, h.chance) as place, count(*) over (partition by h.key, h.queue) as n from (
-      select h.*, (row_number() over (partition by h.key, h.queue, h.rank, h.flow order by h.id) - 1) / h.weight as turn, random() as chance from head h
-      where not exists (
-        select from lane l cross join lateral unnest(l.keys, l.bounds, l.windows) k(key, bound, window_ms) join rule_usage u on u.key_id = any (array[k.key])
-        where l.id = any (array[h.lane]) and mp_taken(k.key, k.window_ms, u.in_use, p_time) >= k.bound)
+      select h.*, own.room as own_room, (row_number() over (partition by h.key, h.queue, h.rank, h.flow order by h.id) - 1) / h.weight as turn, random() as chance
+      from head h cross join lateral (
+        select least(min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)), offered_max)::integer as room
+        from lane l cross join lateral unnest(l.keys, l.bounds, l.windows) k(key, bound, window_ms) join rule_usage u on u.key_id = any (array[k.key]) where l.id = any (array[h.lane])) own
+      where own.room > 0
     ) h
   ), task as (
     select a.key, a.queue, a.room, a.lane, b.rank, (row_number() over (partition by a.key, a.queue, b.rank, a.flow order by b.id) - 1) / a.weight as turn, a.chance
     from able a cross join lateral (
-      select b.rank, b.id from blocked b where b.lane = a.lane order by b.rank, b.id limit least(a.room, greatest(16, 4 * a.room / a.n))) b
+      select b.rank, b.id from blocked b where b.lane = a.lane order by b.rank, b.id limit least(a.own_room, a.room, greatest(16, 4 * a.room / a.n))) b
     where a.place <= a.room
   ), picked as (
     select t.lane, t.room, row_number() over (partition by t.key, t.queue order by t.rank, t.turn, t.chance) as n from task t

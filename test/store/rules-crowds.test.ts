@@ -2,15 +2,17 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Rule, RuleType } from "../../src/domain/rule.ts";
 import { claimTasks, reportTasks } from "../../src/store/attempts.ts";
+import { holdBatch } from "../../src/store/batches.ts";
 import { createGraph } from "../../src/store/create-tasks.ts";
 import { Database } from "../../src/store/database.ts";
 import { Lanes } from "../../src/store/lanes.ts";
 import { openTransaction } from "../engine/open-transaction.ts";
+import { checkInvariants } from "../support/check-invariants.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { endReports } from "./graph-rows.ts";
-import { fan } from "./plan-tables.ts";
+import { fan, graphWith } from "./plan-tables.ts";
 
-const _request = { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) };
+const request = { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) };
 
 let database: TestDatabase;
 let admin: pg.Client;
@@ -39,12 +41,47 @@ const count = async (table: string): Promise<number> =>
   Number((await admin.query<{ n: string }>(`select count(*) n from ${table}`)).rows[0]?.n);
 
 /** The lanes of tenants under rules of all and of each. */
-const _lanesOf = async (tenants: number, rules: readonly Rule[]): Promise<bigint[]> => {
+const lanesOf = async (tenants: number, rules: readonly Rule[]): Promise<bigint[]> => {
   const wanted = Array.from({ length: tenants }, (_, tenant) => ({
     ...{ queue: 1, flow: null, rules, metadata: JSON.stringify({ all: 1, tenant }) },
   }));
   return (await new Lanes(db).intern(1, wanted)) as bigint[];
 };
+
+test("of many lanes, a release offers as many tasks as fit, however many of them one lane has first", async () => {
+  const lanes = await lanesOf(20, [rule(10, "all"), rule(1, "tenant")]);
+  const [first] = await lanesOf(1, [rule(10, "all")]);
+  await createGraph(
+    db,
+    graphWith({ size: 10 }, () => ({ lane: first as bigint, priority: 1 })),
+  );
+  const graph = graphWith({ size: 400 }, (_, n) => ({ lane: lanes[Math.floor(n / 20)] as bigint }));
+  await createGraph(db, graph);
+  const { tasks } = await claim(10);
+  await claim(1);
+  expect([tasks.length, await count("ready")]).toEqual([10, 0]);
+  await reportTasks(db, endReports(tasks, 3));
+  expect(await count("ready")).toBe(10);
+  expect((await claim(20)).tasks.length).toBe(10);
+  await checkInvariants(database.url);
+});
+
+test("of many lanes, those of held batches take nobody's place", async () => {
+  const lanes = await lanesOf(40, [rule(1, "all"), rule(1, "tenant")]);
+  const held = graphWith({ size: 20 }, (_, n) => ({ lane: lanes[n] as bigint }));
+  await createGraph(db, held);
+  await createGraph(
+    db,
+    graphWith({ size: 20 }, (_, n) => ({ lane: lanes[20 + n] as bigint, priority: -1 })),
+  );
+  const { tasks } = await claim(1);
+  expect([(await claim(1)).tasks.length, await count("ready"), await count("blocked")]).toEqual([0, 0, 39]);
+  await holdBatch(db, request, { batchId: held.batchId, hold: true });
+  await reportTasks(db, endReports(tasks, 3));
+  expect(await count("ready")).toBe(1);
+  expect((await claim(1)).tasks.length).toBe(1);
+  await checkInvariants(database.url);
+});
 
 test("a task that gets rules while its last parent ends is not handed over without them", async () => {
   const graph = fan(2);
