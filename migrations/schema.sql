@@ -1033,7 +1033,9 @@ begin
     select unnest(mp_tight_lanes(array(select distinct lane from fresh))) as id
   )
   select array_agg(lane) as lanes, array_agg(holders) as holders, array_agg(amount) as amounts,
-    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(distinct f.lane) from fresh f join tight on tight.id = f.lane where f.t <> 2) as left_lanes, (select array_agg(f.id) from fresh f join tight on tight.id = f.lane where f.t = 2) as fresh_ids
+    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(distinct f.lane) from fresh f where f.t <> 2 and (f.lane in (select id from tight)) is true) as left_lanes,
+    -- "is true" has it hashed: joined, two lists of thousands would be compared all with all.
+    (select array_agg(f.id) from fresh f where f.t = 2 and (f.lane in (select id from tight)) is true) as fresh_ids
   into given from sums;
   if given.lanes is null and given.fresh_lanes is null then return; end if;
 
@@ -1918,7 +1920,7 @@ begin
   if true = any (p_limited) then
     tight := mp_tight_lanes(array(select distinct l from unnest(p_lanes) l where l is not null));
     if tight is not null then
-      fresh := array(select x.id from unnest(p_ids, p_statuses, p_lanes) x(id, status, lane) join unnest(tight) t(lane) on t.lane = x.lane where x.status = 2);
+      fresh := array(select x.id from unnest(p_ids, p_statuses, p_lanes) x(id, status, lane) where x.status = 2 and (x.lane in (select t.lane from unnest(tight) t(lane))) is true);
       -- Where there was room for thousands when they were written.
       update ready r set lane = h.lane from unnest(fresh) x(id) join task_state h on h.id = any (array[x.id])
       where r.queue = h.queue and r.rank = -h.priority and r.flow = coalesce(h.flow, 0) and r.id = any (array[h.id]) and r.lane is null;
@@ -2268,10 +2270,10 @@ begin
     end if;
     with queued as (
       insert into ready (queue, rank, flow, id, lane)
-      select x.queue, -x.priority, coalesce(x.flow, 0), x.id, tight.lane from (
+      select x.queue, -x.priority, coalesce(x.flow, 0), x.id, case when x.lane in (select t.lane from unnest(tight) t(lane)) then x.lane end from (
         select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_priorities) as priority, unnest(p_start_times) as start_time, unnest(p_statuses) as status,
           unnest(p_lanes) as lane, unnest(p_flows) as flow
-      ) x left join unnest(tight) tight(lane) on tight.lane = x.lane
+      ) x
       where x.status = 2 and coalesce(x.start_time <= p_time, true) returning queue
     )
     select coalesce(array_agg(queue), '{}') into o_ready from (select queue from queued group by queue) q;
@@ -2421,10 +2423,14 @@ declare
   woken integer[];
   chosen record;
   lanes bigint[];
+  -- Of each, how many at most; null: as many as there is room for.
+  mosts integer[];
   offered_max constant integer := 1000;
 begin
   chosen := mp_choose_lanes(p_keys, p_time);
-  lanes := array(select x.id from unnest(p_lanes) x(id) union select x.id from unnest(chosen.o_lanes) x(id));
+  select coalesce(array_agg(x.id), '{}'), array_agg(x.most) into lanes, mosts from (
+    select y.id, case when count(y.most) = count(*) then max(y.most) end as most from (
+      select p.id, null::integer as most from unnest(p_lanes) p(id) union all select c.id, c.most from unnest(chosen.o_lanes, chosen.o_most) c(id, most)) y group by y.id) x;
   if cardinality(lanes) = 0 then
     perform mp_set_alarms(chosen.o_waiting, p_time);
     return;
@@ -2435,15 +2441,15 @@ begin
   end if;
   -- A new statement: it sees what was committed before the lanes were locked.
   with room as materialized (
-    select l.id, l.queue, l.flow, l.has_capacity,
+    select l.id, l.queue, l.flow, l.has_capacity, x.most,
       -- Of keys of capacity, the sizes of tasks decide.
       greatest(least((select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
         join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2), offered_max), 0) as places,
       (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
-    from unnest(lanes) x(id) join lane l on l.id = any (array[x.id])
+    from unnest(lanes, mosts) x(id, most) join lane l on l.id = any (array[x.id])
   ), offered as materialized (
-    select room.id, room.queue, room.flow, room.has_capacity, least(room.places - o.n, c.most) as places, room.work - o.work as work, o.ids
-    from room left join unnest(chosen.o_lanes, chosen.o_most) c(lane, most) on c.lane = room.id and not room.id = any (p_lanes) cross join lateral (
+    select room.id, room.queue, room.flow, room.has_capacity, least(room.places - o.n, room.most) as places, room.work - o.work as work, o.ids
+    from room cross join lateral (
       select count(*) as n, coalesce(sum(work_left), 0) as work, array_agg(r.id) filter (where room.work is null or r.before < room.work) as ids from (
         select r.id, r.work_left, coalesce(sum(r.work_left) over (order by r.rank, r.id rows between unbounded preceding and 1 preceding), 0) as before from (
           select r.id, r.rank, case when room.has_capacity then (
@@ -3474,6 +3480,8 @@ declare
   queues integer[];
   moved bigint[];
   look integer := 20;
+  -- What is left is turned down by the next claims: one must not take longer than a statement may.
+  most constant integer := 10000;
 begin
   select array_agg(distinct h.lane), array_agg(distinct h.queue) into lanes, queues
   from unnest(p_ids) x(id) cross join lateral (select q.lane, q.queue from task_state q where q.id = x.id offset 0) h;
@@ -3489,20 +3497,20 @@ begin
         where k.key = any (p_keys) and u.in_use >= k.bound)
     ), held as materialized (
       select head.queue, head.rank, head.flow, h.lane, h.id from head join task_state h on h.id = any (array[head.id])
-      where h.status = 2 and h.lane = head.lane and head.lane in (select f.lane from full_lane f offset 0) for update of h skip locked
+      where h.status = 2 and h.lane = head.lane and (head.lane in (select f.lane from full_lane f)) is true for update of h skip locked
     ), gone as (
       delete from ready where ctid = any (array(
         select r.place from held cross join lateral (
-          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.flow = held.flow and q.id = held.id offset 0) r)) returning id
+          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.flow = held.flow and q.id = held.id offset 0) r)) returning rank, id
     ), kept as (
       insert into blocked (lane, rank, id, batch_id, block_time)
-      select held.lane, held.rank, gone.id, h.batch_id, clock_timestamp() from gone join held on held.id = gone.id
-        cross join lateral (select q.batch_id from task_state q where q.id = gone.id offset 0) h on conflict do nothing
+      select h.lane, gone.rank, gone.id, h.batch_id, clock_timestamp() from gone cross join lateral (select q.lane, q.batch_id from task_state q where q.id = gone.id offset 0) h on conflict do nothing
     )
-    select array_agg(distinct held.lane) into moved from gone join held on held.id = gone.id;
+    select array_agg(distinct h.lane) into moved from gone cross join lateral (select q.lane from task_state q where q.id = gone.id offset 0) h;
     exit when moved is null;
     lanes := lanes || moved;
     look := look * 4;
+    exit when look > most;
   end loop;
   return array(select distinct x.lane from unnest(lanes) x(lane));
 end $function$;

@@ -36,7 +36,9 @@ begin
     select unnest(mp_tight_lanes(array(select distinct lane from fresh))) as id
   )
   select array_agg(lane) as lanes, array_agg(holders) as holders, array_agg(amount) as amounts,
-    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(distinct f.lane) from fresh f join tight on tight.id = f.lane where f.t <> 2) as left_lanes, (select array_agg(f.id) from fresh f join tight on tight.id = f.lane where f.t = 2) as fresh_ids
+    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(distinct f.lane) from fresh f where f.t <> 2 and (f.lane in (select id from tight)) is true) as left_lanes,
+    -- "is true" has it hashed: joined, two lists of thousands would be compared all with all.
+    (select array_agg(f.id) from fresh f where f.t = 2 and (f.lane in (select id from tight)) is true) as fresh_ids
   into given from sums;
   if given.lanes is null and given.fresh_lanes is null then return; end if;
 

@@ -38,7 +38,7 @@ begin
   if true = any (p_limited) then
     tight := mp_tight_lanes(array(select distinct l from unnest(p_lanes) l where l is not null));
     if tight is not null then
-      fresh := array(select x.id from unnest(p_ids, p_statuses, p_lanes) x(id, status, lane) join unnest(tight) t(lane) on t.lane = x.lane where x.status = 2);
+      fresh := array(select x.id from unnest(p_ids, p_statuses, p_lanes) x(id, status, lane) where x.status = 2 and (x.lane in (select t.lane from unnest(tight) t(lane))) is true);
       -- Where there was room for thousands when they were written.
       update ready r set lane = h.lane from unnest(fresh) x(id) join task_state h on h.id = any (array[x.id])
       where r.queue = h.queue and r.rank = -h.priority and r.flow = coalesce(h.flow, 0) and r.id = any (array[h.id]) and r.lane is null;

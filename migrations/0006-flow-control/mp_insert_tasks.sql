@@ -56,10 +56,10 @@ begin
     end if;
     with queued as (
       insert into ready (queue, rank, flow, id, lane)
-      select x.queue, -x.priority, coalesce(x.flow, 0), x.id, tight.lane from (
+      select x.queue, -x.priority, coalesce(x.flow, 0), x.id, case when x.lane in (select t.lane from unnest(tight) t(lane)) then x.lane end from (
         select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_priorities) as priority, unnest(p_start_times) as start_time, unnest(p_statuses) as status,
           unnest(p_lanes) as lane, unnest(p_flows) as flow
-      ) x left join unnest(tight) tight(lane) on tight.lane = x.lane
+      ) x
       where x.status = 2 and coalesce(x.start_time <= p_time, true) returning queue
     )
     select coalesce(array_agg(queue), '{}') into o_ready from (select queue from queued group by queue) q;

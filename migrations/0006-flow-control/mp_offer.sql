@@ -12,10 +12,14 @@ declare
   woken integer[];
   chosen record;
   lanes bigint[];
+  -- Of each, how many at most; null: as many as there is room for.
+  mosts integer[];
   offered_max constant integer := 1000;
 begin
   chosen := mp_choose_lanes(p_keys, p_time);
-  lanes := array(select x.id from unnest(p_lanes) x(id) union select x.id from unnest(chosen.o_lanes) x(id));
+  select coalesce(array_agg(x.id), '{}'), array_agg(x.most) into lanes, mosts from (
+    select y.id, case when count(y.most) = count(*) then max(y.most) end as most from (
+      select p.id, null::integer as most from unnest(p_lanes) p(id) union all select c.id, c.most from unnest(chosen.o_lanes, chosen.o_most) c(id, most)) y group by y.id) x;
   if cardinality(lanes) = 0 then
     perform mp_set_alarms(chosen.o_waiting, p_time);
     return;
@@ -26,15 +30,15 @@ begin
   end if;
   -- A new statement: it sees what was committed before the lanes were locked.
   with room as materialized (
-    select l.id, l.queue, l.flow, l.has_capacity,
+    select l.id, l.queue, l.flow, l.has_capacity, x.most,
       -- Of keys of capacity, the sizes of tasks decide.
       greatest(least((select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
         join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2), offered_max), 0) as places,
       (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
-    from unnest(lanes) x(id) join lane l on l.id = any (array[x.id])
+    from unnest(lanes, mosts) x(id, most) join lane l on l.id = any (array[x.id])
   ), offered as materialized (
-    select room.id, room.queue, room.flow, room.has_capacity, least(room.places - o.n, c.most) as places, room.work - o.work as work, o.ids
-    from room left join unnest(chosen.o_lanes, chosen.o_most) c(lane, most) on c.lane = room.id and not room.id = any (p_lanes) cross join lateral (
+    select room.id, room.queue, room.flow, room.has_capacity, least(room.places - o.n, room.most) as places, room.work - o.work as work, o.ids
+    from room cross join lateral (
       select count(*) as n, coalesce(sum(work_left), 0) as work, array_agg(r.id) filter (where room.work is null or r.before < room.work) as ids from (
         select r.id, r.work_left, coalesce(sum(r.work_left) over (order by r.rank, r.id rows between unbounded preceding and 1 preceding), 0) as before from (
           select r.id, r.rank, case when room.has_capacity then (

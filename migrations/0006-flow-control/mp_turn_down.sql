@@ -6,6 +6,8 @@ declare
   queues integer[];
   moved bigint[];
   look integer := 20;
+  -- What is left is turned down by the next claims: one must not take longer than a statement may.
+  most constant integer := 10000;
 begin
   select array_agg(distinct h.lane), array_agg(distinct h.queue) into lanes, queues
   from unnest(p_ids) x(id) cross join lateral (select q.lane, q.queue from task_state q where q.id = x.id offset 0) h;
@@ -21,20 +23,20 @@ begin
         where k.key = any (p_keys) and u.in_use >= k.bound)
     ), held as materialized (
       select head.queue, head.rank, head.flow, h.lane, h.id from head join task_state h on h.id = any (array[head.id])
-      where h.status = 2 and h.lane = head.lane and head.lane in (select f.lane from full_lane f offset 0) for update of h skip locked
+      where h.status = 2 and h.lane = head.lane and (head.lane in (select f.lane from full_lane f)) is true for update of h skip locked
     ), gone as (
       delete from ready where ctid = any (array(
         select r.place from held cross join lateral (
-          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.flow = held.flow and q.id = held.id offset 0) r)) returning id
+          select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.flow = held.flow and q.id = held.id offset 0) r)) returning rank, id
     ), kept as (
       insert into blocked (lane, rank, id, batch_id, block_time)
-      select held.lane, held.rank, gone.id, h.batch_id, clock_timestamp() from gone join held on held.id = gone.id
-        cross join lateral (select q.batch_id from task_state q where q.id = gone.id offset 0) h on conflict do nothing
+      select h.lane, gone.rank, gone.id, h.batch_id, clock_timestamp() from gone cross join lateral (select q.lane, q.batch_id from task_state q where q.id = gone.id offset 0) h on conflict do nothing
     )
-    select array_agg(distinct held.lane) into moved from gone join held on held.id = gone.id;
+    select array_agg(distinct h.lane) into moved from gone cross join lateral (select q.lane from task_state q where q.id = gone.id offset 0) h;
     exit when moved is null;
     lanes := lanes || moved;
     look := look * 4;
+    exit when look > most;
   end loop;
   return array(select distinct x.lane from unnest(lanes) x(lane));
 end $$;

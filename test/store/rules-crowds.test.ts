@@ -98,3 +98,30 @@ test("a task that gets rules while its last parent ends is not handed over witho
   expect((await reporting).started).toEqual([]);
   expect([await count("ready"), await count("blocked")]).toEqual([0, 1]);
 });
+
+test("a claim that finds a rule full turns down some thousands of tasks, and leaves the others to the next ones", async () => {
+  const [lane] = await lanesOf(1, [rule(10_000, "all")]);
+  // There is room for thousands: so all of them are in the queue.
+  for (let n = 0; n < 6; n += 1)
+    await createGraph(
+      db,
+      graphWith({ size: 5_000 }, () => ({ lane: lane as bigint })),
+    );
+  await admin.query("update rule_usage set in_use = 10000");
+  expect((await claim(1_000)).tasks).toEqual([]);
+  expect(await count("blocked")).toBeLessThan(12_000);
+  for (let more = true; more; ) ({ more } = await claim(1_000));
+  expect([await count("ready"), await count("blocked")]).toEqual([0, 30_000]);
+});
+
+test("tasks that each have a lane of their own are blocked and turned down by the thousands", async () => {
+  const size = 15_000;
+  const lanes = await lanesOf(size, [rule(10, "all"), rule(1, "tenant")]);
+  await createGraph(
+    db,
+    graphWith({ size }, (_, n) => ({ lane: lanes[n] as bigint })),
+  );
+  expect((await claim(10)).tasks.length).toBe(10);
+  for (let more = true; more; ) ({ more } = await claim(10));
+  expect([await count("ready"), await count("blocked")]).toEqual([0, size - 10]);
+});
