@@ -40,13 +40,16 @@ begin
       delete from paused_batch where batch_id = p_batch;
     end if;
     update batch_state set status = 3 - was, prior_status = status where batch_id = p_batch;
-    perform mp_append_event(row(array[5::smallint], array[p_batch], array[0::bigint], array[was], array[(3 - was)::smallint],
-      array[0], array[0], array[0], null, null)::mp_changes);
   end if;
   if lanes is not null then
     perform from rule_usage u where u.key_id = any (array(
       select distinct k.key from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
     perform mp_offer(lanes, '{}', clock_timestamp());
+  end if;
+  -- The number of the event is drawn when no lock is left to take.
+  if (was = 1) = p_hold then
+    perform mp_append_event(row(array[5::smallint], array[p_batch], array[0::bigint], array[was], array[(3 - was)::smallint],
+      array[0], array[0], array[0], null, null)::mp_changes);
   end if;
   o_batch := mp_batch_json(p_batch);
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_batch);

@@ -125,3 +125,23 @@ test("tasks that each have a lane of their own are blocked and turned down by th
   for (let more = true; more; ) ({ more } = await claim(10));
   expect([await count("ready"), await count("blocked")]).toEqual([0, size - 10]);
 });
+
+test("a batch that is let go numbers its event when it waits for nobody any more", async () => {
+  const [lane] = await lanesOf(1, [rule(1, "all")]);
+  const graph = graphWith({ size: 3 }, () => ({ lane: lane as bigint }));
+  await createGraph(db, graph);
+  await holdBatch(db, request, { batchId: graph.batchId, hold: true });
+  await claim(3);
+  const lastNumber = async () =>
+    (await admin.query<{ last_value: string }>("select last_value from event_seq")).rows[0]?.last_value;
+  const before = await lastNumber();
+  await using other = await openTransaction(database.url);
+  await other.query("select from rule_usage for update");
+  const resuming = holdBatch(db, request, { batchId: graph.batchId, hold: false });
+  await other.waitForBlocked(1);
+  expect(await lastNumber()).toBe(before);
+  await other.query("commit");
+  await resuming;
+  expect([await count("ready"), await count("blocked"), await count("parked")]).toEqual([1, 2, 0]);
+  await checkInvariants(database.url);
+});
