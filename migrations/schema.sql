@@ -3364,13 +3364,17 @@ CREATE OR REPLACE FUNCTION public.mp_take_turns(p_queues integer[], p_max intege
  LANGUAGE plpgsql
 AS $function$
 declare
+  -- Of more ranks than this, nothing is known of what was before.
+  ranks_max constant integer := 100;
   the_rank smallint;
+  -- Where the last claim stopped at this rank.
+  at_rank jsonb;
   lowest integer := -32768;
   wide integer := 1;
   want integer := p_max;
   got record;
 begin
-  o_turns := coalesce(p_turns, '{"flows": {}}');
+  o_turns := coalesce(p_turns, '{}');
   o_more := true;
   for look in 1 .. 50 loop
     exit when want = 0;
@@ -3380,14 +3384,15 @@ begin
       o_more := false;
       exit;
     end if;
+    at_rank := coalesce(o_turns -> the_rank::text, '{"flows": {}}');
     with space as materialized (
-      select s.id, s.weight, s.queues, case when s.is_on then (o_turns ->> 'spent')::integer else 0 end as spent,
-        row_number() over (order by s.id < s.first, s.id) as n, coalesce(o_turns -> 'flows' -> s.id::text, '[0, 0]') as turn
+      select s.id, s.weight, s.queues, case when s.is_on then (at_rank ->> 'spent')::integer else 0 end as spent,
+        row_number() over (order by s.id < s.first, s.id) as n, coalesce(at_rank -> 'flows' -> s.id::text, '[0, 0]') as turn
       from (
-        select s.*, s.is_at and (o_turns ->> 'spent')::integer < s.weight as is_on,
-          max(case when s.is_at then s.id + case when (o_turns ->> 'spent')::integer < s.weight then 0 else 1 end else 0 end) over () as first
+        select s.*, s.is_at and (at_rank ->> 'spent')::integer < s.weight as is_on,
+          max(case when s.is_at then s.id + case when (at_rank ->> 'spent')::integer < s.weight then 0 else 1 end else 0 end) over () as first
         from (
-          select m.id, m.weight, array_agg(q.id) as queues, m.id = coalesce((o_turns ->> 'space')::integer, 0) as is_at
+          select m.id, m.weight, array_agg(q.id) as queues, m.id = coalesce((at_rank ->> 'space')::integer, 0) as is_at
           from unnest(p_queues) x(id) join queue q on q.id = any (array[x.id]) join namespace m on m.id = q.namespace_id group by m.id, m.weight
         ) s
       ) s
@@ -3441,7 +3446,10 @@ begin
     end if;
     o_ids := o_ids || got.ids;
     o_lanes := o_lanes || got.lanes;
-    o_turns := got.turn || jsonb_build_object('flows', (o_turns -> 'flows') || got.flows);
+    if not o_turns ? the_rank::text and (select count(*) from jsonb_object_keys(o_turns)) >= ranks_max then
+      o_turns := '{}';
+    end if;
+    o_turns := o_turns || jsonb_build_object(the_rank, got.turn || jsonb_build_object('flows', (at_rank -> 'flows') || got.flows));
     want := want - cardinality(got.ids);
     wide := 1;
   end loop;

@@ -83,6 +83,26 @@ test("priority stands above namespaces", async () => {
   expect(await claimer([1, 2, 3])(9)).toEqual(["1a", "1a", "1a", "3", "3", "3", "2b", "2b", "2b"]);
 });
 
+test("whoever is urgent now and then does not decide whose turn it is among the others", async () => {
+  const keys = ["a", "b", "c", "d"];
+  for (const key of keys) await create(1, 20, { key });
+  const claim = claimer([1]);
+  const taken: string[] = [];
+  for (let n = 0; n < 20; n += 1) {
+    await create(1, 1, { key: "b", priority: 5 });
+    expect(await claim(1)).toEqual(["1b"]);
+    taken.push(...(await claim(1)));
+  }
+  expect(counted(taken)).toEqual({ "1a": 5, "1b": 5, "1c": 5, "1d": 5 });
+  const server = new Turns();
+  await create(1, 150, { key: "e" });
+  await admin.query(
+    "with r as (select ctid, row_number() over (order by id) n from ready where flow = 5) update ready set rank = -r.n from r where ready.ctid = r.ctid",
+  );
+  for (let n = 0; n < 15; n += 1) await claimer([1], server)(10);
+  expect(JSON.stringify(server.of([1])).length).toBeLessThan(10_000);
+});
+
 test("what somebody else holds is passed over, and nobody with less priority comes before it is known what is free", async () => {
   const [first, ...others] = await create(1, 50, { key: "a" });
   await create(1, 1, { key: "b", priority: -1 });
