@@ -14,7 +14,8 @@ alter table ready drop constraint ready_pkey;
 alter table ready drop column flow;
 alter table ready add constraint ready_pkey primary key (queue, rank, id);
 alter table parked drop column flow;
--- Lanes that differed in who takes turns had digests of their own: they stay apart.
+-- Lanes that differed in who takes turns stay apart. Nobody finds them any more: their numbers may be others' when turns come back.
+update lane set digest = digest || ' of ' || id where flow <> 0;
 alter table lane drop column flow;
 alter table task_state drop column flow, drop column held_lane, drop column held_amount;
 drop table fair_queue, flow, rule_change;
