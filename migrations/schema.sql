@@ -3429,6 +3429,19 @@ begin
       (select jsonb_object_agg(l.space, jsonb_build_array(l.flow, l.flow_place % l.flow_weight + 1)) from (
         select distinct on (t.space) t.* from free t order by t.space, t.n desc) l) as flows
     into got from free t;
+    if got.ids is null and got.heads > 0 and wide >= 64 then
+      -- They hold very many. Nothing of less priority comes before what is free, whoever's turn it is.
+      with free as materialized (
+        select r.queue, r.flow, h.id, h.lane from unnest(p_queues) q(queue) cross join lateral (
+          select r.queue, r.flow, r.id from ready r where r.queue = q.queue and r.rank = the_rank order by r.flow, r.id offset 0) r
+          join task_state h on h.id = any (array[r.id]) where h.status = 2 limit want for update of h skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(
+          select r.place from free cross join lateral (
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = the_rank and q.flow = free.flow and q.id = free.id offset 0) r)) returning id
+      )
+      select array_agg(id) as ids, array_agg(lane) as lanes, (select array_agg(id) from gone) as removed, 0::bigint as heads, at_rank - 'flows' as turn, '{}'::jsonb as flows into got from free;
+    end if;
     if cardinality(got.removed) is distinct from cardinality(got.ids) then
       -- A row that was seen may be gone, of a task that has been claimed and queued again meanwhile.
       select array_agg(x.id order by x.n) as ids, array_agg(x.lane order by x.n) as lanes, got.heads, got.turn, got.flows into got
@@ -3436,8 +3449,8 @@ begin
     end if;
     if got.ids is null then
       -- Others hold the heads: what is behind them may be free.
-      if got.heads > 0 and wide < 64 then
-        wide := wide * 8;
+      if got.heads > 0 then
+        wide := least(wide * 8, 64);
       else
         lowest := the_rank + 1;
         wide := 1;

@@ -115,6 +115,18 @@ test("what somebody else holds is passed over, and nobody with less priority com
   await checkInvariants(database.url);
 });
 
+test("however many tasks somebody else holds, nobody with less priority comes before what is free", async () => {
+  const ids = await create(1, 302, { key: "a" });
+  await create(1, 1, { key: "b", priority: -1 });
+  await using other = await openTransaction(database.url);
+  await other.query(`select from task_state where id = any ('{${ids.slice(0, 300).join()}}') for update`);
+  const claim = claimer([1]);
+  expect([await claim(1), await claim(1), await claim(1)]).toEqual([["1a"], ["1a"], ["1b"]]);
+  await other.query("commit");
+  expect(counted(await claim(400))).toEqual({ "1a": 300 });
+  await checkInvariants(database.url);
+});
+
 test("while all of them have tasks, nobody gets more than a turn ahead, whatever the sizes of claims", async () => {
   const plan = fc.record({
     weights: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 6 }),
