@@ -1376,6 +1376,8 @@ declare
   -- Lanes of which something was offered that rules turned down: others may have what is left there.
   lost bigint[] := '{}';
   parked_lanes bigint[];
+  parks integer := 0;
+  parks_max constant integer := 5;
 begin
   o_ids := '{}';
   o_attempts := '{}';
@@ -1440,9 +1442,11 @@ begin
         -- There is more of that batch where this was.
         passed := passed || parked_lanes || mp_park(p_queues, p_max);
         o_more := true;
+        parks := parks + 1;
       end if;
     end if;
-    exit when taken is not null;
+    -- What is held may be a million: others go on with it.
+    exit when taken is not null or parks = parks_max;
   end loop;
   limited := array_remove(lanes, null) <> '{}';
   if limited then
@@ -2530,6 +2534,8 @@ declare
   lanes bigint[] := '{}';
   moved_lanes bigint[];
   moved integer;
+  moved_most constant integer := 10000;
+  total integer := 0;
   look integer := p_max;
 begin
   loop
@@ -2550,9 +2556,10 @@ begin
     )
     select count(*), array_agg(distinct h.lane) filter (where h.lane is not null) into moved, moved_lanes from gone join task_state h on h.id = any (array[gone.id]);
     lanes := lanes || moved_lanes;
-    exit when moved = 0;
+    total := total + moved;
+    exit when moved = 0 or total >= moved_most;
     -- Rows that are gone stay in the index for a while, and are passed again and again: twice as many each time.
-    look := look * 2;
+    look := least(look * 2, moved_most);
   end loop;
   return lanes;
 end $function$;
@@ -3041,6 +3048,8 @@ AS $function$
 declare
   look integer := 10;
   moved integer;
+  moved_most constant integer := 10000;
+  total integer := 0;
 begin
   if not pg_try_advisory_xact_lock_shared(7710, 1) then return; end if;
   loop
@@ -3058,8 +3067,9 @@ begin
       select gone.batch_id, gone.id, l.queue, gone.rank, l.flow, gone.lane from gone cross join lateral (select q.queue, q.flow from lane q where q.id = gone.lane offset 0) l on conflict do nothing
     )
     select count(*) into moved from gone;
-    exit when moved = 0;
-    look := look * 8;
+    total := total + moved;
+    exit when moved = 0 or total >= moved_most;
+    look := least(look * 8, moved_most);
   end loop;
 end $function$;
 

@@ -37,6 +37,8 @@ declare
   -- Lanes of which something was offered that rules turned down: others may have what is left there.
   lost bigint[] := '{}';
   parked_lanes bigint[];
+  parks integer := 0;
+  parks_max constant integer := 5;
 begin
   o_ids := '{}';
   o_attempts := '{}';
@@ -101,9 +103,11 @@ begin
         -- There is more of that batch where this was.
         passed := passed || parked_lanes || mp_park(p_queues, p_max);
         o_more := true;
+        parks := parks + 1;
       end if;
     end if;
-    exit when taken is not null;
+    -- What is held may be a million: others go on with it.
+    exit when taken is not null or parks = parks_max;
   end loop;
   limited := array_remove(lanes, null) <> '{}';
   if limited then

@@ -1,10 +1,12 @@
 -- Moves what belongs to held batches out of the way of a claim: looks at the first rows of each queue until there is nothing to move among them. Tasks
--- that somebody holds are passed over. Answers the lanes of what it has moved.
+-- that somebody holds are passed over. What is more than some thousands is left to the next claims: one must not take longer than a statement may. Answers the lanes of what it has moved.
 create function mp_park(p_queues integer[], p_max integer) returns bigint[] language plpgsql as $$
 declare
   lanes bigint[] := '{}';
   moved_lanes bigint[];
   moved integer;
+  moved_most constant integer := 10000;
+  total integer := 0;
   look integer := p_max;
 begin
   loop
@@ -25,9 +27,10 @@ begin
     )
     select count(*), array_agg(distinct h.lane) filter (where h.lane is not null) into moved, moved_lanes from gone join task_state h on h.id = any (array[gone.id]);
     lanes := lanes || moved_lanes;
-    exit when moved = 0;
+    total := total + moved;
+    exit when moved = 0 or total >= moved_most;
     -- Rows that are gone stay in the index for a while, and are passed again and again: twice as many each time.
-    look := look * 2;
+    look := least(look * 2, moved_most);
   end loop;
   return lanes;
 end $$;

@@ -1,10 +1,12 @@
 -- Moves what of lanes is blocked, and belongs to held batches, to where ResumeBatch finds it, as far as it comes before everything else: offered, it would be taken out
 -- of ready again task by task. ResumeBatch closes the gate of claims: a batch changes sides before this, or after it has committed. Not waited for: then the
--- claims do it.
+-- claims do it. So do they with what is more than some thousands: a transaction must not take longer than a statement may.
 create function mp_set_aside(p_lanes bigint[]) returns void language plpgsql as $$
 declare
   look integer := 10;
   moved integer;
+  moved_most constant integer := 10000;
+  total integer := 0;
 begin
   if not pg_try_advisory_xact_lock_shared(7710, 1) then return; end if;
   loop
@@ -22,7 +24,8 @@ begin
       select gone.batch_id, gone.id, l.queue, gone.rank, l.flow, gone.lane from gone cross join lateral (select q.queue, q.flow from lane q where q.id = gone.lane offset 0) l on conflict do nothing
     )
     select count(*) into moved from gone;
-    exit when moved = 0;
-    look := look * 8;
+    total := total + moved;
+    exit when moved = 0 or total >= moved_most;
+    look := least(look * 8, moved_most);
   end loop;
 end $$;
