@@ -30,9 +30,9 @@ begin
           select q.ctid as place from ready q where q.queue = held.queue and q.rank = held.rank and q.flow = held.flow and q.id = held.id offset 0) r)) returning rank, id
     ), kept as (
       insert into blocked (lane, rank, id, batch_id, block_time)
-      select h.lane, gone.rank, gone.id, h.batch_id, clock_timestamp() from gone cross join lateral (select q.lane, q.batch_id from task_state q where q.id = gone.id offset 0) h on conflict do nothing
+      select h.lane, gone.rank, gone.id, h.batch_id, clock_timestamp() from gone cross join lateral (select q.lane, q.batch_id from task_state q where q.id = gone.id offset 0) h on conflict do nothing returning lane
     )
-    select array_agg(distinct h.lane) into moved from gone cross join lateral (select q.lane from task_state q where q.id = gone.id offset 0) h;
+    select array_agg(distinct kept.lane) into moved from kept;
     exit when moved is null;
     lanes := lanes || moved;
     look := look * 4;
