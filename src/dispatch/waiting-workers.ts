@@ -288,7 +288,7 @@ export class WaitingWorkers implements PlaceSource {
       repeat: () => {
         for (const waiter of lookers) {
           waiter.busy = false;
-          if (waiter.gone || waiter.max === 0) waiter.answer([]);
+          if (waiter.isUnheard() || waiter.max === 0) waiter.answer([]);
           else this.#fresh.add(waiter);
         }
         this.#options.onChange();
