@@ -45,11 +45,14 @@ begin
   select array_agg(s.key) as keys, array_agg(s.type) as types, array_agg(s.bound) as bounds, array_agg(s.holders) as holders, array_agg(s.amount) as amounts into share from (
     select k.key, k.type, min(k.bound) as bound, sum(g.holders) as holders, sum(case k.type when 1 then g.holders else g.amount end) as amount
     from unnest(given.lanes, given.holders, given.amounts) g(lane, holders, amount) join lane l on l.id = any (array[g.lane])
-      cross join lateral unnest(l.keys, l.types, l.bounds) k(key, type, bound) where k.type <> 3 group by k.key, k.type
+      cross join lateral unnest(l.keys, l.types, l.bounds) k(key, type, bound) where k.type <> 3 group by k.key, k.type order by k.key
   ) s where s.amount <> 0;
-  -- Nobody changes what these keys hold, or what of lanes may start, while it is looked at.
-  perform from rule_usage u where u.key_id = any (share.keys || array(
-    select distinct k.key from unnest(given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
+  if given.fresh_lanes is not null then
+    -- Nobody changes what these keys hold, or what of lanes may start, while it is looked at. Where there is nothing to look at, they are locked as they are changed: in the order of
+    -- keys, too, be it of the list or of the primary key (connections that write do without plans that would not keep it).
+    perform from rule_usage u where u.key_id = any (share.keys || array(
+      select distinct k.key from unnest(given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
+  end if;
   with changed as (
     update rule_usage u set in_use = u.in_use + s.amount from unnest(share.keys, share.types, share.bounds, share.holders, share.amounts) s(key, type, bound, holders, amount)
     where u.key_id = any (array[s.key])

@@ -27,7 +27,8 @@ export async function openTransaction(databaseUrl: string): Promise<OpenTransact
     waitForBlocked: (count, unless = () => false) =>
       vi.waitFor(
         async () => {
-          if (!unless() && (await countBlocked()) < count) throw new Error(`fewer than ${count} connections wait for locks`);
+          if (!unless() && (await countBlocked()) < count)
+            throw new Error(`fewer than ${count} connections wait for locks`);
         },
         { timeout: 10_000, interval: 5 },
       ),

@@ -143,9 +143,12 @@ test("a claim is not held up by PauseBatch of another batch while a report waits
   await foreign.query(`select from task_state where id = ${codec.decode(tasks[0]?.taskId ?? "")} for update`);
   const report = server.succeed(parent);
   await foreign.waitForBlocked(1);
-  const pause = server.client.batches.pauseBatch({ batchId });
+  let isPaused = false;
+  const pause = server.client.batches.pauseBatch({ batchId }).finally(() => {
+    isPaused = true;
+  });
   // It may wait for the report, which may start tasks; claims may not wait for it.
-  await Promise.race([pause, foreign.waitForBlocked(2)]);
+  await foreign.waitForBlocked(2, () => isPaused);
   expect((await server.claim(kind)).map(({ task }) => task?.key)).toEqual(["y"]);
   await foreign.query("rollback");
   await Promise.all([report, pause]);
