@@ -109,12 +109,14 @@ create table delivery (
   deliver_time timestamp with time zone,
   webhook text,
   last_error text,
+  host text collate "C" not null default ''::text,
   constraint delivery_pkey PRIMARY KEY (id),
   constraint delivery_state_known CHECK (state >= 1 AND state <= 3),
   constraint delivery_trigger_known CHECK (trigger >= 1 AND trigger <= 5)
 );
 CREATE INDEX delivery_batch ON delivery USING btree (batch_id, id);
-CREATE INDEX delivery_due ON delivery USING btree (due) WHERE state = 1;
+CREATE INDEX delivery_due ON delivery USING btree (host, due) WHERE state = 1;
+CREATE INDEX delivery_exhausted ON delivery USING btree (host, id) WHERE state = 3;
 CREATE INDEX delivery_task ON delivery USING btree (task_id, id);
 
 create table edge_late (
@@ -231,6 +233,8 @@ create table namespace (
   id integer not null,
   name text not null,
   weight integer not null default 1,
+  webhook_secret bytea not null default sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())),
+  previous_webhook_secret bytea,
   constraint namespace_pkey PRIMARY KEY (id),
   constraint namespace_name_key UNIQUE (name),
   constraint namespace_weight_range CHECK (weight >= 1 AND weight <= 1000)
@@ -257,11 +261,12 @@ create table queue (
   kind text not null,
   execution smallint not null,
   labels jsonb not null default '{}'::jsonb,
+  host text not null default ''::text,
   constraint queue_pkey PRIMARY KEY (id),
   constraint queue_namespace_fkey FOREIGN KEY (namespace_id) REFERENCES namespace(id),
   constraint queue_execution_known CHECK (execution >= 1 AND execution <= 3)
 );
-CREATE UNIQUE INDEX queue_natural_key ON queue USING btree (namespace_id, kind, execution, md5(labels::text));
+CREATE UNIQUE INDEX queue_natural_key ON queue USING btree (namespace_id, kind, execution, md5(labels::text), md5(host));
 
 create table rate_start (
   key_id bigint not null,
@@ -865,8 +870,8 @@ begin
     ), freed as (
       delete from paused_batch where batch_id in (select batch_id from e where prior_status = 2)
     ), notified as (
-      insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time)
-      select e.batch_id, 0, b.namespace_id, 4, x, 0, clock_timestamp(), clock_timestamp()
+      insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, host, due, create_time)
+      select e.batch_id, 0, b.namespace_id, 4, x, 0, coalesce(mp_delivery_host(4::smallint, x::smallint, b.on_complete), ''), clock_timestamp(), clock_timestamp()
       from e join batch b on b.id = any (array[e.batch_id]) cross join lateral generate_series(0, e.on_complete - 1) x
       returning 1
     )
@@ -1090,23 +1095,27 @@ declare
   told integer;
 begin
   with change as materialized (
-    select h.id, h.batch_id, c.type, c.f, c.t, c.attempt, h.execution, h.notifies, h.critical, h.serves
+    select h.id, h.batch_id, c.type, c.f, c.t, c.attempt, h.execution, h.notifies, h.critical, h.serves,
+      -- The start call of an attempt that nobody has confirmed may be under way: what tells of its end waits until that is over (mp_end_starts), at most as long as it may take.
+      case when h.execution = 2 and c.f = 3 and (c.t = 8 or exists (select from task_attempt a where a.task_id = h.id and a.attempt = c.attempt and a.cause in (3, 4, 5, 6))) then
+        h.claim_time + h.start_timeout_ms * interval '1 millisecond' end as start_until
     from unnest(p.task_ids, p.batch_ids, p.types, p.from_statuses, p.to_statuses, p.attempts) c(id, batch_id, type, f, t, attempt)
       join task_state h on h.id = any (array[c.id])
     where c.batch_id = any (p_batches) and c.type in (2, 3, 7) and (c.t > 5 or (c.t = 2 and c.type = 3))
   ), notice as (
-    select id, batch_id, t - 5 as trigger, n as position, attempt, null::text as webhook
+    select id, batch_id, t - 5 as trigger, n as position, attempt, start_until, null::text as webhook
     from change cross join lateral generate_series(0, ((notifies >> ((t - 6) * 5)) & 31) - 1) n where t between 6 and 8
     union all
     -- An attempt of a webhook's receiver that was canceled or timed out: what the receiver asked for is called, or else what follows a cancellation.
-    select c.id, c.batch_id, case when a.cancel_webhook is null then 3 else 5 end, n, c.attempt, a.cancel_webhook
+    select c.id, c.batch_id, case when a.cancel_webhook is null then 3 else 5 end, n, c.attempt, c.start_until, a.cancel_webhook
     from change c left join task_attempt a on a.task_id = any (array[c.id]) and a.attempt = c.attempt
       cross join lateral generate_series(0, case when a.cancel_webhook is not null then 0 when c.t = 8 then -1 else ((c.notifies >> 10) & 31) - 1 end) n
     where c.execution = 2 and c.f in (3, 4) and (c.t = 8 or (c.type = 3 and a.cause in (3, 4, 5, 6)))
   ), written as (
-    insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time, webhook)
-    select n.batch_id, n.id, b.namespace_id, n.trigger, n.position, n.attempt, now_time, now_time, n.webhook
-    from notice n join batch b on b.id = any (array[n.batch_id]) returning 1
+    insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, host, due, create_time, webhook)
+    select n.batch_id, n.id, t.namespace_id, n.trigger, n.position, n.attempt,
+      coalesce(mp_delivery_host(n.trigger::smallint, n.position::smallint, coalesce(n.webhook, t.spec)), ''), greatest(now_time, n.start_until), now_time, n.webhook
+    from notice n join task t on t.id = any (array[n.id]) returning due <= now_time as is_due
   ), noted as (
     insert into follow_up (kind, task_ids)
     select 1, array_agg(id) from change where critical and t = 7 group by batch_id
@@ -1114,7 +1123,7 @@ begin
     select 2, array_agg(id) from change where serves and t > 5 having count(*) > 0
     returning id
   )
-  select (select coalesce(array_agg(id), '{}') from noted), (select count(*) from written) into o_follow_ups, told;
+  select (select coalesce(array_agg(id), '{}') from noted), (select count(*) from written where is_due) into o_follow_ups, told;
   o_wake := told > 0;
 end $function$;
 
@@ -1170,6 +1179,12 @@ begin
   end if;
   return array(select x.lane from unnest(lanes) x(lane) where exists (select from blocked b where b.lane = x.lane offset 0));
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_call_host(p_url text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN "left"(regexp_replace(lower(("substring"(p_url, '^[A-Za-z]+://([^/?#\\]+)'::text) COLLATE "C")), CASE WHEN (p_url ~* '^https:'::text) THEN ':443$'::text ELSE ':80$'::text END, ''::text), 255);
 
 CREATE OR REPLACE FUNCTION public.mp_cancel(p_ids bigint[], p_reason text, p_late_only boolean, p_time timestamp with time zone, INOUT p_changes mp_changes, OUT o_ids bigint[], OUT o_from smallint[], OUT o_ready integer[])
  RETURNS record
@@ -1710,6 +1725,12 @@ AS $function$
   where q.id = any (array[p_queue]) and jsonb_exists_all(coalesce(p_metadata, '{}'), s.fields)
 $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_delivery_host(p_trigger smallint, p_position smallint, p_source text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN mp_call_host((CASE p_trigger WHEN 4 THEN ((p_source)::json -> (p_position)::integer) WHEN 5 THEN (p_source)::json ELSE (((p_source)::json -> CASE p_trigger WHEN 1 THEN 'onSuccess'::text WHEN 2 THEN 'onFailure'::text ELSE 'onCancel'::text END) -> (p_position)::integer) END ->> 'url'::text));
+
 CREATE OR REPLACE FUNCTION public.mp_dequeue(p_ids bigint[])
  RETURNS void
  LANGUAGE plpgsql
@@ -1773,6 +1794,25 @@ AS $function$
   select case when p_ms < 1000 then p_ms || ' ms' when p_ms % 3600000 = 0 then p_ms / 3600000 || ' h' when p_ms % 60000 = 0 then p_ms / 60000 || ' min'
     else trim_scale(p_ms / 1000.0) || ' s' end
 $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_end_starts(p_tasks bigint[], p_attempts integer[])
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  opened integer;
+begin
+  with gated as materialized (
+    select d.id from unnest(p_tasks, p_attempts) x(task, attempt) cross join lateral (
+      select d.id from delivery d where d.task_id = x.task and d.attempt = x.attempt and d.state + 0 = 1 and d.fence = 0 and d.due > clock_timestamp() offset 0
+    ) d
+  ), mine as materialized (
+    select id from delivery where id = any (array(select id from gated)) and state + 0 = 1 and fence = 0 order by id for update
+  )
+  update delivery d set due = clock_timestamp() where d.id = any (array(select id from mine));
+  get diagnostics opened = row_count;
+  return opened;
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_enqueue(p_ids bigint[], p_time timestamp with time zone)
  RETURNS integer[]

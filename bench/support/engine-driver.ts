@@ -82,7 +82,7 @@ export async function openEngine(databaseUrl: string): Promise<EngineDriver> {
 
 function newTask(place: number, parents: readonly number[]): NewTask {
   return {
-    ...{ key: `t${place}`, name: `task ${place}`, kind, execution: Execution.WORKER, labels: {} },
+    ...{ key: `t${place}`, name: `task ${place}`, kind, execution: Execution.WORKER, labels: {}, host: "" },
     dependencies: parents.map((parent) => ({ place: parent, condition: DependencyCondition.SUCCESS })),
     ...{ unmetPolicy: 0, priority: 0, metadata: metadataOfTask, input: inputOfTask, spec: null, expectedCount: null },
     ...{ startTime: null, startTimeoutMs: 30_000, inactivityTimeoutMs: 60_000, executionTimeoutMs: null },

@@ -211,14 +211,22 @@ export const settingDefinitions = {
   startConcurrency: define({
     env: "MILLPOND_START_CONCURRENCY",
     kind: integer({ min: 1, max: 10_000 }),
-    default: 64,
+    default: 256,
     doc: "How many webhook starts one server has in flight at once.",
   }),
   deliveryConcurrency: define({
     env: "MILLPOND_DELIVERY_CONCURRENCY",
     kind: integer({ min: 1, max: 10_000 }),
-    default: 32,
+    default: 256,
     doc: "How many webhook calls that tell of ends one server has in flight at once.",
+  }),
+  webhookHostConcurrency: define({
+    env: "MILLPOND_WEBHOOK_HOST_CONCURRENCY",
+    kind: integer({ min: 1, max: 10_000 }),
+    default: 64,
+    doc:
+      "How many of either kind one server has in flight at once to one host. Hosts that are slow hold up only what leads to them, unless so many " +
+      "are slow that they take all places.",
   }),
   snapshotTasksMax: define({
     env: "MILLPOND_SNAPSHOT_TASKS_MAX",

@@ -35,6 +35,9 @@ export interface Delivery {
 /** A delivery that was taken in order to be made, with what its call tells. JSON parts are texts. */
 export interface ClaimedDelivery {
   readonly id: bigint;
+  readonly namespaceId: number;
+  /** Where its webhook leads, as `hostKey` says. */
+  readonly host: string;
   /** The token of who has it: a result with another one changes nothing. */
   readonly fence: number;
   /** Attempts of this budget, this one included. */

@@ -11,6 +11,8 @@ export interface NewTask {
   readonly kind: string;
   readonly execution: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Where its start webhook leads, as `hostKey` says; empty: it has none. */
+  readonly host: string;
   readonly dependencies: readonly RequestedEdge[];
   readonly unmetPolicy: number;
   readonly priority: number;

@@ -129,7 +129,7 @@ export class PackedTasks {
 const textsAfterKey = 6;
 
 const plainTraitNames = [
-  ...(["kind", "execution", "unmetPolicy", "priority", "startTimeoutMs", "inactivityTimeoutMs"] as const),
+  ...(["kind", "execution", "host", "unmetPolicy", "priority", "startTimeoutMs", "inactivityTimeoutMs"] as const),
   ...(["executionTimeoutMs", "totalTimeoutMs", "onSuccess", "onFailure", "onCancel"] as const),
   ...(["critical", "onlyForDependents", "fairnessKey", "fairnessWeight"] as const),
 ] satisfies (keyof TaskTraits)[];

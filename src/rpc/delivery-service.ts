@@ -23,6 +23,7 @@ export function createDeliveryService(deps: RpcDeps): Partial<ServiceImpl<typeof
       const filter = {
         ...{ namespaceId: engine.namespaceId, states: request.states },
         ...{ taskId: idFilter(ids, request.taskId), batchId: idFilter(ids, request.batchId) },
+        ...{ triggers: request.triggers, host: request.host === "" ? undefined : request.host.toLowerCase() },
       };
       const page = await listDeliveries(engine.db, filter, decodePage(request, filters));
       return {
@@ -48,6 +49,7 @@ function idFilter(ids: IdCodec, text: string): bigint | undefined {
 function selectionOf(ids: IdCodec, request: ReplayDeliveriesRequest): ReplaySelection {
   if (request.taskId !== "") return { by: "task", ids: [ids.decode(request.taskId) ?? -1n] };
   if (request.batchId !== "") return { by: "batch", ids: [ids.decode(request.batchId) ?? -1n] };
+  if (request.host !== "") return { by: "host", host: request.host.toLowerCase() };
   const decoded = request.deliveryIds.map((text, n) => {
     const id = ids.decode(text);
     if (id === undefined) throw invalidField(`delivery_ids[${n}]`, `there is no delivery "${text}"`);

@@ -7,6 +7,8 @@ import { registerWorkerMetrics, type WorkerFigures } from "./worker-metrics.ts";
 export interface EngineMetrics {
   onWebhookStart(call: { readonly outcome: string; readonly durationMs: number }): void;
   onDelivery(outcome: "delivered" | "failed" | "exhausted"): void;
+  /** A host has been found away, and is left alone. */
+  onHostOpened(): void;
   onLoopError(loop: string): void;
   /** Tasks were handed to workers: in the commit that made these ready, or from a queue. */
   onHandOut(from: "commit" | "queue", tasks: number): void;
@@ -24,6 +26,7 @@ export function createEngineMetrics(
     readonly feedPosition: () => number;
     readonly timerLagSeconds: () => number;
     readonly countsWaiting: () => number;
+    readonly openHosts: () => number;
   },
 ): EngineMetrics {
   const starts = new Histogram({
@@ -39,6 +42,7 @@ export function createEngineMetrics(
     labelNames: ["outcome"],
     registers: [registry],
   });
+  const onHostOpened = registerHostMetrics(registry, read.openHosts);
   const errors = new Counter({
     name: "millpond_loop_errors_total",
     help: "Steps of background loops that failed and will be tried again.",
@@ -95,6 +99,7 @@ export function createEngineMetrics(
   return {
     onWebhookStart: ({ outcome, durationMs }) => starts.observe({ outcome }, durationMs / 1000),
     onDelivery: (outcome) => deliveries.inc({ outcome }),
+    onHostOpened,
     onLoopError: (loop) => errors.inc({ loop }),
     onHandOut: (from, tasks) => handedOut.inc({ from }, tasks),
     onLogLines: (kept, dropped) => {
@@ -103,4 +108,22 @@ export function createEngineMetrics(
     },
     onCounts: registerCountMetrics(registry, read.countsWaiting),
   };
+}
+
+/** Registers the metrics of hosts that webhooks do not reach; answers what to call when one is found. */
+function registerHostMetrics(registry: Registry, openHosts: () => number): () => void {
+  new Gauge({
+    name: "millpond_webhook_hosts_unreached",
+    help: "Hosts of webhooks that this server does not reach, and leaves alone but for a trial once in a while.",
+    registers: [registry],
+    collect() {
+      this.set(openHosts());
+    },
+  });
+  const opened = new Counter({
+    name: "millpond_webhook_hosts_unreached_total",
+    help: "How often a host of webhooks was found not to be reached.",
+    registers: [registry],
+  });
+  return () => opened.inc();
 }

@@ -36,6 +36,7 @@ import { Lanes } from "../store/lanes.ts";
 import { RetryPolicies } from "../store/retry-policies.ts";
 import type { RuleFigures } from "../store/rule-figures.ts";
 import { Turns } from "../store/turns.ts";
+import { HostBreakers } from "../webhooks/host-breakers.ts";
 
 const namespaceId = 1;
 const feedPollMs = 1_000;
@@ -56,6 +57,8 @@ export interface EngineParts {
   readonly leases: LeaseGroups;
   readonly roster: WorkerRoster;
   readonly logFollowers: LogFollowers;
+  /** Which hosts webhooks do not reach. */
+  readonly breakers: HostBreakers;
   readonly maintenance: readonly Loop[];
   /** How long the oldest timer is overdue. */
   readonly timerLagSeconds: () => number;
@@ -72,9 +75,10 @@ export function createEngineParts(options: {
   readonly onHandOut?: (from: "commit" | "queue", tasks: number) => void;
   readonly onLogLines?: (kept: number, dropped: number) => void;
   readonly onCounts?: (flush: CountFlush) => void;
+  readonly onHostOpened?: () => void;
 }): EngineParts {
   const { settings, databaseUrl, logger, onError, onHandOut = () => {}, onLogLines = () => {} } = options;
-  const { onCounts = () => {} } = options;
+  const { onCounts = () => {}, onHostOpened = () => {} } = options;
   const db = new Database({
     ...{ url: databaseUrl, writers: settings.databaseWriters, readers: settings.databaseReaders, connectTimeoutMs },
     onError: (error) => logger.warn({ err: error }, "an idle connection to the database broke"),
@@ -128,7 +132,16 @@ export function createEngineParts(options: {
     createProducerLoop({ engine, onError: onError("producers") }),
     ...rules.loops,
   ];
+  const breakers = new HostBreakers({
+    onChange: ({ host, isOpen }) => {
+      if (isOpen) onHostOpened();
+      if (isOpen)
+        logger.warn({ host }, "webhooks do not reach a host: it is left alone, and tried by one call at a time");
+      else logger.info({ host }, "webhooks reach a host again");
+    },
+  });
   return {
+    ...{ breakers },
     ...{ db, engine, feed, signal, workers, claimLine, ...streams, logFollowers, maintenance },
     ...{ timerLagSeconds: timers.lagSeconds, ruleFigures: rules.figures },
   };

@@ -15,17 +15,14 @@ import { UploadBudget } from "../rpc/upload-budget.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
 import { readInstance, type SharedSecrets } from "../store/instance.ts";
 import { pingDatabase } from "../store/ping.ts";
-import { createStartCaller } from "../webhooks/start-caller.ts";
 import { createUrlGuard } from "../webhooks/url-guard.ts";
-import { createWebhookClient } from "../webhooks/webhook-client.ts";
 import { createEngineMetrics, type EngineMetrics } from "./engine-metrics.ts";
 import { createEngineParts, type EngineParts } from "./engine-parts.ts";
 import { createMetricsRegistry } from "./rpc-metrics.ts";
 import { registerRuleMetrics } from "./rule-metrics.ts";
 import { type RunningServer, startServer } from "./start-server.ts";
 import { createTaskHandleRoute } from "./task-handle-route.ts";
-import { createWebhookDeliveries } from "./webhook-deliveries.ts";
-import { createWebhookStarts } from "./webhook-starts.ts";
+import { createWebhooks } from "./webhooks.ts";
 
 const checkpointMs = 10_000;
 /** How much of their greatest age streams may end before it. */
@@ -57,7 +54,10 @@ export async function startMillpond(
   const onHandOut: EngineMetrics["onHandOut"] = (from, tasks) => metrics?.onHandOut(from, tasks);
   const onLogLines: EngineMetrics["onLogLines"] = (kept, dropped) => metrics?.onLogLines(kept, dropped);
   const onCounts: EngineMetrics["onCounts"] = (flush) => metrics?.onCounts(flush);
-  const parts = createEngineParts({ settings, databaseUrl, logger, onError, onHandOut, onLogLines, onCounts });
+  const onHostOpened = (): void => metrics?.onHostOpened();
+  const parts = createEngineParts({
+    ...{ settings, databaseUrl, logger, onError, onHandOut, onLogLines, onCounts, onHostOpened },
+  });
   metrics = createEngineMetrics(registry, {
     waitingWorkers: () => parts.workers.size,
     workerStreams: () => parts.roster.streams,
@@ -66,8 +66,13 @@ export async function startMillpond(
     feedPosition: () => Number(parts.feed.settled),
     timerLagSeconds: () => parts.timerLagSeconds(),
     countsWaiting: () => parts.engine.counts.items,
+    openHosts: () => parts.breakers.openCount,
   });
   registerRuleMetrics(registry, () => parts.ruleFigures());
+  if (settings.webhookAllowLoopback)
+    logger.warn(
+      "webhooks may call this machine's loopback addresses (MILLPOND_WEBHOOK_ALLOW_LOOPBACK): for development only",
+    );
   let server: RunningServer | undefined;
   try {
     const [secrets] = await Promise.all([
@@ -139,27 +144,17 @@ interface LoopsOptions {
 async function startLoops(options: LoopsOptions): Promise<RunningServer> {
   const { parts, deps, server, settings, secrets, metrics, onError } = options;
   const { db, feed, signal, workers, claimLine, attempts, roster, logFollowers, maintenance } = parts;
-  const { webhookTimeoutMs: timeoutMs } = settings;
-  const client = createWebhookClient({ guard: deps.urlGuard, timeoutMs });
-  const onCallError = (error: unknown, during: string): void => onError(`webhook ${during}`)(error);
-  const starts = createWebhookStarts({
-    ...{ deps, caller: createStartCaller({ client }), onError: onCallError },
-    ...{ concurrency: settings.startConcurrency, secret: secrets.handleSecret },
-    hostUrl: settings.hostUrl ?? server.url,
-    onCall: (call) => metrics.onWebhookStart(call),
-  });
-  const deliveries = createWebhookDeliveries({
-    ...{ deps, client, onError: onCallError, concurrency: settings.deliveryConcurrency, timeoutMs },
-    onDelivery: ({ outcome }) => metrics.onDelivery(outcome),
+  const webhooks = createWebhooks({
+    ...{ deps, settings, secrets, metrics, onError, breakers: parts.breakers, url: server.url },
   });
   const dispatch = (queues: ReadyQueues): void => {
     workers.mark(queues);
-    if (queues === undefined || queues.length > 0) starts.wake();
+    webhooks.wakeStarts(queues);
   };
   const { dictionaries } = parts.engine;
   signal.onCommit((announced) => {
     feed.wake();
-    if (announced === undefined || announced.includes(deliveriesWake)) deliveries.wake();
+    if (announced === undefined || announced.includes(deliveriesWake)) webhooks.wakeDeliveries();
     if (announced === undefined || announced.includes(attemptsWake)) attempts.wake();
     const queues = announced?.filter((queue) => queue !== deliveriesWake && queue !== attemptsWake);
     if (queues === undefined || queues.every((queue) => dictionaries.isLoaded(queue))) dispatch(queues);
@@ -169,19 +164,19 @@ async function startLoops(options: LoopsOptions): Promise<RunningServer> {
   try {
     await signal.start();
   } catch (error) {
-    await client.close();
+    await webhooks.close();
     throw error;
   }
-  for (const loop of [...maintenance, claimLine, attempts, roster, logFollowers, starts, deliveries]) loop.start();
+  for (const loop of [...maintenance, claimLine, attempts, roster, logFollowers, webhooks]) loop.start();
 
   let stopping: Promise<void> | undefined;
   const stop = async (graceMs = settings.shutdownGraceMs): Promise<void> => {
     using bound = startBound(graceMs + stopSlackMs);
     const loops = [...maintenance, claimLine, logFollowers].map((loop) => loop.stop());
-    await bound.within(Promise.all([...loops, starts.stop(graceMs), deliveries.stop(graceMs), server.stop(graceMs)]));
+    await bound.within(Promise.all([...loops, webhooks.stop(graceMs), server.stop(graceMs)]));
     // Workers report, and are told to stop, up to here.
     await bound.within(Promise.all([attempts.stop(), roster.stop()]));
-    await client.close();
+    await webhooks.close();
     await bound.within(parts.engine.counts.stop());
     await bound.within(feed.stop());
     await bound.within(signal.stop());

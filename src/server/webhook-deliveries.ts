@@ -1,8 +1,10 @@
 import { type ClaimedDelivery, type DeliveryOutcome, DeliveryState } from "../domain/delivery.ts";
 import { namesOf, type RpcDeps } from "../rpc/rpc-deps.ts";
 import { claimDeliveries, nextDeliveryDue, settleDeliveries } from "../store/deliveries.ts";
+import type { WebhookSecrets } from "../store/webhook-secrets.ts";
 import { callDelivery, type DeliveryCall } from "../webhooks/delivery-call.ts";
 import { DeliveryLoop } from "../webhooks/delivery-loop.ts";
+import type { HostPlaces } from "../webhooks/host-places.ts";
 import type { WebhookClient } from "../webhooks/webhook-client.ts";
 import { deliveryWebhook } from "../wire/delivery.ts";
 import { deliveryBody, deliveryEvent, triggerName } from "../wire/delivery-body.ts";
@@ -13,7 +15,8 @@ import { decodeWebhook } from "./webhook-message.ts";
 export interface WebhookDeliveriesOptions {
   readonly deps: RpcDeps;
   readonly client: WebhookClient;
-  readonly concurrency: number;
+  readonly places: HostPlaces;
+  readonly signing: WebhookSecrets;
   /** How long one call may take. */
   readonly timeoutMs: number;
   readonly onError: (error: unknown, during: string) => void;
@@ -34,14 +37,23 @@ type PreparedDelivery = ClaimedDelivery & { readonly prepared: DeliveryCall | { 
 
 /** Creates the loop that takes deliveries that are due, calls their webhooks and records what it came to. */
 export function createWebhookDeliveries(options: WebhookDeliveriesOptions): DeliveryLoop<PreparedDelivery> {
-  const { deps, client, concurrency, onError } = options;
+  const { deps, client, places, signing, onError } = options;
   const { db } = deps.engine;
+  let afterHost: string | undefined;
   return new DeliveryLoop<PreparedDelivery>({
-    claim: async (max) => {
-      const claimed = await claimDeliveries(db, { max, leaseMs: options.timeoutMs + leaseSlackMs });
+    claim: async () => {
+      const limits = { ...places.limits(), perHost: places.perHostMax };
+      const leaseMs = options.timeoutMs + leaseSlackMs;
+      const claimed = await claimDeliveries(db, { max: places.free, leaseMs, limits, afterHost });
+      afterHost = claimed.reduce((last, { host }) => (host > last ? host : last), "");
       const rows = claimed.flatMap(({ queue, worker }) => (queue === null ? [] : [{ queue, worker }]));
       const names = await namesOf(deps, rows);
-      return claimed.map((delivery) => ({ ...delivery, prepared: prepare(delivery, names) }));
+      return Promise.all(
+        claimed.map(async (delivery) => {
+          const secrets = await signing.of(delivery.namespaceId);
+          return { ...delivery, prepared: prepare(delivery, names, secrets) };
+        }),
+      );
     },
     call: async ({ prepared }, signal): Promise<DeliveryOutcome> => {
       if (!("defect" in prepared)) return callDelivery({ client }, prepared, signal);
@@ -49,15 +61,19 @@ export function createWebhookDeliveries(options: WebhookDeliveriesOptions): Deli
       return { kind: "refused", status: 0, message: "the webhook cannot be read" };
     },
     settle: async (results) => void (await settleDeliveries(db, results)),
-    nextDueInMs: () => nextDeliveryDue(db),
+    nextDueInMs: (exceptHosts) => nextDeliveryDue(db, exceptHosts),
     onResult: ({ state }) => options.onDelivery({ outcome: outcomeNames[state as keyof typeof outcomeNames] }),
     onError: (error, during) => onError(error, `delivery ${during}`),
-    concurrency,
+    places,
   });
 }
 
 /** The call of a delivery; one that cannot be made fails alone. */
-function prepare(delivery: ClaimedDelivery, names: Names): PreparedDelivery["prepared"] {
+function prepare(
+  delivery: ClaimedDelivery,
+  names: Names,
+  secrets: readonly Uint8Array[],
+): PreparedDelivery["prepared"] {
   const { taskId, attempt } = delivery;
   try {
     const message = deliveryWebhook(delivery);
@@ -65,6 +81,7 @@ function prepare(delivery: ClaimedDelivery, names: Names): PreparedDelivery["pre
     const { body } = message;
     return {
       deliveryId: names.ids.encode(delivery.id),
+      secrets,
       trigger: triggerName(delivery.trigger),
       task: taskId === 0n ? undefined : { id: names.ids.encode(taskId), attempt },
       webhook: body === undefined ? webhook : { ...webhook, body: deliveryBody(body, delivery, names) },

@@ -1,17 +1,24 @@
 import { fromJson, fromJsonString, type JsonValue, toJsonString } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { claimTasks, releaseClaims } from "../commands/claim-tasks.ts";
+import { endStarts } from "../commands/end-starts.ts";
+import type { Engine } from "../commands/engine.ts";
 import { reportTasks } from "../commands/report-tasks.ts";
+import { hostKey } from "../domain/host-key.ts";
 import { plainReport, type Report, ReportAction } from "../domain/report.ts";
 import { Execution, FailureCause } from "../domain/task-status.ts";
 import { NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import { AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
-import { type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
+import { type ClaimedTask, type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
 import { namesOf, type RpcDeps } from "../rpc/rpc-deps.ts";
+import { queuesWithReadyTasks } from "../store/attempts.ts";
+import type { Queue } from "../store/dictionaries.ts";
+import type { WebhookSecrets } from "../store/webhook-secrets.ts";
 import { handleUrl } from "../webhooks/handle-token.ts";
-import type { StartCall, StartOutcome } from "../webhooks/start-call.ts";
+import type { HostPlaces } from "../webhooks/host-places.ts";
+import type { StartOutcome } from "../webhooks/start-call.ts";
 import type { StartCaller } from "../webhooks/start-caller.ts";
-import { createStartLoop, type StartLoop } from "../webhooks/start-loop.ts";
+import { type ClaimedStarts, type HostedStart, StartLoop } from "../webhooks/start-loop.ts";
 import type { Webhook } from "../webhooks/webhook-request.ts";
 import { jsonBytesMax, valueText } from "../wire/json.ts";
 import { encodeAssignment, type Names } from "../wire/task.ts";
@@ -24,75 +31,121 @@ const codeLengthMax = 255;
 export interface WebhookStartsOptions {
   readonly deps: RpcDeps;
   readonly caller: StartCaller;
-  readonly concurrency: number;
+  readonly places: HostPlaces;
   readonly hostUrl: string;
   readonly secret: Uint8Array;
+  readonly signing: WebhookSecrets;
   readonly onError: (error: unknown, during: string) => void;
   readonly onCall: (call: { readonly outcome: StartOutcome["kind"]; readonly durationMs: number }) => void;
 }
 
-interface ClaimedStart extends StartCall {
+interface ClaimedStart extends HostedStart {
   readonly id: bigint;
+  /** When the attempt may have ended for want of an answer, by `performance.now`: then it is not called any more. */
+  readonly lateAtMs: number;
   /** Why there is no call that could be made. */
   readonly defect?: unknown;
 }
 
 /** Creates the loop that claims tasks with a start webhook, calls it and records what it came to. */
-export function createWebhookStarts(options: WebhookStartsOptions): StartLoop {
+export function createWebhookStarts(options: WebhookStartsOptions): StartLoop<ClaimedStart> {
   const { deps } = options;
-  return createStartLoop<ClaimedStart>({
-    claim: (max) => claimStarts(options, max),
-    report: async (start, outcome) => {
-      // A refusal means that the attempt is over or has been reported on already: the outcome has come too late, and nothing is lost.
-      await reportTasks(deps.engine, [reportOf(start, outcome)]);
+  const { dictionaries, db } = deps.engine;
+  return new StartLoop<ClaimedStart>({
+    readyQueues: async () => {
+      await dictionaries.refreshStaleQueues();
+      const queues = dictionaries.queuesWhere(isOfWebhooks).map((queue) => queue.id);
+      return queues.length === 0 ? [] : queuesWithReadyTasks(db, queues);
     },
+    hostOf: (queue) => dictionaries.loadedQueue(queue).host,
+    claim: (queues, max) => claimStarts(options, queues, max),
+    report: (start, outcome) => reportStart(options, start, outcome),
     // What rejects here is told to onError, and recorded as a start that failed.
-    caller: {
-      call: async (start, signal) => {
-        if (start.defect !== undefined) throw start.defect;
-        return options.caller.call(start, signal);
-      },
+    call: async (start, signal) => {
+      if (start.defect !== undefined) throw start.defect;
+      // The server was held up: the attempt runs into its start timeout, and what tells of its end may have been called.
+      if (performance.now() >= start.lateAtMs) return undefined;
+      return options.caller.call(start, signal);
     },
-    ...{ concurrency: options.concurrency, perHostMax: options.concurrency },
-    ...{ onError: options.onError, onCall: options.onCall },
+    ...{ places: options.places, onError: options.onError, onCall: options.onCall },
   });
 }
 
-async function claimStarts(options: WebhookStartsOptions, max: number): Promise<ClaimedStart[]> {
-  const { engine } = options.deps;
-  await engine.dictionaries.refreshStaleQueues();
-  const queues = engine.dictionaries
-    .queuesWhere((queue) => queue.execution === Execution.WEBHOOK)
-    .map((queue) => queue.id);
-  if (queues.length === 0) return [];
+/** Whether a queue's tasks are started by webhooks. */
+export function isOfWebhooks(queue: Queue): boolean {
+  return queue.execution === Execution.WEBHOOK;
+}
+
+async function reportStart({ deps }: WebhookStartsOptions, start: ClaimedStart, outcome: StartOutcome): Promise<void> {
+  const [result] = await reportTasks(deps.engine, [reportOf(start, outcome)], { brief: true });
+  // Refused: the attempt is over or has been reported on already. The outcome has come too late, and what tells of the end may have waited for it.
+  if (result?.error !== undefined) await endStarts(deps.engine, [start]);
+}
+
+async function claimStarts(
+  options: WebhookStartsOptions,
+  queues: readonly number[],
+  max: number,
+): Promise<ClaimedStarts<ClaimedStart>> {
+  const { deps } = options;
+  const { engine } = deps;
+  const claimedAtMs = performance.now();
   const claimed = await claimTasks(engine, { queues, places: max });
-  if (claimed.tasks.length === 0) return [];
+  if (claimed.tasks.length === 0) return { starts: [], more: claimed.more };
   try {
-    const { loaded, left } = await loadAssignments(engine.db, engine.namespaceId, claimed.tasks);
+    const [{ loaded, left }, secrets] = await Promise.all([
+      loadAssignments(engine.db, engine.namespaceId, claimed.tasks),
+      options.signing.of(engine.namespaceId),
+    ]);
     const names = await namesOf(
-      options.deps,
+      deps,
       loaded.map((assignment) => assignment.task),
     );
-    await releaseClaims(engine, left);
-    return loaded.map((assignment) => startOf(options, assignment, names));
+    await giveBack(engine, left);
+    const starts = loaded.map((assignment) => startOf(options, assignment, { names, secrets, claimedAtMs }));
+    return { starts, more: claimed.more || left.length > 0 };
   } catch (error) {
     // Nobody has been called yet. Where the database is away, their start timeouts return them.
-    await releaseClaims(engine, claimed.tasks).catch(() => {});
+    await giveBack(engine, claimed.tasks).catch(() => {});
     throw error;
   }
 }
 
+/** Lets go of what will not be called: to be claimed again, or, where it has ended meanwhile, for what tells of that. */
+async function giveBack(engine: Engine, tasks: readonly ClaimedTask[]): Promise<void> {
+  if (tasks.length === 0) return;
+  await releaseClaims(engine, tasks);
+  await endStarts(engine, tasks);
+}
+
+/** What the calls of one claim have in common. */
+interface ClaimContext {
+  readonly names: Names;
+  readonly secrets: readonly Uint8Array[];
+  readonly claimedAtMs: number;
+}
+
 /** The call of one attempt; one that cannot be made fails alone. */
-function startOf(options: WebhookStartsOptions, { task, parents }: LoadedAssignment, names: Names): ClaimedStart {
-  const attempt = { id: task.id, taskId: options.deps.ids.encode(task.id), attempt: task.attempt };
+function startOf(
+  options: WebhookStartsOptions,
+  { task, parents }: LoadedAssignment,
+  { names, secrets, claimedAtMs }: ClaimContext,
+): ClaimedStart {
+  const { deps, hostUrl, secret } = options;
+  const attempt = {
+    ...{ id: task.id, taskId: deps.ids.encode(task.id), attempt: task.attempt, secrets },
+    lateAtMs: claimedAtMs + task.startTimeoutMs,
+  };
+  const { host } = deps.engine.dictionaries.loadedQueue(task.queue);
   try {
+    const webhook = webhookOf(task.spec);
     return {
-      ...{ ...attempt, webhook: webhookOf(task.spec) },
-      handle: handleUrl({ ...attempt, hostUrl: options.hostUrl, secret: options.secret }),
+      ...{ ...attempt, webhook, host: host || hostKey(webhook.url) },
+      handle: handleUrl({ ...attempt, hostUrl, secret }),
       defaultBody: toJsonString(AssignmentSchema, encodeAssignment(task, parents, names)),
     };
   } catch (defect) {
-    return { ...attempt, webhook: { url: "" }, handle: "", defaultBody: "", defect };
+    return { ...attempt, webhook: { url: "" }, host, handle: "", defaultBody: "", defect };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ClaimedDelivery, Delivery, DeliveryResult } from "../domain/delivery.ts";
+import { type ClaimedDelivery, type Delivery, type DeliveryResult, DeliveryState } from "../domain/delivery.ts";
 import type { Database, Statement } from "./database.ts";
 import { type Page, type PageRequest, readPage } from "./pages.ts";
 import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
@@ -9,7 +9,7 @@ const source = "case d.trigger when 4 then b.on_complete when 5 then d.webhook e
 /** What is taken at once may be as large as this together; a single delivery may be larger. */
 const claimedBytesMax = 16 * 1024 * 1024;
 
-const claimedColumns = `d.id, d.fence, d.attempt_count "attemptCount", d.create_time "createTime", d.last_attempt_time "attemptTime", d.task_id "taskId",
+const claimedColumns = `d.id, d.host, d.namespace_id "namespaceId", d.fence, d.attempt_count "attemptCount", d.create_time "createTime", d.last_attempt_time "attemptTime", d.task_id "taskId",
   d.batch_id "batchId", d.trigger, d.position, ${source} source, d.attempt, h.queue, coalesce(a.worker, h.worker) worker, t.key, coalesce(t.name, b.name) "name",
   h.status "taskStatus", h.attempt "taskAttempt", a.status "attemptStatus", case when d.trigger = 4 then s.end_time else coalesce(a.end_time, h.end_time) end "endTime",
   a.cause, a.parent_id culprit, a.message, a.code, a.details, case when d.trigger = 1 then a.output end output, s.status "batchStatus", b.stop_reason "stopReason"`;
@@ -25,17 +25,30 @@ const resultOf = `left join lateral (
     ) a on true`;
 const batchOf = "join batch b on b.id = any (array[d.batch_id])";
 
+/**
+ * The hosts from $1 on that deliveries are to be made to, found by steps through the index of what is due: few hosts have any, whatever there is of these.
+ */
+const hostsFrom = (max: number): string => `recursive host as (
+      (select host, 1 as n from delivery where state = 1 and host >= $1 order by host limit 1)
+      union all
+      select next.host, h.n + 1 from host h cross join lateral (select d.host from delivery d where d.state = 1 and d.host > h.host order by d.host limit 1) next
+      where h.n < ${max}
+    )`;
+
 const claimStatement: Statement = {
   name: "claim_deliveries",
-  text: `with free as materialized (
-      select id, task_id, batch_id, attempt, trigger, webhook, due from delivery
-      where state = 1 and due <= now() order by due limit $1 for update skip locked
+  text: `with ${hostsFrom(256)}, free as materialized (
+      select x.* from host h cross join lateral (
+        select d.id, d.task_id, d.batch_id, d.attempt, d.trigger, d.webhook, d.due from delivery d
+        where d.state = 1 and d.host = h.host and d.due <= now() order by d.due
+        limit least($2, coalesce((select l.free from unnest($3::text[], $4::integer[]) l(host, free) where l.host = h.host), $5)) for update skip locked
+      ) x order by h.n, x.due limit $2
     ), sized as materialized (
       select d.id, row_number() over (order by d.due, d.id) n,
         sum(coalesce(octet_length(${source}), 0) + coalesce(octet_length(a.output), 0)) over (order by d.due, d.id) total
       from free d ${taskOf} ${batchOf} ${attemptOf}
     ), d as (
-      update delivery d set due = now() + $2::bigint * interval '1 millisecond', fence = d.fence + 1, last_attempt_time = now(),
+      update delivery d set due = now() + $6::bigint * interval '1 millisecond', fence = d.fence + 1, last_attempt_time = now(),
         attempt_count = d.attempt_count + 1
       where d.id = any (array(select x.id from sized x where x.n = 1 or x.total <= ${claimedBytesMax}))
       returning d.*
@@ -44,15 +57,35 @@ const claimStatement: Statement = {
       ${batchOf} join batch_state s on s.batch_id = any (array[d.batch_id]) order by d.id`,
 };
 
+/** How many deliveries may be made to hosts now. */
+export interface DeliveryLimits {
+  /** Hosts with limits of their own. */
+  readonly hosts: readonly string[];
+  /** How many may be made to each of these. */
+  readonly free: readonly number[];
+  /** How many to each other host. */
+  readonly perHost: number;
+}
+
 /**
- * Takes deliveries that are due, the longest due first, at most `max` and as many as fit in memory. Whoever took them has them for `leaseMs`: what is
- * not settled by then is taken again.
+ * Takes deliveries that are due, at most `max`, at most so many of each host, the longest due first, and as many as fit in memory. Whoever took them has them for `leaseMs`: what is
+ * not settled by then is taken again. Hosts take turns: those after `afterHost` in the order of their names come first.
  */
-export function claimDeliveries(
+export async function claimDeliveries(
   db: Database,
-  { max, leaseMs }: { readonly max: number; readonly leaseMs: number },
+  claim: {
+    readonly max: number;
+    readonly leaseMs: number;
+    readonly limits: DeliveryLimits;
+    readonly afterHost?: string | undefined;
+  },
 ): Promise<ClaimedDelivery[]> {
-  return db.write<ClaimedDelivery>(claimStatement, [max, leaseMs]);
+  const { max, leaseMs, limits, afterHost } = claim;
+  const from = (host: string): Promise<ClaimedDelivery[]> =>
+    db.write<ClaimedDelivery>(claimStatement, [host, max, limits.hosts, limits.free, limits.perHost, leaseMs]);
+  // No name of a host holds the character: it is the first after the name.
+  const claimed = afterHost === undefined ? [] : await from(`${afterHost}\u0001`);
+  return claimed.length > 0 ? claimed : from("");
 }
 
 /** A sum keeps the plan from the index of what is due, all of which it would walk; the bounds of the others, from that of another table's size. */
@@ -79,12 +112,31 @@ export async function settleDeliveries(db: Database, results: readonly DeliveryR
 
 const nextDueStatement: Statement = {
   name: "next_delivery_due",
-  text: `select greatest(0, ceil(extract(epoch from due - clock_timestamp()) * 1000))::float8 "inMs" from delivery where state = 1 order by due limit 1`,
+  text: `with ${hostsFrom(1000)}
+    select greatest(0, ceil(extract(epoch from first.due - clock_timestamp()) * 1000))::float8 "inMs" from (
+      select min(x.due) due
+      from host h cross join lateral (select d.due from delivery d where d.state = 1 and d.host = h.host order by d.due limit 1) x
+      where h.host <> all ($2::text[])
+    ) first where first.due is not null`,
 };
 
-/** In how many milliseconds the next delivery is due; undefined: there is none to be made. */
-export async function nextDeliveryDue(db: Pick<Database, "read">): Promise<number | undefined> {
-  return (await db.read<{ inMs: number }>(nextDueStatement, []))[0]?.inMs;
+/** In how many milliseconds the next delivery to another host than these is due; undefined: there is none to be made. */
+export async function nextDeliveryDue(
+  db: Pick<Database, "read">,
+  exceptHosts: readonly string[] = [],
+): Promise<number | undefined> {
+  return (await db.read<{ inMs: number }>(nextDueStatement, ["", exceptHosts]))[0]?.inMs;
+}
+
+const openGatesStatement: Statement = { name: "open_delivery_gates", text: "select mp_end_starts($1, $2) opened" };
+
+/** Makes due what tells of the ends of attempts and waited for their start calls; answers how many deliveries. */
+export async function openGates(
+  db: Database,
+  attempts: readonly { readonly id: bigint; readonly attempt: number }[],
+): Promise<number> {
+  const values = [attempts.map(({ id }) => id), attempts.map(({ attempt }) => attempt)];
+  return (await db.write<{ opened: number }>(openGatesStatement, values))[0]?.opened ?? 0;
 }
 
 /** What ListDeliveries selects. Absent filters select everything. */
@@ -94,6 +146,9 @@ export interface DeliveryFilter {
   /** The batch and its tasks. */
   readonly batchId: bigint | undefined;
   readonly states: readonly number[];
+  readonly triggers: readonly number[];
+  /** As `hostKey` says. */
+  readonly host: string | undefined;
 }
 
 /** A page ends where what its webhooks are read from would be larger than this. */
@@ -103,10 +158,11 @@ const listedColumns = `d.id, d.task_id "taskId", d.batch_id "batchId", d.trigger
   d.last_status_code "lastStatusCode", d.last_error "lastError", d.create_time "createTime", d.last_attempt_time "lastAttemptTime", d.due,
   d.deliver_time "deliverTime"`;
 
-/** Each walks its own index backwards: of a task, of a batch, of all. */
+/** Each walks its own index backwards: of a task, of a batch, of what is EXHAUSTED at a host, of all. */
 const scopes = {
   task: { where: "task_id = $1", order: "task_id desc, id desc" },
   batch: { where: "batch_id = $1", order: "batch_id desc, id desc" },
+  host: { where: "host = $1 and state = 3", order: "host desc, id desc" },
   all: { where: "$1::bigint is null", order: "id desc" },
 } as const;
 type Scope = keyof typeof scopes;
@@ -120,6 +176,7 @@ const listStatement = (scope: Scope): Statement => ({
           select * from delivery where ${scopes[scope].where} and id < $2 order by ${scopes[scope].order} limit $6
         ) d ${taskOf} ${batchOf}
         where d.namespace_id = $3 and (cardinality($4::smallint[]) = 0 or d.state = any ($4)) and ($5::bigint is null or d.batch_id = $5)
+          and (cardinality($8::smallint[]) = 0 or d.trigger = any ($8)) and ($9::text is null or d.host = $9)
         order by d.id desc limit $7
       ) page
     ) page where n = 1 or bytes <= ${pageBytesMax} order by id desc`,
@@ -131,6 +188,7 @@ const windowStatement = (scope: Scope): Statement => ({
 const statements = {
   task: { list: listStatement("task"), window: windowStatement("task") },
   batch: { list: listStatement("batch"), window: windowStatement("batch") },
+  host: { list: listStatement("host"), window: windowStatement("host") },
   all: { list: listStatement("all"), window: windowStatement("all") },
 };
 
@@ -140,26 +198,41 @@ export function listDeliveries(
   filter: DeliveryFilter,
   page: PageRequest,
 ): Promise<Page<Delivery>> {
-  const within = statements[filter.taskId !== undefined ? "task" : filter.batchId !== undefined ? "batch" : "all"];
-  const scope = filter.taskId ?? filter.batchId ?? null;
+  const [scope, value] = scopeOf(filter);
+  const within = statements[scope];
   const before = page.before ?? (1n << 63n) - 1n;
   return readPage({
     size: page.size,
     rows: (limit, window) =>
       db.read<Delivery & { readonly matched: bigint }>(within.list, [
-        ...[scope, before, filter.namespaceId, filter.states, filter.batchId ?? null, window, limit],
+        ...[value, before, filter.namespaceId, filter.states, filter.batchId ?? null, window, limit],
+        ...[filter.triggers, filter.host ?? null],
       ]),
-    windowEnd: async (window) => (await db.read<{ id: bigint }>(within.window, [scope, before, window - 1]))[0]?.id,
+    windowEnd: async (window) => (await db.read<{ id: bigint }>(within.window, [value, before, window - 1]))[0]?.id,
   });
 }
 
-/** Which deliveries are to be made again: those with these ids, whatever their state, or the EXHAUSTED ones of tasks or batches. */
-export type ReplaySelection = { readonly by: "id" | "task" | "batch"; readonly ids: readonly bigint[] };
+/** The index that a filter is walked by, and its value there. */
+function scopeOf({ taskId, batchId, host, states }: DeliveryFilter): [Scope, bigint | string | null] {
+  if (taskId !== undefined) return ["task", taskId];
+  if (batchId !== undefined) return ["batch", batchId];
+  const isExhausted = states.length > 0 && states.every((state) => state === DeliveryState.EXHAUSTED);
+  return host !== undefined && isExhausted ? ["host", host] : ["all", null];
+}
+
+/** Which deliveries are to be made again: those with these ids, whatever their state, or the EXHAUSTED ones of tasks, of batches or to a host. */
+export type ReplaySelection =
+  | { readonly by: "id" | "task" | "batch"; readonly ids: readonly bigint[] }
+  | { readonly by: "host"; readonly host: string };
+
+/** So many to one host are made due at once. */
+const replayedToHostMax = 10_000;
 
 const selections: Record<ReplaySelection["by"], string> = {
   id: "id = any ($4::bigint[])",
   task: "task_id = any ($4::bigint[]) and state = 3",
   batch: "batch_id = any ($4::bigint[]) and state = 3",
+  host: `id = any (array(select x.id from delivery x where x.host = $4 and x.state = 3 order by x.id limit ${replayedToHostMax})) and state = 3`,
 };
 const replayStatement = (by: ReplaySelection["by"]): Statement => ({
   name: `replay_deliveries_by_${by}`,
@@ -183,21 +256,25 @@ const replayStatement = (by: ReplaySelection["by"]): Statement => ({
     select coalesce((select (result ->> 'replayed')::bigint from known), (select count(*) from replayed)) replayed,
       (select body_hash from known) "replayedHash", (select ok from whole) or exists (select from known) "isWhole"`,
 });
-const replayStatements = { id: replayStatement("id"), task: replayStatement("task"), batch: replayStatement("batch") };
+const replayStatements = {
+  ...{ id: replayStatement("id"), task: replayStatement("task") },
+  ...{ batch: replayStatement("batch"), host: replayStatement("host") },
+};
 
 /** Makes deliveries due again with a fresh budget, all or none; tells how many, or undefined where one of the ids does not exist. */
 export async function replayDeliveries(
   db: Database,
   request: RequestKey,
-  { by, ids }: ReplaySelection,
+  selection: ReplaySelection,
 ): Promise<bigint | undefined> {
   interface Row {
     replayed: bigint;
     replayedHash: Buffer | null;
     isWhole: boolean;
   }
-  const wanted = by === "id" ? ids.length : null;
-  const [row] = await db.write<Row>(replayStatements[by], [...requestValues(request), ids, wanted]);
+  const wanted = selection.by === "id" ? selection.ids.length : null;
+  const value = selection.by === "host" ? selection.host : selection.ids;
+  const [row] = await db.write<Row>(replayStatements[selection.by], [...requestValues(request), value, wanted]);
   checkReplay(request, row?.replayedHash ?? null);
   return row?.isWhole === true ? row.replayed : undefined;
 }

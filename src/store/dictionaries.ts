@@ -1,24 +1,29 @@
 import { MillpondError } from "../domain/errors.ts";
 import type { Database, Statement } from "./database.ts";
 
-/** What tasks of one kind, way of execution and set of required labels queue under. */
+/** What tasks of one kind, way of execution, set of required labels and host of the start webhook queue under. */
 export interface Queue {
   readonly id: number;
   readonly namespaceId: number;
   readonly kind: string;
   readonly execution: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Where the start webhooks lead, as `hostKey` says; empty: there are none, or it is not known. */
+  readonly host: string;
 }
+
+/** A queue that tasks are to be put in. */
+export type WantedQueue = Omit<Queue, "id" | "namespaceId">;
 
 const addQueuesStatement: Statement = {
   name: "add_queues",
-  text: `insert into queue (namespace_id, kind, execution, labels)
-    select $1, x.kind, x.execution, x.labels::jsonb from unnest($2::text[], $3::smallint[], $4::text[]) x(kind, execution, labels)
-    order by x.kind, x.execution, x.labels on conflict do nothing`,
+  text: `insert into queue (namespace_id, kind, execution, labels, host)
+    select $1, x.kind, x.execution, x.labels::jsonb, x.host from unnest($2::text[], $3::smallint[], $4::text[], $5::text[]) x(kind, execution, labels, host)
+    order by x.kind, x.execution, x.labels, x.host on conflict do nothing`,
 };
 const queuesAfterStatement: Statement = {
   name: "queues_after",
-  text: 'select id, namespace_id "namespaceId", kind, execution, labels from queue where id > $1 order by id',
+  text: 'select id, namespace_id "namespaceId", kind, execution, labels, host from queue where id > $1 order by id',
 };
 const addWorkerStatement: Statement = {
   name: "add_worker",
@@ -37,8 +42,10 @@ const workersByIdStatement: Statement = {
 const overlap = 1000;
 const workersCachedMax = 100_000;
 const staleAfterMs = 10_000;
-/** Kinds, with their ways of execution and sets of required labels, that a database may have in all. */
+/** Kinds, with their ways of execution, sets of required labels and hosts of webhooks, that a database may have in all. */
 const queuesMax = 100_000;
+/** From so many queues on, hosts of webhooks that are new are not told apart any more: their tasks share a queue, where one that is slow may hold up others. */
+const hostQueuesMax = 50_000;
 
 /**
  * The dictionaries of the database, cached: both only ever grow, so what is cached stays true.
@@ -64,7 +71,8 @@ export class Dictionaries {
   }
 
   /** Ids of queues, made where they are missing; in the order asked for. */
-  async internQueues(namespaceId: number, wanted: readonly Omit<Queue, "id" | "namespaceId">[]): Promise<number[]> {
+  async internQueues(namespaceId: number, asked: readonly WantedQueue[]): Promise<number[]> {
+    const wanted = this.#queues.size < hostQueuesMax ? asked : this.#withKnownHosts(namespaceId, asked);
     const keys = queueKeys(namespaceId, wanted);
     const missing = new Map(
       wanted.flatMap((queue, n) =>
@@ -79,11 +87,19 @@ export class Dictionaries {
         rows.map((row) => row.kind),
         rows.map((row) => row.execution),
         rows.map((row) => canonicalLabels(row.labels)),
+        rows.map((row) => row.host),
       ]);
       await this.refreshQueues();
       if (keys.some((key) => !this.#queueIds.has(key))) await this.#load(0);
     }
     return keys.map((key) => this.#queueIds.get(key) ?? fail(`queue ${key} was not found after it was written`));
+  }
+
+  #withKnownHosts(namespaceId: number, asked: readonly WantedQueue[]): WantedQueue[] {
+    return asked.map((queue) => {
+      if (queue.host === "" || this.#queueIds.has(queueKey({ ...queue, namespaceId }))) return queue;
+      return { kind: queue.kind, execution: queue.execution, labels: queue.labels, host: "" };
+    });
   }
 
   /** Loads queues that other servers have made, unless that was done within the last ten seconds: they tell of new ones. */
@@ -173,11 +189,11 @@ function remember<K, V>(cache: Map<K, V>, key: K, value: V): void {
 }
 
 /** The keys of many queues. Graphs have many tasks of few kinds, most of them without labels: these are made once. */
-function queueKeys(namespaceId: number, wanted: readonly Omit<Queue, "id" | "namespaceId">[]): string[] {
+function queueKeys(namespaceId: number, wanted: readonly WantedQueue[]): string[] {
   const plain = new Map<string, string>();
   return wanted.map((queue) => {
     for (const _ in queue.labels) return queueKey({ ...queue, namespaceId });
-    const brief = `${queue.execution} ${queue.kind}`;
+    const brief = `${queue.execution} ${queue.host} ${queue.kind}`;
     let key = plain.get(brief);
     if (key === undefined) {
       key = queueKey({ ...queue, namespaceId });
@@ -188,7 +204,7 @@ function queueKeys(namespaceId: number, wanted: readonly Omit<Queue, "id" | "nam
 }
 
 function queueKey(queue: Omit<Queue, "id">): string {
-  return JSON.stringify([queue.namespaceId, queue.kind, queue.execution, canonicalLabels(queue.labels)]);
+  return JSON.stringify([queue.namespaceId, queue.kind, queue.execution, canonicalLabels(queue.labels), queue.host]);
 }
 
 function canonicalLabels(labels: Readonly<Record<string, string>>): string {
@@ -196,7 +212,7 @@ function canonicalLabels(labels: Readonly<Record<string, string>>): string {
 }
 
 function tooMany(): MillpondError {
-  const message = `the tasks of this database have ${queuesMax} different kinds and sets of required labels already; use fewer, and metadata for what tells tasks apart`;
+  const message = `the tasks of this database have ${queuesMax} different kinds, sets of required labels and hosts of webhooks already; use fewer, and metadata for what tells tasks apart`;
   return new MillpondError("LIMIT_EXCEEDED", message, { metadata: { limit: String(queuesMax) } });
 }
 

@@ -12,6 +12,8 @@ export interface DeliveryCall {
   /** undefined: it tells of a batch. */
   readonly task: { readonly id: string; readonly attempt: number } | undefined;
   readonly webhook: Webhook;
+  /** What it is signed with, the current secret first. */
+  readonly secrets: readonly Uint8Array[];
   /** JSON text that is sent if the user gave no body: the Event as ProtoJSON. */
   readonly defaultBody: string;
 }
@@ -29,7 +31,11 @@ export async function callDelivery(
   call: DeliveryCall,
   signal: AbortSignal,
 ): Promise<DeliveryOutcome> {
-  const result = await client.send(call.webhook, (newTraceparent) => deliveryRequest(call, newTraceparent()), signal);
+  const result = await client.send(
+    call.webhook,
+    (newTraceparent) => deliveryRequest(call, newTraceparent(), now()),
+    signal,
+  );
   switch (result.kind) {
     case "answered":
       return outcomeOf(result.answer, now());
@@ -41,14 +47,15 @@ export async function callDelivery(
 }
 
 function deliveryRequest(
-  { deliveryId, trigger, task, webhook, defaultBody }: DeliveryCall,
+  { deliveryId, trigger, task, webhook, secrets, defaultBody }: DeliveryCall,
   traceparent: string,
+  nowMs: number,
 ): WebhookRequest {
   const ownHeaders: Record<string, string> = {
-    ...{ "webhook-id": deliveryId, "idempotency-key": deliveryId, "x-task-trigger": trigger, traceparent },
+    ...{ "idempotency-key": deliveryId, "x-task-trigger": trigger, traceparent },
     ...(task === undefined ? {} : { "x-task-id": task.id, "x-task-attempt": String(task.attempt) }),
   };
-  return webhookRequest({ webhook, ownHeaders, defaultBody });
+  return webhookRequest({ webhook, ownHeaders, signing: { id: deliveryId, secrets, nowMs }, defaultBody });
 }
 
 /** A receiver that says that it is gone is not called again; everything else but 2xx may be over the next time. */

@@ -1,24 +1,28 @@
-import { strict as assert } from "node:assert";
 import { type ClaimedDelivery, type DeliveryOutcome, type DeliveryResult, deliveryResult } from "../domain/delivery.ts";
 import { MillpondError } from "../domain/errors.ts";
 import { Loop } from "../lib/loop.ts";
 import { wait } from "../lib/wait.ts";
+import { type HostOutcome, hostOutcome } from "./host-breakers.ts";
+import type { HostPlaces } from "./host-places.ts";
 
 /** What a delivery has to say of itself in order to be called and settled. */
-export type DueDelivery = Pick<ClaimedDelivery, "id" | "fence" | "attemptCount" | "createTime" | "attemptTime">;
+export type DueDelivery = Pick<
+  ClaimedDelivery,
+  "id" | "host" | "fence" | "attemptCount" | "createTime" | "attemptTime"
+>;
 
 /** What a {@link DeliveryLoop} works with. `Delivery` is what is claimed and called. */
 export interface DeliveryLoopOptions<Delivery extends DueDelivery> {
-  /** Takes at most `max` deliveries that are due, durably, with a lease. */
-  readonly claim: (max: number) => Promise<readonly Delivery[]>;
+  /** Takes deliveries that are due and for whose hosts there are places, durably, with a lease. */
+  readonly claim: (places: HostPlaces) => Promise<readonly Delivery[]>;
   /** Makes the call. It throws when the signal aborts; anything else that it throws is a call that failed. */
   readonly call: (delivery: Delivery, signal: AbortSignal) => Promise<DeliveryOutcome>;
   /** Records results. STORE_UNAVAILABLE is tried again until stop; any other error a few times, then the leases end. */
   readonly settle: (results: readonly DeliveryResult[]) => Promise<void>;
-  /** In how many milliseconds the next delivery is due; undefined: there is none. */
-  readonly nextDueInMs: () => Promise<number | undefined>;
-  /** Calls in flight at most, from the claim to the stored result. */
-  readonly concurrency: number;
+  /** In how many milliseconds the next delivery to another host than these is due; undefined: there is none. */
+  readonly nextDueInMs: (exceptHosts: readonly string[]) => Promise<number | undefined>;
+  /** The calls that may be in flight, from the claim to the stored result. */
+  readonly places: HostPlaces;
   /** Hears of what the loop survives. */
   readonly onError: (error: unknown, during: "claim" | "call" | "settle") => void;
   /** Hears of each result that was stored. */
@@ -44,8 +48,8 @@ const settleBackoffMs = { first: 100, max: 5000 };
 const abortGraceMs = 1000;
 
 /**
- * DeliveryLoop takes deliveries that are due, calls their webhooks, and records what came of it. It takes only as many as it has free places, and a
- * place is taken until the result is stored: memory is bounded by the concurrency also while the store is away. Results that come while others are
+ * DeliveryLoop takes deliveries that are due, calls their webhooks, and records what came of it. It takes only as many as it has free places, in all and for each
+ * host, and a place is taken until the result is stored: memory is bounded also while the store is away, and a host that is slow or away holds up nobody else's. Results that come while others are
  * being stored are stored together. A call that `stop` cuts off is recorded as one that failed: it is made again.
  */
 export class DeliveryLoop<Delivery extends DueDelivery> {
@@ -60,7 +64,6 @@ export class DeliveryLoop<Delivery extends DueDelivery> {
   #settling: Promise<void> | undefined;
 
   constructor(options: DeliveryLoopOptions<Delivery>) {
-    assert(options.concurrency >= 1, "concurrency must be at least 1");
     this.#options = options;
     this.#claims = new Loop({
       runOnce: () => this.#fill(),
@@ -89,26 +92,22 @@ export class DeliveryLoop<Delivery extends DueDelivery> {
 
   /** Takes once, and resolves when what it took is called and recorded: how many. */
   async runOnce(): Promise<number> {
-    const launched = await this.#launchSome(this.#freePlaces());
+    const launched = await this.#launchSome();
     await Promise.all(launched);
     return launched.length;
   }
 
-  #freePlaces(): number {
-    return this.#options.concurrency - this.#inFlight.size;
-  }
-
   /** One step: takes what there are places for; true if there may be more. */
   async #fill(): Promise<boolean> {
-    const pollMs = this.#options.pollMs ?? 1000;
+    const { places, pollMs = 1000, nextDueInMs } = this.#options;
     this.#sleepMs = pollMs;
-    const max = this.#freePlaces();
     // A place that becomes free wakes the loop.
-    if (max === 0) return false;
+    if (places.free === 0) return false;
+    const { hosts, free } = places.limits();
     // An idle loop makes one look, at the first place of an index.
-    const dueInMs = await this.#options.nextDueInMs();
+    const dueInMs = await nextDueInMs(hosts.filter((_, n) => free[n] === 0));
     if (dueInMs !== undefined && dueInMs <= 0) {
-      if ((await this.#launchSome(max)).length > 0) return true;
+      if ((await this.#launchSome()).length > 0) return true;
       // Not at once: what is due and was not taken is in another server's hands.
       this.#sleepMs = Math.min(pollMs, sleepMsMin);
       return false;
@@ -117,23 +116,29 @@ export class DeliveryLoop<Delivery extends DueDelivery> {
     return false;
   }
 
-  async #launchSome(max: number): Promise<readonly Promise<void>[]> {
-    if (max === 0) return [];
-    return (await this.#options.claim(max)).map((delivery) => {
-      const running = this.#deliver(delivery).finally(() => {
+  async #launchSome(): Promise<readonly Promise<void>[]> {
+    const { places, claim } = this.#options;
+    if (places.free === 0) return [];
+    return (await claim(places)).map((delivery) => {
+      const place = places.take(delivery.host);
+      const running = this.#deliver(delivery).then((outcome) => {
         this.#inFlight.delete(running);
-        if (this.#freePlaces() === 1) this.wake();
+        const wasFull = place.give(outcome);
+        if (wasFull) this.wake();
       });
       this.#inFlight.add(running);
       return running;
     });
   }
 
-  async #deliver(delivery: Delivery): Promise<void> {
+  /** Makes one call, records it, and says what it tells of the host. */
+  async #deliver(delivery: Delivery): Promise<HostOutcome> {
     const { call, onError, random = Math.random } = this.#options;
     let outcome: DeliveryOutcome;
+    let hostAnswered: HostOutcome = "unknown";
     try {
       outcome = await call(delivery, this.#abort.signal);
+      if (outcome.kind !== "refused" || outcome.status !== 0) hostAnswered = hostOutcome(outcome.status);
     } catch (error) {
       const isCutOff = this.#abort.signal.aborted;
       if (!isCutOff) onError(error, "call");
@@ -141,6 +146,7 @@ export class DeliveryLoop<Delivery extends DueDelivery> {
       outcome = { kind: "failed", status: 0, message };
     }
     await this.#settle(deliveryResult(delivery, outcome, random()));
+    return hostAnswered;
   }
 
   #settle(result: DeliveryResult): Promise<void> {

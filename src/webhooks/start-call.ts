@@ -5,6 +5,8 @@ export interface StartCall {
   readonly taskId: string;
   readonly attempt: number;
   readonly webhook: Webhook;
+  /** What it is signed with, the current secret first. */
+  readonly secrets: readonly Uint8Array[];
   /** The address to which the executor reports, made by `handleUrl`. */
   readonly handle: string;
   /** JSON text that is sent if the user gave no body: the Assignment as ProtoJSON. */

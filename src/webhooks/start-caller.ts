@@ -23,7 +23,11 @@ export interface StartCaller {
 export function createStartCaller({ client, now = Date.now }: StartCallerOptions): StartCaller {
   return {
     async call(start, signal) {
-      const result = await client.send(start.webhook, (newTraceparent) => startRequest(start, newTraceparent), signal);
+      const result = await client.send(
+        start.webhook,
+        (newTraceparent) => startRequest(start, newTraceparent, now()),
+        signal,
+      );
       if (result.kind !== "answered") return result;
       const outcome = outcomeOfAnswer(result.answer, now());
       return outcome.kind === "started" ? checkCancelWebhook(outcome, client) : outcome;

@@ -1,22 +1,23 @@
-import { strict as assert } from "node:assert";
 import { MillpondError } from "../domain/errors.ts";
 import { wait } from "../lib/wait.ts";
+import type { HostOutcome } from "./host-breakers.ts";
+import type { HostPlace, HostPlaces } from "./host-places.ts";
 import type { StartCall, StartOutcome } from "./start-call.ts";
 
-/** What {@link createStartLoop} works with. `Start` is what the engine claims: a call and whatever its report needs. */
-export interface StartLoopOptions<Start extends StartCall> {
-  /**
-   * Claims at most `max` push tasks, durably, and answers after the commit. It should leave out tasks whose webhook's
-   * host (`new URL(url).host`) is in `busyHosts`; see the limit at {@link createStartLoop}.
-   */
-  readonly claim: (max: number, busyHosts: readonly string[]) => Promise<readonly Start[]>;
+/** What a {@link StartLoop} works with. `Start` is what the engine claims: a call and whatever its report needs. */
+export interface StartLoopOptions<Start extends HostedStart> {
+  /** Which queues of start webhooks have something to start. */
+  readonly readyQueues: () => Promise<readonly number[]>;
+  /** The host of a queue's webhooks; empty: they lead to different ones. */
+  readonly hostOf: (queue: number) => string;
+  /** Claims at most `max` tasks of some queues, durably, and answers after the commit; `more`: there may be more in them. */
+  readonly claim: (queues: readonly number[], max: number) => Promise<ClaimedStarts<Start>>;
   /** Records what a call came to. STORE_UNAVAILABLE is tried again until stop; any other error a few times. */
   readonly report: (start: Start, outcome: StartOutcome) => Promise<void>;
-  readonly caller: { call(start: Start, signal: AbortSignal): Promise<StartOutcome> };
-  /** Calls in flight at most, from the claim to the stored report. */
-  readonly concurrency: number;
-  /** Calls in flight to one host at most; default: half of the concurrency, at least 1. */
-  readonly perHostMax?: number;
+  /** Makes the call; undefined: it was not made, and what the engine does of itself is enough. */
+  readonly call: (start: Start, signal: AbortSignal) => Promise<StartOutcome | undefined>;
+  /** The calls that may be in flight, from the claim to the stored report. */
+  readonly places: HostPlaces;
   /** Hears of what the loop survives. */
   readonly onError: (error: unknown, during: "claim" | "call" | "report") => void;
   /** Hears of each call that came to an outcome. */
@@ -29,16 +30,15 @@ export interface StartLoopOptions<Start extends StartCall> {
   readonly now?: () => number;
 }
 
-/** StartLoop claims push tasks and calls their start webhooks. */
-export interface StartLoop {
-  /** Begins to claim; more calls change nothing. A stopped loop stays stopped. */
-  start(): void;
-  /** Claims no more, waits for calls in flight, aborts them at the bound, or at `graceMs` if that is sooner; every call waits for the same end. */
-  stop(graceMs?: number): Promise<void>;
-  /** Says that a push task may be ready: claims at once, or as soon as a place is free. */
-  wake(): void;
-  /** Claims once, and resolves when what it claimed is called and reported: how many. */
-  runOnce(): Promise<number>;
+/** A start, and the host that it leads to. */
+export interface HostedStart extends StartCall {
+  readonly host: string;
+}
+
+/** What a claim brought. */
+export interface ClaimedStarts<Start> {
+  readonly starts: readonly Start[];
+  readonly more: boolean;
 }
 
 /** How often a report that fails for another reason than an absent store is tried. */
@@ -50,135 +50,147 @@ const reportBackoffMs = { first: 100, max: 5000 };
 /** How long an aborted call may take to give up its place before `stop` goes on without it. */
 const abortGraceMs = 1000;
 
-/**
- * createStartLoop makes the loop. It claims only as many tasks as it has free places, and a place is taken until the
- * report is stored: memory is bounded by the concurrency also while the store is away, and a slow receiver holds only
- * its own place. A call that an abort cuts off is not reported: its task's start timeout returns it.
- *
- * No host takes more than `perHostMax` places: hosts that have reached it are named to `claim` as busy, and no claim is
- * larger than what the fullest other host has left. Limit: this is as good as `claim` is at leaving them out. What it
- * claims is called at once, because a start that is held back runs into its start timeout; a `claim` that ignores
- * `busyHosts` lets one stalled host take every place for as long as its calls last.
- */
-export function createStartLoop<Start extends StartCall>(options: StartLoopOptions<Start>): StartLoop {
-  return new ClaimAndCall(options);
+/** Hosts with so many free places are claimed for together, so many queues at a time; others alone. */
+const together = { placesMin: 16, queuesMax: 32 } as const;
+
+/** Queues that are claimed from together, and for how many calls: as many as each of their hosts has places for. */
+interface Round {
+  readonly queues: readonly number[];
+  readonly max: number;
 }
 
-class ClaimAndCall<Start extends StartCall> implements StartLoop {
+/**
+ * StartLoop claims tasks with start webhooks and calls these. It claims only for hosts that have places free, and only as many: a place is taken until the
+ * report is stored, so that memory is bounded also while the store is away, and a host that is slow or away holds up nobody else's tasks. A call that
+ * an abort cuts off is not reported: its task's start timeout returns it.
+ *
+ * Queues that may have something to start are marked, by a wake or by a look once in a while; a claim takes the marks off, and leaves those of queues that may have more.
+ */
+export class StartLoop<Start extends HostedStart> {
   readonly #options: StartLoopOptions<Start>;
-  readonly #perHostMax: number;
   readonly #now: () => number;
   readonly #abort = new AbortController();
   readonly #inFlight = new Set<Promise<void>>();
-  readonly #inFlightByHost = new Map<string, number>();
-  /** How many tasks the claims that are under way may bring. */
-  #reserved = 0;
+  /** In the order in which they are served. */
+  readonly #marked = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
-  #filling: Promise<void> | undefined;
-  /** True if there may be more to claim than the last claim brought. */
-  #mayHaveMore = false;
+  #working: Promise<void> | undefined;
+  #isLookWanted = false;
+  /** A look or a claim has failed: what is marked waits for the next poll, not for a place that the failure itself gave back. */
+  #isHeld = false;
   #stopped: Promise<void> | undefined;
 
   constructor(options: StartLoopOptions<Start>) {
-    assert(options.concurrency >= 1, "concurrency must be at least 1");
     this.#options = options;
-    this.#perHostMax = Math.max(1, options.perHostMax ?? Math.floor(options.concurrency / 2));
     this.#now = options.now ?? (() => performance.now());
   }
 
+  /** Begins to claim; more calls change nothing. A stopped loop stays stopped. */
   start(): void {
     if (this.#timer !== undefined || this.#stopped !== undefined) return;
     this.#timer = setInterval(() => this.wake(), this.#options.pollMs ?? 1000);
     this.wake();
   }
 
+  /** Claims no more, waits for calls in flight, aborts them at the bound, or at `graceMs` if that is sooner; every call waits for the same end. */
   stop(graceMs = Number.POSITIVE_INFINITY): Promise<void> {
     this.#stopped ??= this.#drain(graceMs);
     return this.#stopped;
   }
 
-  wake(): void {
-    this.#mayHaveMore = true;
-    this.#fill();
+  /** Says that these queues may have something to start, or (undefined) that any may have: claims at once, or as soon as a place is free. */
+  wake(queues?: readonly number[]): void {
+    if (queues === undefined) this.#isLookWanted = true;
+    else for (const queue of queues) this.#marked.add(queue);
+    this.#isHeld = false;
+    this.#work();
   }
 
-  async runOnce(): Promise<number> {
-    const launched = await this.#claim();
-    await Promise.all(launched);
-    return launched.length;
-  }
-
-  /** Claims until nothing is left or no place is free. One at a time: what comes meanwhile only sets #mayHaveMore. */
-  #fill(): void {
-    if (this.#filling !== undefined || this.#timer === undefined) return;
-    this.#filling = this.#claimAll().finally(() => {
-      this.#filling = undefined;
-      // A wake or a freed place that fell between the last look and here.
-      if (this.#mayHaveMore && this.#claimMax() > 0) this.#fill();
-    });
+  /** Looks and claims until nothing is left or no place is free. One at a time: what comes meanwhile is seen before it ends. */
+  #work(): void {
+    if (this.#working !== undefined || this.#timer === undefined) return;
+    this.#working = this.#claimAll()
+      .catch((error: unknown) => {
+        this.#isHeld = true;
+        this.#options.onError(error, "claim");
+      })
+      .finally(() => {
+        this.#working = undefined;
+        // What fell between the last look and here.
+        if (!this.#isHeld && (this.#isLookWanted || this.#nextRound() !== undefined)) this.#work();
+      });
   }
 
   async #claimAll(): Promise<void> {
-    while (this.#mayHaveMore && this.#timer !== undefined) {
-      const max = this.#claimMax();
-      if (max === 0) return;
-      this.#mayHaveMore = false;
-      const launched = await this.#claim();
-      if (launched.length >= max) this.#mayHaveMore = true;
+    while (this.#timer !== undefined) {
+      if (this.#isLookWanted) {
+        this.#isLookWanted = false;
+        for (const queue of await this.#options.readyQueues()) this.#marked.add(queue);
+      }
+      const round = this.#nextRound();
+      if (round === undefined) return;
+      await this.#claim(round);
     }
   }
 
-  async #claim(): Promise<Promise<void>[]> {
-    const max = this.#claimMax();
-    if (max === 0) return [];
-    const busyHosts = [...this.#inFlightByHost].filter(([, count]) => count >= this.#perHostMax).map(([host]) => host);
-    this.#reserved += max;
-    let starts: readonly Start[] = [];
+  /** The first marked queue whose host has a place, and, where that has many, others whose hosts have many, too. */
+  #nextRound(): Round | undefined {
+    const { places, hostOf } = this.#options;
+    const queues: number[] = [];
+    const placesMin = Math.min(together.placesMin, places.perHostMax);
+    let max = places.free;
+    for (const queue of max > 0 ? this.#marked : []) {
+      const host = hostOf(queue);
+      const free = host === "" ? places.free : places.freeAt(host);
+      if (free === 0) continue;
+      if (queues.length === 0 && free < placesMin) return { queues: [queue], max: free };
+      if (free < placesMin) continue;
+      queues.push(queue);
+      max = Math.min(max, free);
+      if (queues.length === together.queuesMax) break;
+    }
+    return queues.length === 0 ? undefined : { queues, max };
+  }
+
+  async #claim({ queues, max }: Round): Promise<void> {
+    for (const queue of queues) this.#marked.delete(queue);
     try {
-      starts = await this.#options.claim(max, busyHosts);
+      const { starts, more } = await this.#options.claim(queues, max);
+      for (const start of starts) this.#launch(start);
+      // What there is more of and was not had is in somebody else's hands: the next poll sees what becomes of it.
+      if (more && starts.length > 0) for (const queue of queues) this.#marked.add(queue);
     } catch (error) {
       // The next poll tries again, not a wake by what the claim gave back; what was claimed without our knowledge returns by its start timeout.
-      this.#mayHaveMore = false;
-      this.#options.onError(error, "claim");
+      for (const queue of queues) this.#marked.add(queue);
+      throw error;
     }
-    this.#reserved -= max;
-    return starts.map((start) => this.#launch(start));
   }
 
-  #claimMax(): number {
-    const free = this.#options.concurrency - this.#inFlight.size - this.#reserved;
-    const counts = [...this.#inFlightByHost.values()].filter((count) => count < this.#perHostMax);
-    return Math.max(0, Math.min(free, this.#perHostMax - Math.max(0, ...counts) - this.#reserved));
-  }
-
-  #launch(start: Start): Promise<void> {
-    const host = URL.parse(start.webhook.url)?.host ?? "";
-    this.#inFlightByHost.set(host, (this.#inFlightByHost.get(host) ?? 0) + 1);
-    const running = this.#callAndReport(start).finally(() => {
+  #launch(start: Start): void {
+    const place = this.#options.places.take(start.host);
+    const running = this.#callAndReport(start, place).finally(() => {
       this.#inFlight.delete(running);
-      const left = (this.#inFlightByHost.get(host) ?? 0) - 1;
-      if (left > 0) this.#inFlightByHost.set(host, left);
-      else this.#inFlightByHost.delete(host);
-      // A host that was busy may have tasks that earlier claims left out.
-      if (left === this.#perHostMax - 1) this.#mayHaveMore = true;
-      if (this.#mayHaveMore) this.#fill();
+      if (!this.#isHeld && this.#marked.size > 0) this.#work();
     });
     this.#inFlight.add(running);
-    return running;
   }
 
-  async #callAndReport(start: Start): Promise<void> {
+  async #callAndReport(start: Start, place: HostPlace): Promise<void> {
     const startedAt = this.#now();
-    let outcome: StartOutcome;
+    let outcome: StartOutcome | undefined;
     try {
-      outcome = await this.#options.caller.call(start, this.#abort.signal);
+      outcome = await this.#options.call(start, this.#abort.signal);
     } catch (error) {
-      if (this.#abort.signal.aborted) return;
-      this.#options.onError(error, "call");
-      outcome = { kind: "failed", code: "INTERNAL", message: "the start call failed inside the server" };
+      if (!this.#abort.signal.aborted) {
+        this.#options.onError(error, "call");
+        outcome = { kind: "failed", code: "INTERNAL", message: "the start call failed inside the server" };
+      }
     }
-    this.#options.onCall?.({ outcome: outcome.kind, durationMs: this.#now() - startedAt });
-    await this.#reportUntilStored(start, outcome);
+    if (outcome !== undefined) {
+      this.#options.onCall?.({ outcome: outcome.kind, durationMs: this.#now() - startedAt });
+      await this.#reportUntilStored(start, outcome);
+    }
+    place.give(hostOutcomeOf(outcome));
   }
 
   async #reportUntilStored(start: Start, outcome: StartOutcome): Promise<void> {
@@ -210,8 +222,8 @@ class ClaimAndCall<Start extends StartCall> implements StartLoop {
     const bound = new AbortController();
     const timeout = wait(timeoutMs, bound.signal).then(() => false);
     const idle = (async () => {
-      while (this.#filling !== undefined || this.#inFlight.size > 0) {
-        await Promise.all([this.#filling, ...this.#inFlight]);
+      while (this.#working !== undefined || this.#inFlight.size > 0) {
+        await Promise.all([this.#working, ...this.#inFlight]);
       }
       return true;
     })();
@@ -220,3 +232,18 @@ class ClaimAndCall<Start extends StartCall> implements StartLoop {
     return isIdle;
   }
 }
+
+/** What a call says of its host. */
+function hostOutcomeOf(outcome: StartOutcome | undefined): HostOutcome {
+  switch (outcome?.kind) {
+    case undefined:
+    case "forbidden":
+      return "unknown";
+    case "failed":
+      return unreachedCodes.has(outcome.code) ? "unreached" : outcome.code === "INTERNAL" ? "unknown" : "reached";
+    default:
+      return "reached";
+  }
+}
+
+const unreachedCodes: ReadonlySet<string> = new Set(["TIMEOUT", "NETWORK", "HTTP_502", "HTTP_503", "HTTP_504"]);

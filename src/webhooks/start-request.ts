@@ -7,15 +7,17 @@ import { type WebhookRequest, webhookRequest } from "./webhook-request.ts";
  *
  * `newTraceparent` is asked if the call brings no trace of its own. The URL must have passed the guard.
  */
-export function startRequest(start: StartCall, newTraceparent: () => string): WebhookRequest {
-  const { webhook, taskId, attempt, defaultBody } = start;
+export function startRequest(start: StartCall, newTraceparent: () => string, nowMs: number): WebhookRequest {
+  const { webhook, taskId, attempt, defaultBody, secrets } = start;
+  const id = `${taskId}:${attempt}:start`;
   const ownHeaders: Record<string, string> = {
-    "idempotency-key": `${taskId}:${attempt}:start`,
+    "idempotency-key": id,
     "x-task-id": taskId,
     "x-task-trigger": "start",
     "x-task-attempt": String(attempt),
     traceparent: start.traceparent ?? newTraceparent(),
   };
   if (start.traceparent !== undefined && start.tracestate) ownHeaders.tracestate = start.tracestate;
-  return webhookRequest({ webhook, ownHeaders, defaultBody, addedQuery: `handle=${encodeURIComponent(start.handle)}` });
+  const addedQuery = `handle=${encodeURIComponent(start.handle)}`;
+  return webhookRequest({ webhook, ownHeaders, signing: { id, secrets, nowMs }, defaultBody, addedQuery });
 }

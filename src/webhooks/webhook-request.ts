@@ -1,3 +1,5 @@
+import { type Signing, signatureHeaders } from "./signature.ts";
+
 /** Webhook is an HTTP call as its user gave it. */
 export interface Webhook {
   readonly url: string;
@@ -25,8 +27,9 @@ export interface WebhookRequest {
  */
 export function webhookRequest(call: {
   readonly webhook: Webhook;
-  /** Millpond's own headers, in lower case. */
+  /** Millpond's own headers, in lower case, beside those of the signature. */
   readonly ownHeaders: Readonly<Record<string, string>>;
+  readonly signing: Signing;
   /** JSON text that is sent if the user gave no body. */
   readonly defaultBody: string;
   /** What is added to the URL's query: `name=value`, encoded. */
@@ -36,7 +39,7 @@ export function webhookRequest(call: {
   const url = new URL(webhook.url);
   const method = webhook.method ?? "POST";
   const body = bodyOf(webhook, method, call.defaultBody);
-  const headers: Record<string, string> = { ...call.ownHeaders };
+  const headers: Record<string, string> = { ...call.ownHeaders, ...signatureHeaders(call.signing, body) };
   const names = new Set<string>();
   for (const [name, value] of Object.entries(webhook.headers ?? {})) {
     headers[name] = value;

@@ -1,6 +1,7 @@
 import { create, toJson, toJsonString } from "@bufbuild/protobuf";
 import type { DedupeMatcher } from "../domain/dedupe-matcher.ts";
 import { invalidField, MillpondError, notFound } from "../domain/errors.ts";
+import { hostKey } from "../domain/host-key.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import type { NewTask } from "../domain/new-task.ts";
 import type { RetryPolicy } from "../domain/retry-policy.ts";
@@ -45,6 +46,7 @@ export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCod
     execution:
       execution.case === "onStart" ? Execution.WEBHOOK : execution.case === "join" ? Execution.JOIN : Execution.WORKER,
     labels: execution.case === "worker" ? execution.value.requiredLabels : {},
+    host: execution.case === "onStart" ? hostKey(execution.value.url) : "",
     ...{ dependencies, metadata, input },
     spec: specText(message),
     expectedCount: message.expectedCount ?? null,

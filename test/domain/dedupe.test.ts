@@ -15,7 +15,7 @@ interface TaskInit extends Partial<Pick<NewTask, "key" | "kind" | "dependencies"
 
 function task({ key = "", kind = "k", dependencies = [], metadata, dedupe = [] }: TaskInit): NewTask {
   return {
-    ...{ key, kind, dependencies, name: key, execution: 1, labels: {}, unmetPolicy: 0, priority: 0 },
+    ...{ key, kind, dependencies, name: key, execution: 1, labels: {}, host: "", unmetPolicy: 0, priority: 0 },
     metadata: metadata === undefined ? null : JSON.stringify(metadata),
     dedupe: dedupe.map(({ kind: of = "k", statuses = living, fields = ["x"] }) => ({ kind: of, statuses, fields })),
     ...{ input: null, spec: null, expectedCount: null, startTime: null, startTimeoutMs: 1, inactivityTimeoutMs: 1 },

@@ -30,6 +30,7 @@ const anyTask: fc.Arbitrary<NewTask> = fc.record({
     kind: few,
     execution: condition,
     labels: fc.dictionary(few, few, { noNullPrototype: true }),
+    host: few,
   },
   ...{ dependencies: fc.array(edge, { maxLength: 3 }), unmetPolicy: condition, priority: fc.constantFrom(-3, 0, 7) },
   ...{ metadata: optional, input: optional, spec: optional, expectedCount: fc.option(fc.constantFrom(0n, 2n ** 62n)) },

@@ -243,6 +243,40 @@ describe("a receiver", () => {
   });
 });
 
+test("a receiver that is back is found by its host, and gets all that it missed", async () => {
+  let isGone = true;
+  const [target, other] = [
+    await receiver((response) => response.writeHead(isGone ? 410 : 200).end()),
+    await receiver((response) => response.writeHead(410).end()),
+  ];
+  const kind = newKind();
+  const both = [{ url: target.url }, { url: other.url }];
+  const { batchId } = await server.graph(
+    ["a", "b", "c"].map((key) => ({ key, name: key, kind, onSuccess: both, onFailure: both })),
+  );
+  await server.succeed(...(await server.claim(kind, { max: 2 })));
+  await server.fail(...(await server.claim(kind)));
+  await settled({ batchId }, 6);
+  const host = `127.0.0.1:${target.port}`;
+  const list = async (filter: Parameters<typeof server.client.deliveries.listDeliveries>[0]) =>
+    (await server.client.deliveries.listDeliveries(filter)).deliveries;
+  const missed = await list({ host, states: [DeliveryState.EXHAUSTED] });
+  expect(missed.map(({ url }) => url)).toEqual([target.url, target.url, target.url]);
+  expect(await list({ host: host.toUpperCase(), batchId })).toEqual(missed);
+  expect(await list({ host, triggers: [DeliveryTrigger.FAILURE] })).toHaveLength(1);
+  expect(await list({ host: "127.0.0.1" })).toEqual([]);
+
+  isGone = false;
+  expect(await server.client.deliveries.replayDeliveries({ host })).toMatchObject({ replayedCount: 3n });
+  await eventually(
+    async () => (await list({ host, states: [DeliveryState.DELIVERED] })).length === 3,
+    "what it missed to be delivered",
+  );
+  expect(other.calls).toHaveLength(3);
+  const two = server.client.deliveries.replayDeliveries({ host, batchId });
+  await expectRefusal(two, { code: "InvalidArgument", reason: "INVALID_FIELD" });
+});
+
 describe("an executor that is to stop", () => {
   const push = (url: string, onCancel: { url: string }[] = []) => ({
     ...{ key: "a", name: "a", kind: newKind(), onCancel },

@@ -1,11 +1,13 @@
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type DeliveryResult, DeliveryState, DeliveryTrigger } from "../../src/domain/delivery.ts";
+import { hostKey } from "../../src/domain/host-key.ts";
 import { Database } from "../../src/store/database.ts";
 import {
   claimDeliveries,
   listDeliveries,
   nextDeliveryDue,
+  openGates,
   replayDeliveries,
   settleDeliveries,
 } from "../../src/store/deliveries.ts";
@@ -13,7 +15,10 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 
 const taskSpec = '{"onSuccess":[{"url":"https://example.com/"}]}';
 const batchList = '[{"url":"https://example.com/batch"}]';
-const everything = { namespaceId: 1, taskId: undefined, batchId: undefined, states: [] };
+const everything = {
+  ...{ namespaceId: 1, taskId: undefined, batchId: undefined, host: undefined },
+  ...{ states: [], triggers: [] },
+};
 const newest = { size: 100, before: undefined };
 const noRequest = { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) };
 
@@ -52,12 +57,15 @@ afterAll(async () => {
 beforeEach(() => admin.query("delete from delivery; delete from request"));
 
 /** Writes a delivery, due so many seconds from now; answers its id. */
-async function add(row: { taskId?: number; trigger?: number; dueIn?: number; state?: number; webhook?: string } = {}) {
+async function add(
+  row: { taskId?: number; trigger?: number; dueIn?: number; state?: number; webhook?: string; host?: string } = {},
+) {
   const { taskId = 10, trigger = DeliveryTrigger.SUCCESS, dueIn = 0, state = 1, webhook = null } = row;
+  const { host = "example.com" } = row;
   const { rows } = await admin.query<{ id: string }>(
-    `insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time, state, webhook)
-     values (1, $1, 1, $2, 0, 2, now() + $3 * interval '1 second', now(), $4, $5) returning id`,
-    [taskId, trigger, dueIn, state, webhook],
+    `insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time, state, webhook, host)
+     values (1, $1, 1, $2, 0, 2, now() + $3 * interval '1 second', now(), $4, $5, $6) returning id`,
+    [taskId, trigger, dueIn, state, webhook, host],
   );
   return BigInt(rows[0]?.id ?? 0);
 }
@@ -67,7 +75,9 @@ function result(delivery: { id: bigint; fence: number }, more: Partial<DeliveryR
   return { id, fence, state: DeliveryState.DELIVERED, delayMs: 0, statusCode: 200, error: null, ...more };
 }
 
-const claim = (max = 10, leaseMs = 60_000) => claimDeliveries(db, { max, leaseMs });
+const free = { hosts: [], free: [], perHost: 1000 };
+const claim = (max = 10, leaseMs = 60_000, more: Partial<Parameters<typeof claimDeliveries>[1]> = {}) =>
+  claimDeliveries(db, { max, leaseMs, limits: free, ...more });
 const list = (
   filter: Partial<Parameters<typeof listDeliveries>[1]> = {},
   page: Parameters<typeof listDeliveries>[2] = newest,
@@ -79,7 +89,15 @@ describe("claimDeliveries", () => {
     await add({ dueIn: 60 });
     expect(await claim()).toEqual([
       {
-        ...{ id, fence: 1, attemptCount: 1, createTime: expect.any(Number), attemptTime: expect.any(Number) },
+        ...{
+          id,
+          namespaceId: 1,
+          host: "example.com",
+          fence: 1,
+          attemptCount: 1,
+          createTime: expect.any(Number),
+          attemptTime: expect.any(Number),
+        },
         ...{ taskId: 10n, batchId: 1n, trigger: 1, position: 0, source: taskSpec, attempt: 2, queue: 1, worker: 1 },
         ...{ key: "key", name: "task", taskStatus: 6, taskAttempt: 2, attemptStatus: 6 },
         ...{ endTime: Date.UTC(2026, 0, 1) * 1000, output: '{"a":1}', batchStatus: 4, stopReason: null },
@@ -154,6 +172,65 @@ describe("claimDeliveries", () => {
     expect((await claim()).map(({ id }) => id)).toEqual(ids.slice(0, 1));
     expect((await claim()).map(({ id }) => id)).toEqual(ids.slice(1));
     await admin.query("update task set spec = $1 where id = 11", [taskSpec]);
+  });
+});
+
+describe("hosts", () => {
+  const hosts = (taken: readonly { readonly host: string }[]) => taken.map(({ host }) => host).sort();
+
+  it("get no more than they have places for, and as many as any other where nothing is known of them", async () => {
+    for (const host of ["a", "b", "c"]) for (let n = 0; n < 5; n += 1) await add({ host, dueIn: -n });
+    const limits = { hosts: ["a", "b"], free: [0, 2], perHost: 3 };
+    expect(hosts(await claim(10, 60_000, { limits }))).toEqual(["b", "b", "c", "c", "c"]);
+    expect(hosts(await claim(10, 60_000, { limits: { ...free, perHost: 10 } }))).toHaveLength(10);
+  });
+
+  it("take turns", async () => {
+    for (const host of ["a", "b", "c"]) for (let n = 0; n < 2; n += 1) await add({ host });
+    expect(hosts(await claim(2, 60_000, { afterHost: "a" }))).toEqual(["b", "b"]);
+    expect(hosts(await claim(2, 60_000, { afterHost: "b" }))).toEqual(["c", "c"]);
+    expect(hosts(await claim(2, 60_000, { afterHost: "c" }))).toEqual(["a", "a"]);
+  });
+
+  it("are all looked at for what is due next, but those that are left out", async () => {
+    await add({ host: "a", dueIn: 10 });
+    await add({ host: "b", dueIn: -5 });
+    expect(await nextDeliveryDue(db)).toBe(0);
+    expect(await nextDeliveryDue(db, ["b"])).toBeGreaterThan(5_000);
+    expect(await nextDeliveryDue(db, ["a", "b"])).toBeUndefined();
+  });
+
+  it("are found out by the database as hostKey says", async () => {
+    const urls = [
+      ...["https://example.com/a?b#c", "HTTPS://Example.COM:443/", "http://example.com:80", "http://example.com:443/x"],
+      ...[
+        "http://example.com:8080?x=http://other",
+        "http://[::1]:80/",
+        "http://b\u00fccher.EXAMPLE/\u00fc",
+        "http://example.com.:80/",
+      ],
+      ...["http://example.com#x", "http://exa\\mple.com/", "no url", "", `http://${"a".repeat(300)}.example/`],
+    ];
+    const { rows } = await admin.query<{ host: string }>(
+      "select coalesce(mp_call_host(url), '') host from unnest($1::text[]) with ordinality u(url, n) order by n",
+      [urls],
+    );
+    expect(rows.map(({ host }) => host)).toEqual(urls.map(hostKey));
+    expect(hostKey("HTTPS://Example.COM:443/")).toBe("example.com");
+  });
+});
+
+describe("openGates", () => {
+  it("makes due what nobody has tried of these attempts, and nothing else", async () => {
+    const gated = await add({ dueIn: 30 });
+    await add({ taskId: 11, dueIn: 30 });
+    const tried = await add({ dueIn: -1 });
+    const [taken] = await claim();
+    await settleDeliveries(db, [result(taken as { id: bigint; fence: number }, { state: 1, delayMs: 30_000 })]);
+    expect(await openGates(db, [{ id: 10n, attempt: 1 }])).toBe(0);
+    expect(await openGates(db, [{ id: 10n, attempt: 2 }])).toBe(1);
+    expect((await claim()).map(({ id }) => id)).toEqual([gated]);
+    expect(taken?.id).toBe(tried);
   });
 });
 

@@ -157,7 +157,10 @@ async function useDeliveries(tasks: number): Promise<{ batchId: bigint; taskId: 
   const graph = graphWith({ size: tasks }, () => ({ notifies: 1, spec: "{}" }));
   await createGraph(db, graph);
   await reportTasks(db, endReports((await claim(tasks)).tasks, 3));
-  const taken = await claimDeliveries(db, { max: tasks, leaseMs: 60_000 });
+  const taken = await claimDeliveries(db, {
+    ...{ max: tasks, leaseMs: 60_000 },
+    limits: { hosts: [], free: [], perHost: tasks },
+  });
   const result = { state: 2, delayMs: 0, statusCode: 200, error: null };
   await settleDeliveries(
     db,
@@ -446,7 +449,13 @@ function boundedChanges(): void {
     // Among it are three replays and what the test itself removes.
     expect(made.rows).toBeLessThan(25_000);
     const { taskId, batchId } = place;
-    for (const scope of [{ taskId }, { batchId }, { taskId, states: [3] }, { batchId, states: [3] }]) {
+    for (const scope of [
+      { taskId },
+      { batchId },
+      { taskId, states: [3] },
+      { batchId, states: [3] },
+      { host: "h", states: [3] },
+    ]) {
       const listed = await touched(() => listDeliveries(db, { ...allDeliveries, ...scope }, newestPage));
       expect(listed).toEqual(costs(1000));
     }

@@ -79,7 +79,10 @@ async function setup(
     await client.close();
     await receiver[Symbol.asyncDispose]();
   });
-  const plain = { deliveryId, trigger: "success", task: { id: taskId, attempt: 2 }, defaultBody: '{"event":1}' };
+  const plain = {
+    ...{ deliveryId, trigger: "success", task: { id: taskId, attempt: 2 } },
+    ...{ secrets: [Buffer.alloc(32, 7)], defaultBody: '{"event":1}' },
+  };
   return {
     receiver,
     call: (more = {}, webhook = {}) =>

@@ -2,6 +2,8 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type DeliveryOutcome, type DeliveryResult, DeliveryState } from "../../src/domain/delivery.ts";
 import { MillpondError } from "../../src/domain/errors.ts";
 import { DeliveryLoop, type DeliveryLoopOptions, type DueDelivery } from "../../src/webhooks/delivery-loop.ts";
+import { HostBreakers } from "../../src/webhooks/host-breakers.ts";
+import { HostPlaces } from "../../src/webhooks/host-places.ts";
 
 const delivered: DeliveryOutcome = { kind: "delivered", status: 200 };
 
@@ -75,6 +77,44 @@ describe("a delivery loop", () => {
     await until(() => store.called.length === 1);
     free.resolve(delivered);
     await until(() => store.settled.length === 2);
+  });
+
+  it("lets a host that is slow hold only its own places, and makes its calls as these become free", async () => {
+    const slow = Promise.withResolvers<DeliveryOutcome>();
+    const hostOf = (id: bigint): string => (id <= 20n ? "slow" : `quick-${id % 3n}`);
+    const store = setup({
+      ...{ concurrency: 8, perHostMax: 4, pollMs: 1e9, hostOf },
+      answer: ({ id }) => (id <= 20n ? slow.promise : delivered),
+    });
+    store.add(...ids(60));
+    store.loop.start();
+    await until(() => store.settled.length === 40);
+    expect(store.called.filter((id) => id <= 20n)).toHaveLength(4);
+    slow.resolve(delivered);
+    await until(() => store.settled.length === 60);
+  });
+
+  it("leaves a host alone that is not reached, and tries it by one call at a time", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    let status = 503;
+    const breakers = new HostBreakers({ failuresMax: 3 });
+    const store = setup({
+      ...{ concurrency: 4, breakers },
+      answer: () => (status === 200 ? delivered : { kind: "failed", status, message: "away" }),
+    });
+    store.add(...ids(20));
+    store.loop.start();
+    await vi.advanceTimersByTimeAsync(100);
+    // Four at once, and one more for each of the first two that end.
+    const opened = store.called.length;
+    expect(opened).toBeLessThanOrEqual(6);
+    expect(breakers.openCount).toBe(1);
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(store.called.length).toBe(opened + 3);
+    status = 200;
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([store.called.length, breakers.openCount]).toEqual([20, 0]);
   });
 
   it("stores together what comes while it stores", async () => {
@@ -214,11 +254,23 @@ function until(condition: () => boolean): Promise<void> {
 }
 
 interface SetupOptions extends Partial<DeliveryLoopOptions<DueDelivery>> {
+  readonly concurrency?: number;
+  readonly perHostMax?: number;
+  readonly breakers?: HostBreakers;
+  /** The host of a delivery; default: the same for all. */
+  readonly hostOf?: (id: bigint) => string;
   readonly answer?: (delivery: DueDelivery) => DeliveryOutcome | Promise<DeliveryOutcome>;
 }
 
 /** A store in memory, and receivers that answer 200 unless `answer` says otherwise. */
-function setup({ answer = () => delivered, ...options }: SetupOptions) {
+function setup({
+  answer = () => delivered,
+  concurrency = 8,
+  perHostMax = concurrency,
+  breakers = new HostBreakers(),
+  hostOf = () => "example.com",
+  ...options
+}: SetupOptions) {
   const due: bigint[] = [];
   const held = new Set<bigint>();
   let peak = 0;
@@ -243,13 +295,20 @@ function setup({ answer = () => delivered, ...options }: SetupOptions) {
     },
   };
   const loop = new DeliveryLoop<DueDelivery>({
-    claim: async (max) => {
-      store.claims.push(max);
+    claim: async (places) => {
+      store.claims.push(places.free);
       if (store.claimError !== undefined) throw store.claimError;
-      const taken = due.splice(0, max);
+      const taken: bigint[] = [];
+      for (const id of [...due]) {
+        const same = taken.filter((other) => hostOf(other) === hostOf(id)).length;
+        if (taken.length < places.free && same < places.freeAt(hostOf(id))) taken.push(id);
+      }
+      for (const id of taken) due.splice(due.indexOf(id), 1);
       for (const id of taken) held.add(id);
       peak = Math.max(peak, held.size);
-      return taken.map((id) => ({ id, fence: 1, attemptCount: 1, createTime: 0, attemptTime: 0 }));
+      return taken.map((id) => ({
+        ...{ id, host: hostOf(id), fence: 1, attemptCount: 1, createTime: 0, attemptTime: 0 },
+      }));
     },
     call: (delivery, signal) => {
       store.called.push(delivery.id);
@@ -267,11 +326,11 @@ function setup({ answer = () => delivered, ...options }: SetupOptions) {
       store.settled.push(...results);
       for (const { id } of results) held.delete(id);
     },
-    nextDueInMs: async () => {
+    nextDueInMs: async (exceptHosts) => {
       store.looks += 1;
-      return due.length > 0 ? 0 : store.nextDueInMs;
+      return due.some((id) => !exceptHosts.includes(hostOf(id))) ? 0 : store.nextDueInMs;
     },
-    concurrency: 8,
+    places: new HostPlaces({ concurrency, perHostMax, breakers }),
     onError: (error, during) => store.errors.push([during, error]),
     onResult: (result) => store.told.push(result),
     stopTimeoutMs: 50,

@@ -323,10 +323,11 @@ describe("an abort", () => {
   });
 });
 
+const secret = Buffer.alloc(32, 7);
 const loopback = [{ address: "127.0.0.1", family: 4 }];
 
 function startCall(webhook: Partial<Webhook> & { url: string }, more: Partial<StartCall> = {}): StartCall {
-  return { taskId, attempt: 3, handle, defaultBody: '{"attempt":3}', webhook, ...more };
+  return { taskId, attempt: 3, handle, secrets: [secret], defaultBody: '{"attempt":3}', webhook, ...more };
 }
 
 function receiverFor(answer: Parameters<typeof startReceiver>[0]): Promise<Receiver> {

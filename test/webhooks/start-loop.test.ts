@@ -1,7 +1,9 @@
 import { describe, expect, it, onTestFinished, test, vi } from "vitest";
 import { MillpondError } from "../../src/domain/errors.ts";
-import type { StartCall, StartOutcome } from "../../src/webhooks/start-call.ts";
-import { createStartLoop, type StartLoop, type StartLoopOptions } from "../../src/webhooks/start-loop.ts";
+import { HostBreakers } from "../../src/webhooks/host-breakers.ts";
+import { HostPlaces } from "../../src/webhooks/host-places.ts";
+import type { StartOutcome } from "../../src/webhooks/start-call.ts";
+import { type HostedStart, StartLoop, type StartLoopOptions } from "../../src/webhooks/start-loop.ts";
 
 const started: StartOutcome = { kind: "started" };
 
@@ -50,7 +52,7 @@ describe("a start loop", () => {
     const engine = setup({ pollMs: 1000 });
     engine.loop.start();
     await vi.advanceTimersByTimeAsync(10_000);
-    expect(engine.claims).toHaveLength(11);
+    expect([engine.looks(), engine.claims.length]).toEqual([11, 0]);
     engine.add("a");
     await vi.advanceTimersByTimeAsync(1001);
     expect(engine.reports).toEqual([["a", "started"]]);
@@ -59,15 +61,15 @@ describe("a start loop", () => {
   it("claims at once when woken, also by a wake that falls into a claim", async () => {
     const engine = setup({ pollMs: 1e9 });
     engine.loop.start();
-    await until(() => engine.claims.length === 1);
+    await until(() => engine.looks() === 1);
     engine.add("a");
     engine.loop.wake();
     await until(() => engine.reports.length === 1);
     const gate = engine.holdNextClaim();
-    engine.loop.wake();
-    await gate.entered;
     engine.add("b");
-    engine.loop.wake();
+    engine.loop.wake([engine.queueOf("b")]);
+    await gate.entered;
+    engine.loop.wake([engine.queueOf("b")]);
     gate.openEmpty();
     await until(() => engine.reports.length === 2);
   });
@@ -78,7 +80,7 @@ describe("a start loop", () => {
     engine.loop.start();
     await until(() => engine.calling.has("a"));
     engine.add("b");
-    engine.loop.wake();
+    engine.loop.wake([engine.queueOf("b")]);
     engine.answer("a", started);
     await until(() => engine.calling.has("b"));
   });
@@ -91,16 +93,6 @@ describe("a start loop", () => {
     engine.loop.start();
     engine.loop.start();
     await until(() => engine.reports.length === 1);
-  });
-
-  it("runs once for tests: claims once and resolves when what it claimed is reported", async () => {
-    const engine = setup({ concurrency: 4, perHostMax: 2 });
-    engine.add(...names(3));
-    expect(await engine.loop.runOnce()).toBe(2);
-    expect(engine.reports).toHaveLength(2);
-    expect(await engine.loop.runOnce()).toBe(1);
-    expect(await engine.loop.runOnce()).toBe(0);
-    expect(engine.claims).toHaveLength(3);
   });
 
   it("raises no listener warning with many calls on its one signal", async () => {
@@ -117,19 +109,19 @@ describe("a start loop", () => {
 });
 
 describe("hosts", () => {
-  it("never fill more than their share while claims leave the busy ones out", async () => {
-    const engine = setup({ concurrency: 8, autoAnswer: (id) => !id.startsWith("stalled") });
+  it("never fill more than their share, and hold up nobody else's tasks", async () => {
+    const engine = setup({ concurrency: 8, perHostMax: 4, autoAnswer: (id) => !id.startsWith("stalled") });
     engine.add(...names(20).map((name) => `stalled-${name}`), ...names(50));
     engine.loop.start();
     await until(() => engine.reports.length === 50);
     expect(engine.reports.every(([id]) => !id.startsWith("stalled"))).toBe(true);
     expect(engine.calling.size).toBe(4);
-    expect(engine.claims.at(-1)?.[1]).toEqual(["stalled.example.com:8080"]);
     expect(engine.peakOf("stalled")).toBe(4);
+    expect(engine.waiting).toHaveLength(16);
   });
 
   it("never get more than their share by a second claim", async () => {
-    const engine = setup({ concurrency: 8, autoAnswer: false });
+    const engine = setup({ concurrency: 8, perHostMax: 4, autoAnswer: false });
     engine.add("stalled-1", "stalled-2", "stalled-3");
     engine.loop.start();
     await until(() => engine.calling.size === 3);
@@ -139,21 +131,74 @@ describe("hosts", () => {
     expect(engine.peakOf("stalled")).toBe(4);
   });
 
-  it("are claimed for again as soon as they are no longer busy", async () => {
-    const engine = setup({ concurrency: 4, pollMs: 1e9, autoAnswer: (id) => !id.startsWith("stalled") });
+  it("are claimed for again as soon as a place of theirs is free", async () => {
+    const engine = setup({
+      ...{ concurrency: 4, perHostMax: 2, pollMs: 1e9 },
+      autoAnswer: (id) => !id.startsWith("stalled"),
+    });
     engine.add("stalled-1", "stalled-2", "stalled-3");
     engine.loop.start();
     await until(() => engine.calling.size === 2);
-    await until(() => engine.claims.length === 2);
     engine.answer("stalled-1", started);
     await until(() => engine.calling.has("stalled-3"));
   });
 
-  it("that are no hosts are called all the same: the caller forbids them", async () => {
-    const engine = setup({});
-    engine.add("no url");
+  it("with many places are claimed for together, those with few alone", async () => {
+    const engine = setup({ concurrency: 200, perHostMax: 20, autoAnswer: (id) => !id.startsWith("slow") });
+    engine.add(...names(10).map((name) => `slow-${name}`));
     engine.loop.start();
-    await until(() => engine.reports.length === 1);
+    await until(() => engine.calling.size === 10);
+    engine.add(...names(20).map((name) => `slow-${name}b`), "a", "b", "c");
+    const before = engine.claims.length;
+    engine.loop.wake();
+    await until(() => engine.reports.length === 3 && engine.calling.size === 20);
+    const claims = engine.claims.slice(before).map(([max, queues]) => [max, queues.length]);
+    expect(claims).toContainEqual([20, 3]);
+    expect(claims).toContainEqual([10, 1]);
+  });
+
+  it("of many queues get their turns", async () => {
+    const engine = setup({ concurrency: 2, perHostMax: 1 });
+    engine.add(...names(50).flatMap((name) => [`${name}-1`, `${name}-2`]));
+    engine.loop.start();
+    await until(() => engine.reports.length === 100);
+  });
+
+  it("whose queue does not tell are called, each with its own places", async () => {
+    const engine = setup({ concurrency: 8, perHostMax: 2, autoAnswer: false });
+    engine.add("no url", "no host");
+    engine.loop.start();
+    await until(() => engine.calling.size === 2);
+  });
+
+  it("that are not reached are left alone, and tried by one call at a time until one is answered", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    let isAway = true;
+    const changes: unknown[] = [];
+    const breakers = new HostBreakers({ failuresMax: 3, onChange: (change) => changes.push(change) });
+    const engine = setup({
+      ...{ concurrency: 8, perHostMax: 4, breakers },
+      outcome: (id) =>
+        isAway && id.startsWith("dead") ? { kind: "failed", code: "TIMEOUT", message: "no answer" } : started,
+    });
+    engine.add(...names(20).map((name) => `dead-${name}`), ...names(5));
+    engine.loop.start();
+    await vi.advanceTimersByTimeAsync(100);
+    const dead = (): number => engine.called.filter((id) => id.startsWith("dead")).length;
+    // Four at once, and one more for each of the first two that end.
+    const opened = dead();
+    expect(opened).toBeLessThanOrEqual(6);
+    expect(engine.called.filter((id) => !id.startsWith("dead"))).toHaveLength(5);
+    expect(changes).toEqual([{ host: "dead.example.com:8080", isOpen: true }]);
+    // After 1 s, 2 s, 4 s.
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(dead()).toBe(opened + 3);
+    isAway = false;
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(dead()).toBe(20);
+    expect(changes).toHaveLength(2);
+    expect(breakers.openCount).toBe(0);
   });
 });
 
@@ -269,6 +314,7 @@ describe("stop", () => {
   it("does not wait for ever for a claim or a report that never answers", async () => {
     const engine = setup({ stopTimeoutMs: 10 });
     const gate = engine.holdNextClaim();
+    engine.add("a");
     engine.loop.start();
     await gate.entered;
     await engine.loop.stop();
@@ -294,67 +340,92 @@ function until(condition: () => boolean): Promise<void> {
   return vi.waitUntil(condition, { timeout: 10_000, interval: 1 }).then(() => undefined);
 }
 
-interface SetupOptions extends Partial<StartLoopOptions<StartCall>> {
+interface SetupOptions extends Partial<StartLoopOptions<HostedStart>> {
+  readonly concurrency?: number;
+  readonly perHostMax?: number;
+  readonly breakers?: HostBreakers;
+  /** What calls that are answered by themselves come to; default: they have started. */
+  readonly outcome?: (id: string) => StartOutcome;
   /** Which calls are answered with 2xx by themselves; default: all. */
   readonly autoAnswer?: boolean | ((id: string) => boolean);
   readonly reportError?: (id: string) => Error | undefined;
   readonly callError?: Error;
 }
 
-/** An engine in memory whose claim leaves busy hosts out; the id of a task up to "-" is the name of its host. */
-function setup({ autoAnswer = true, reportError, callError, ...options }: SetupOptions) {
+/** An engine in memory with a queue for each host; the id of a task up to "-" is the name of its host, which an id with a space does not tell. */
+function setup({
+  autoAnswer = true,
+  reportError,
+  callError,
+  concurrency = 8,
+  perHostMax = concurrency,
+  breakers = new HostBreakers(),
+  outcome = () => started,
+  ...options
+}: SetupOptions) {
   const waiting: string[] = [];
-  const claims: [number, readonly string[]][] = [];
+  const claims: [number, readonly number[]][] = [];
+  const hosts: string[] = [];
+  let looks = 0;
   const called: string[] = [];
   const reports: [string, string][] = [];
   const errors: [string, unknown][] = [];
   const calling = new Map<string, (outcome: StartOutcome) => void>();
   const held = new Set<string>();
   const peaks = new Map<string, number>();
-  const onCall = vi.fn<NonNullable<StartLoopOptions<StartCall>["onCall"]>>();
+  const onCall = vi.fn<NonNullable<StartLoopOptions<HostedStart>["onCall"]>>();
   let claimError: Error | undefined;
   let gate: { enter(): void; opened: Promise<boolean> } | undefined;
 
   const hostOf = (id: string): string => (id.includes(" ") ? "" : `${id.replace(/-.*/, "")}.example.com:8080`);
   const count = (key: string, now: number): void => void peaks.set(key, Math.max(peaks.get(key) ?? 0, now));
-  const loop: StartLoop = createStartLoop<StartCall>({
-    claim: async (max, busyHosts) => {
-      claims.push([max, busyHosts]);
+  const queueOf = (id: string): number => {
+    const host = hostOf(id);
+    if (!hosts.includes(host)) hosts.push(host);
+    return hosts.indexOf(host);
+  };
+  const loop = new StartLoop<HostedStart>({
+    readyQueues: async () => {
+      looks += 1;
+      return [...new Set(waiting.map(queueOf))];
+    },
+    hostOf: (queue) => hosts[queue] as string,
+    claim: async (queues, max) => {
+      claims.push([max, queues]);
       if (claimError !== undefined) throw claimError;
       if (gate !== undefined) {
         const current = gate;
         gate = undefined;
         current.enter();
-        if (!(await current.opened)) return [];
+        if (!(await current.opened)) return { starts: [], more: false };
       }
-      const ids = waiting.filter((id) => !busyHosts.includes(hostOf(id))).slice(0, max);
+      const ids = waiting.filter((id) => queues.includes(queueOf(id))).slice(0, max);
       for (const id of ids) waiting.splice(waiting.indexOf(id), 1);
-      return ids.map((id) => {
-        const url = id.includes(" ") ? id : `http://${hostOf(id)}/`;
-        return { taskId: id, attempt: 1, handle: "", defaultBody: "{}", webhook: { url } };
-      });
+      const starts = ids.map((id) => ({
+        ...{ taskId: id, attempt: 1, handle: "", defaultBody: "{}", secrets: [] },
+        ...{ host: hostOf(id) || id, webhook: { url: `http://${hostOf(id)}/` } },
+      }));
+      return { starts, more: waiting.some((id) => queues.includes(queueOf(id))) };
     },
-    caller: {
-      call: ({ taskId }, signal) => {
-        held.add(taskId);
-        called.push(taskId);
-        count("all", held.size);
-        const host = taskId.replace(/-.*/, "");
-        count(host, [...held].filter((id) => id.startsWith(host)).length);
-        if (callError !== undefined) return Promise.reject(callError);
-        return new Promise((resolve, reject) => {
-          const end = (outcome: StartOutcome): void => {
-            calling.delete(taskId);
-            resolve(outcome);
-          };
-          calling.set(taskId, end);
-          signal.addEventListener("abort", () => {
-            calling.delete(taskId);
-            reject(signal.reason);
-          });
-          if (typeof autoAnswer === "function" ? autoAnswer(taskId) : autoAnswer) setImmediate(end, started);
+    call: ({ taskId }, signal) => {
+      held.add(taskId);
+      called.push(taskId);
+      count("all", held.size);
+      const host = taskId.replace(/-.*/, "");
+      count(host, [...held].filter((id) => id.startsWith(host)).length);
+      if (callError !== undefined) return Promise.reject(callError);
+      return new Promise((resolve, reject) => {
+        const end = (came: StartOutcome): void => {
+          calling.delete(taskId);
+          resolve(came);
+        };
+        calling.set(taskId, end);
+        signal.addEventListener("abort", () => {
+          calling.delete(taskId);
+          reject(signal.reason);
         });
-      },
+        if (typeof autoAnswer === "function" ? autoAnswer(taskId) : autoAnswer) setImmediate(end, outcome(taskId));
+      });
     },
     report: async ({ taskId }, outcome) => {
       const error = reportError?.(taskId);
@@ -362,7 +433,7 @@ function setup({ autoAnswer = true, reportError, callError, ...options }: SetupO
       reports.push([taskId, outcome.kind]);
       held.delete(taskId);
     },
-    concurrency: 8,
+    places: new HostPlaces({ concurrency, perHostMax, breakers }),
     onError: (error, during) => errors.push([during, error]),
     onCall,
     stopTimeoutMs: 50,
@@ -381,6 +452,8 @@ function setup({ autoAnswer = true, reportError, callError, ...options }: SetupO
     errors,
     calling,
     onCall,
+    queueOf,
+    looks: () => looks,
     peak: () => peaks.get("all") ?? 0,
     peakOf: (host: string) => peaks.get(host) ?? 0,
     add: (...ids: string[]) => void waiting.push(...ids),

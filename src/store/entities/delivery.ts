@@ -23,9 +23,14 @@ export const Delivery = defineEntity({
     deliverTime: time().nullable(),
     webhook: p.text().nullable(),
     lastError: p.text().nullable(),
+    host: p.text().default(""),
   },
   indexes: [
-    { name: "delivery_due", expression: "create index delivery_due on delivery (due) where state = 1" },
+    { name: "delivery_due", expression: "create index delivery_due on delivery (host, due) where state = 1" },
+    {
+      name: "delivery_exhausted",
+      expression: "create index delivery_exhausted on delivery (host, id) where state = 3",
+    },
     { name: "delivery_task", properties: ["taskId", "id"] },
     { name: "delivery_batch", properties: ["batchId", "id"] },
   ],

@@ -1,4 +1,5 @@
 import { defineEntity, p } from "@mikro-orm/postgresql";
+import { bytes } from "./column-kinds.ts";
 
 /** Namespace separates tenants; 1 is `default`. */
 export const Namespace = defineEntity({
@@ -8,6 +9,8 @@ export const Namespace = defineEntity({
     id: p.integer().primary().autoincrement(false),
     name: p.text(),
     weight: p.integer().default(1),
+    webhookSecret: bytes().defaultRaw("sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())))"),
+    previousWebhookSecret: bytes().nullable(),
   },
   checks: [{ name: "namespace_weight_range", expression: "weight >= 1 and weight <= 1000" }],
   uniques: [{ name: "namespace_name_key", properties: ["name"] }],

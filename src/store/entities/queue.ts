@@ -2,7 +2,7 @@ import { defineEntity, p } from "@mikro-orm/postgresql";
 import { json } from "./column-kinds.ts";
 import { Namespace } from "./namespace.ts";
 
-/** Queue is what tasks of one kind, way of execution and set of required labels wait under. Append-only. */
+/** Queue is what tasks of one kind, way of execution, set of required labels and host of the start webhook wait under. Append-only. */
 export const Queue = defineEntity({
   name: "Queue",
   tableName: "queue",
@@ -17,11 +17,13 @@ export const Queue = defineEntity({
     kind: p.text(),
     execution: p.smallint(),
     labels: json().defaultRaw("'{}'"),
+    host: p.text().default(""),
   },
   indexes: [
     {
       name: "queue_natural_key",
-      expression: "create unique index queue_natural_key on queue (namespace_id, kind, execution, md5(labels::text))",
+      expression:
+        "create unique index queue_natural_key on queue (namespace_id, kind, execution, md5(labels::text), md5(host))",
     },
   ],
   checks: [{ name: "queue_execution_known", expression: "execution >= 1 and execution <= 3" }],

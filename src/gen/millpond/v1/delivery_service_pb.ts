@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Delivery, DeliveryState } from "./delivery_pb.ts";
+import type { Delivery, DeliveryState, DeliveryTrigger } from "./delivery_pb.ts";
 import { file_millpond_v1_delivery } from "./delivery_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millpond/v1/delivery_service.proto.
  */
 export const file_millpond_v1_delivery_service: GenFile = /*@__PURE__*/
-  fileDesc("CiJtaWxscG9uZC92MS9kZWxpdmVyeV9zZXJ2aWNlLnByb3RvEgttaWxscG9uZC52MSLRAQoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIgCgpwYWdlX3Rva2VuGAIgASgJQgy6SAlyBxiAILoBAQASHAoHdGFza19pZBgDIAEoCUILukgI2AEBcgOwAQESHQoIYmF0Y2hfaWQYBCABKAlCC7pICNgBAXIDsAEBEj0KBnN0YXRlcxgFIAMoDjIaLm1pbGxwb25kLnYxLkRlbGl2ZXJ5U3RhdGVCEbpIDpIBCxAKIgeCAQQQASAAInEKFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USNAoKZGVsaXZlcmllcxgBIAMoCzIVLm1pbGxwb25kLnYxLkRlbGl2ZXJ5Qgm6SAaSAQMQ6AcSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAICLtAgoXUmVwbGF5RGVsaXZlcmllc1JlcXVlc3QSIAoKcmVxdWVzdF9pZBgBIAEoCUIMukgJcgcY/wG6AQEAEiYKDGRlbGl2ZXJ5X2lkcxgCIAMoCUIQukgNkgEKEOgHIgVyA7ABARIcCgd0YXNrX2lkGAMgASgJQgu6SAjYAQFyA7ABARIdCghiYXRjaF9pZBgEIAEoCUILukgI2AEBcgOwAQE6ygG6SMYBGsMBCh9yZXBsYXlfZGVsaXZlcmllcy5vbmVfc2VsZWN0aW9uEjZnaXZlIGV4YWN0bHkgb25lIG9mIGRlbGl2ZXJ5X2lkcywgdGFza19pZCBhbmQgYmF0Y2hfaWQaaFt0aGlzLmRlbGl2ZXJ5X2lkcy5zaXplKCkgPiAwLCB0aGlzLnRhc2tfaWQgIT0gJycsIHRoaXMuYmF0Y2hfaWQgIT0gJyddLmZpbHRlcihnaXZlbiwgZ2l2ZW4pLnNpemUoKSA9PSAxIjsKGFJlcGxheURlbGl2ZXJpZXNSZXNwb25zZRIfCg5yZXBsYXllZF9jb3VudBgBIAEoA0IHukgEIgIoADLSAQoPRGVsaXZlcnlTZXJ2aWNlEl4KDkxpc3REZWxpdmVyaWVzEiIubWlsbHBvbmQudjEuTGlzdERlbGl2ZXJpZXNSZXF1ZXN0GiMubWlsbHBvbmQudjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZSIDkAIBEl8KEFJlcGxheURlbGl2ZXJpZXMSJC5taWxscG9uZC52MS5SZXBsYXlEZWxpdmVyaWVzUmVxdWVzdBolLm1pbGxwb25kLnYxLlJlcGxheURlbGl2ZXJpZXNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_millpond_v1_delivery]);
+  fileDesc("CiJtaWxscG9uZC92MS9kZWxpdmVyeV9zZXJ2aWNlLnByb3RvEgttaWxscG9uZC52MSKwAgoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIgCgpwYWdlX3Rva2VuGAIgASgJQgy6SAlyBxiAILoBAQASHAoHdGFza19pZBgDIAEoCUILukgI2AEBcgOwAQESHQoIYmF0Y2hfaWQYBCABKAlCC7pICNgBAXIDsAEBEj0KBnN0YXRlcxgFIAMoDjIaLm1pbGxwb25kLnYxLkRlbGl2ZXJ5U3RhdGVCEbpIDpIBCxAKIgeCAQQQASAAEhoKBGhvc3QYBiABKAlCDLpICXIHGP8BugEBABJBCgh0cmlnZ2VycxgHIAMoDjIcLm1pbGxwb25kLnYxLkRlbGl2ZXJ5VHJpZ2dlckIRukgOkgELEAoiB4IBBBABIAAicQoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRI0CgpkZWxpdmVyaWVzGAEgAygLMhUubWlsbHBvbmQudjEuRGVsaXZlcnlCCbpIBpIBAxDoBxIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAgIqADChdSZXBsYXlEZWxpdmVyaWVzUmVxdWVzdBIgCgpyZXF1ZXN0X2lkGAEgASgJQgy6SAlyBxj/AboBAQASJgoMZGVsaXZlcnlfaWRzGAIgAygJQhC6SA2SAQoQ6AciBXIDsAEBEhwKB3Rhc2tfaWQYAyABKAlCC7pICNgBAXIDsAEBEh0KCGJhdGNoX2lkGAQgASgJQgu6SAjYAQFyA7ABARIaCgRob3N0GAUgASgJQgy6SAlyBxj/AboBAQA64QG6SN0BGtoBCh9yZXBsYXlfZGVsaXZlcmllcy5vbmVfc2VsZWN0aW9uEjxnaXZlIGV4YWN0bHkgb25lIG9mIGRlbGl2ZXJ5X2lkcywgdGFza19pZCwgYmF0Y2hfaWQgYW5kIGhvc3QaeVt0aGlzLmRlbGl2ZXJ5X2lkcy5zaXplKCkgPiAwLCB0aGlzLnRhc2tfaWQgIT0gJycsIHRoaXMuYmF0Y2hfaWQgIT0gJycsIHRoaXMuaG9zdCAhPSAnJ10uZmlsdGVyKGdpdmVuLCBnaXZlbikuc2l6ZSgpID09IDEiOwoYUmVwbGF5RGVsaXZlcmllc1Jlc3BvbnNlEh8KDnJlcGxheWVkX2NvdW50GAEgASgDQge6SAQiAigAMtIBCg9EZWxpdmVyeVNlcnZpY2USXgoOTGlzdERlbGl2ZXJpZXMSIi5taWxscG9uZC52MS5MaXN0RGVsaXZlcmllc1JlcXVlc3QaIy5taWxscG9uZC52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlIgOQAgESXwoQUmVwbGF5RGVsaXZlcmllcxIkLm1pbGxwb25kLnYxLlJlcGxheURlbGl2ZXJpZXNSZXF1ZXN0GiUubWlsbHBvbmQudjEuUmVwbGF5RGVsaXZlcmllc1Jlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_millpond_v1_delivery]);
 
 /**
  * Asks for a page of deliveries. All filters must let a delivery through; one that is empty lets every delivery through.
@@ -55,6 +55,20 @@ export type ListDeliveriesRequest = Message<"millpond.v1.ListDeliveriesRequest">
    * @generated from field: repeated millpond.v1.DeliveryState states = 5;
    */
   states: DeliveryState[];
+
+  /**
+   * Deliveries to this host, with its port where that is not the scheme's own: "hooks.example.com" or "10.1.2.3:8080".
+   *
+   * @generated from field: string host = 6;
+   */
+  host: string;
+
+  /**
+   * Deliveries that tell of one of these.
+   *
+   * @generated from field: repeated millpond.v1.DeliveryTrigger triggers = 7;
+   */
+  triggers: DeliveryTrigger[];
 };
 
 /**
@@ -93,7 +107,7 @@ export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = 
   messageDesc(file_millpond_v1_delivery_service, 1);
 
 /**
- * Asks to make deliveries again: those named, or the EXHAUSTED ones of a task or batch.
+ * Asks to make deliveries again: those named, or the EXHAUSTED ones of a task, of a batch or to a host.
  *
  * @generated from message millpond.v1.ReplayDeliveriesRequest
  */
@@ -125,6 +139,13 @@ export type ReplayDeliveriesRequest = Message<"millpond.v1.ReplayDeliveriesReque
    * @generated from field: string batch_id = 4;
    */
   batchId: string;
+
+  /**
+   * The EXHAUSTED deliveries to this host, as ListDeliveries has it: the 10,000 that are the oldest. Call again while so many were replayed.
+   *
+   * @generated from field: string host = 5;
+   */
+  host: string;
 };
 
 /**

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Delivery, DeliveryState } from "./delivery_pb.js";
+import type { Delivery, DeliveryState, DeliveryTrigger } from "./delivery_pb.js";
 
 /**
  * Describes the file millpond/v1/delivery_service.proto.
@@ -51,6 +51,20 @@ export declare type ListDeliveriesRequest = Message<"millpond.v1.ListDeliveriesR
    * @generated from field: repeated millpond.v1.DeliveryState states = 5;
    */
   states: DeliveryState[];
+
+  /**
+   * Deliveries to this host, with its port where that is not the scheme's own: "hooks.example.com" or "10.1.2.3:8080".
+   *
+   * @generated from field: string host = 6;
+   */
+  host: string;
+
+  /**
+   * Deliveries that tell of one of these.
+   *
+   * @generated from field: repeated millpond.v1.DeliveryTrigger triggers = 7;
+   */
+  triggers: DeliveryTrigger[];
 };
 
 /**
@@ -87,7 +101,7 @@ export declare type ListDeliveriesResponse = Message<"millpond.v1.ListDeliveries
 export declare const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse>;
 
 /**
- * Asks to make deliveries again: those named, or the EXHAUSTED ones of a task or batch.
+ * Asks to make deliveries again: those named, or the EXHAUSTED ones of a task, of a batch or to a host.
  *
  * @generated from message millpond.v1.ReplayDeliveriesRequest
  */
@@ -119,6 +133,13 @@ export declare type ReplayDeliveriesRequest = Message<"millpond.v1.ReplayDeliver
    * @generated from field: string batch_id = 4;
    */
   batchId: string;
+
+  /**
+   * The EXHAUSTED deliveries to this host, as ListDeliveries has it: the 10,000 that are the oldest. Call again while so many were replayed.
+   *
+   * @generated from field: string host = 5;
+   */
+  host: string;
 };
 
 /**
