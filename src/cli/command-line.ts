@@ -5,6 +5,7 @@ import { demoCommand } from "./demo.ts";
 import { migrateCommand } from "./migrate.ts";
 import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
+import { webhookSecretCommand } from "./webhook-secret.ts";
 
 /**
  * runCommandLine runs the command that the arguments name and answers the exit code: 0 when it did what was asked, 1
@@ -41,7 +42,7 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 not understood.`,
     );
-  const subcommands = [serveCommand(), migrateCommand(), runCommand(), demoCommand()];
+  const subcommands = [serveCommand(), migrateCommand(), webhookSecretCommand(), runCommand(), demoCommand()];
   for (const command of subcommands) program.addCommand(command);
   return settle(program);
 }

@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import { loadSettings } from "../config/settings.ts";
-import { CommandFailure, exitCodes } from "./command-failure.ts";
 import { positiveInteger } from "./option-values.ts";
+import { withDatabase } from "./with-database.ts";
 
 /** migrateCommand is `millpond migrate`: brings the database's schema up or back, or shows where it stands. */
 export function migrateCommand(): Command {
@@ -56,26 +55,5 @@ async function status(url: string): Promise<void> {
   for (const { name, appliedAt, known } of await migrationStatus(url)) {
     const when = appliedAt ? `applied ${appliedAt.toISOString()}` : "pending";
     console.log(`${when.padEnd(32)}  ${name}${known ? "" : "  (known to a newer version only)"}`);
-  }
-}
-
-/** Calls back with the URL of the database, which is started for the time of the call when it is the embedded one. */
-async function withDatabase(work: (url: string) => Promise<void>): Promise<void> {
-  const { databaseUrl, dataDir } = readSettings();
-  if (databaseUrl !== undefined) return work(databaseUrl);
-  const { startEmbeddedPostgres } = await import("../store/embedded-postgres/start-embedded-postgres.ts");
-  const postgres = await startEmbeddedPostgres({ dataDir });
-  try {
-    await work(postgres.url);
-  } finally {
-    await postgres.stop();
-  }
-}
-
-function readSettings() {
-  try {
-    return loadSettings(process.env).settings;
-  } catch (error) {
-    throw new CommandFailure((error as Error).message, exitCodes.misuse);
   }
 }

@@ -12,7 +12,16 @@ describe("without a server", () => {
   test("help and version answer with success", async () => {
     const version = await runMillpond(["--version"]);
     expect(version).toMatchObject({ code: 0, stdout: `${packageJson.version}\n` });
-    for (const command of [[], ["serve"], ["migrate"], ["migrate", "down"], ["run"], ["demo"]]) {
+    for (const command of [
+      [],
+      ["serve"],
+      ["migrate"],
+      ["migrate", "down"],
+      ["webhook-secret"],
+      ["webhook-secret", "rotate"],
+      ["run"],
+      ["demo"],
+    ]) {
       const help = await runMillpond([...command, "--help"]);
       expect(help.code).toBe(0);
       expect(help.stdout).toMatch(/Examples?:\n {2}/);
