@@ -1,9 +1,14 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { BatchStatus, TaskStatus } from "@millpond/sdk";
-import { expect, it } from "vitest";
+import { fromJson, type MessageInitShape } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import { BatchStatus, type NewTaskSchema, TaskStatus } from "@millpond/sdk";
+import { describe, expect, it } from "vitest";
+import { secretText } from "../../src/domain/webhook-secret.ts";
+import { changeWebhookSecrets, type WebhookSecretTexts } from "../../src/store/change-webhook-secrets.ts";
+import { signatureHeaders } from "../../src/webhooks/signature.ts";
 import { setup } from "../support/setup.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
@@ -50,42 +55,89 @@ it("runs examples/first-graph.ts: a graph, its worker and its watch with the SDK
   });
 });
 
-it("runs examples/push-receiver.ts: takes the start call and reports to its handle", async () => {
-  await using millpond = await setup();
-  const receiver = start(process.execPath, ["examples/push-receiver.ts"], { PORT: "0" });
-  try {
-    await expect.poll(receiver.output, { timeout: 60_000 }).toMatch(/listening on (\S+)/);
-    const url = `${/listening on (\S+)/.exec(receiver.output())?.[1]}/start`;
-    const { batch, tasks } = await millpond.client.tasks.createTasks({
-      tasks: [
-        {
-          ...{ key: "greet", name: "Greet", kind: "greeting" },
-          input: {
-            kind: { case: "structValue", value: { fields: { name: { kind: { case: "stringValue", value: "you" } } } } },
-          },
-          execution: { case: "onStart", value: { url } },
-        },
-      ],
-    });
+/** Receivers of start webhooks, in the languages of the examples, and what each says when its report was taken. */
+const receivers = [
+  { name: "receiver.ts", command: [process.execPath, "receiver.ts"], says: "reported greet: 200" },
+  { name: "receiver.py", command: ["python3", "receiver.py"], says: "" },
+  { name: "receiver.go", command: ["go", "run", "receiver.go"], says: "reported: 200" },
+  { name: "executor.sh, by receiver.py", command: ["python3", "receiver.py", "./executor.sh"], says: "" },
+];
+
+describe("examples/webhooks", () => {
+  it.each(receivers)("runs $name: takes the start call and reports", async ({ command, says, name }) => {
+    await using millpond = await setup();
+    const { current } = (await changeWebhookSecrets(millpond.database.url, {
+      ...{ case: "show", namespace: "default" },
+    })) as WebhookSecretTexts;
+    await using receiver = startReceiver(command, current);
+    const url = `${await receiver.url}/start`;
+    const { batch, tasks } = await millpond.client.tasks.createTasks({ tasks: [greeting(url)] });
     const batchId = batch?.batchId ?? "";
     await expect
       .poll(async () => (await millpond.client.batches.getBatch({ batchId })).batch?.status, { timeout: 60_000 })
       .toBe(BatchStatus.SUCCESS);
     const { task } = await millpond.client.tasks.getTask({ taskId: tasks[0]?.taskId ?? "" });
-    expect(task?.output?.kind.value).toMatchObject({ fields: { greeting: { kind: { value: "hello, you" } } } });
-    await expect.poll(receiver.output, { timeout: 60_000 }).toContain("reported greet: 200");
-    expect(receiver.output()).toContain(`started ${task?.taskId}:1:start`);
-  } finally {
-    receiver.child.kill("SIGKILL");
-    await receiver.ended;
-  }
+    const output = name.startsWith("executor")
+      ? { lines: { kind: { value: expect.any(Number) } } }
+      : { greeting: { kind: { value: "hello, you" } } };
+    expect(task?.output?.kind.value).toMatchObject({ fields: output });
+    await expect.poll(receiver.output, { timeout: 60_000 }).toContain(says);
+  });
+
+  it.each(["receiver.py", "receiver.go"])("%s answers 401 to a call with another signature", async (name) => {
+    const command = receivers.find((each) => each.name === name)?.command ?? [];
+    await using receiver = startReceiver(command, secretText(Buffer.alloc(32)));
+    const body = JSON.stringify({ task: { input: { name: "you" } } });
+    const call = async (key: number, change: Record<string, string> = {}) => {
+      const signing = { id: "1", secrets: [Buffer.alloc(32, key)], nowMs: Date.now() };
+      const headers = { ...signatureHeaders(signing, body), ...change };
+      return (await fetch(`${await receiver.url}/?handle=http://127.0.0.1:1/`, { method: "POST", body, headers }))
+        .status;
+    };
+    expect(await call(0)).toBeLessThan(300);
+    expect(await call(1)).toBe(401);
+    expect(await call(0, { "webhook-id": "2" })).toBe(401);
+    expect(await call(0, { "webhook-timestamp": "1" })).toBe(401);
+    expect(await call(0, { "webhook-signature": "" })).toBe(401);
+  });
 });
 
-function start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Run {
-  const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+const greeting = (url: string): MessageInitShape<typeof NewTaskSchema> => ({
+  ...{ key: "greet", name: "Greet", kind: "greeting", execution: { case: "onStart", value: { url } } },
+  input: fromJson(ValueSchema, { name: "you" }),
+});
+
+/** Starts a receiver of the examples on a port that the system chooses, in a process group of its own: `go run` has a child. */
+function startReceiver(command: readonly string[], secret: string) {
+  const [program = "", ...args] = command;
+  const env = { PORT: "0", WEBHOOK_SECRET: secret };
+  const run = start(program, args, env, { cwd: path.join(root, "examples/webhooks"), detached: true });
+  const url = expect
+    .poll(run.output, { timeout: 120_000 })
+    .toMatch(/listening on \S+/)
+    .then(() => /listening on (\S+)/.exec(run.output())?.[1] ?? "");
+  return {
+    ...{ url, output: run.output },
+    async [Symbol.asyncDispose]() {
+      process.kill(-(run.child.pid as number), "SIGKILL");
+      await run.ended;
+    },
+  };
+}
+
+function start(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  options: SpawnOptions = {},
+): Run {
+  const child = spawn(command, args, {
+    ...{ cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
+    ...options,
+  });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => {
+    stream?.on("data", (chunk: Buffer) => {
       text += chunk.toString();
     });
   }
