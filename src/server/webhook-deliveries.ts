@@ -81,7 +81,7 @@ function prepare(
     const { body } = message;
     return {
       deliveryId: names.ids.encode(delivery.id),
-      secrets,
+      ...{ secrets, batchId: names.ids.encode(delivery.batchId) },
       trigger: triggerName(delivery.trigger),
       task: taskId === 0n ? undefined : { id: names.ids.encode(taskId), attempt },
       webhook: body === undefined ? webhook : { ...webhook, body: deliveryBody(body, delivery, names) },

@@ -1,4 +1,5 @@
 import type { DeliveryOutcome } from "../domain/delivery.ts";
+import { traceparentOf } from "./traceparent.ts";
 import { describeAnswer, parseRetryAfter, type WebhookAnswer } from "./webhook-answer.ts";
 import type { WebhookClient } from "./webhook-client.ts";
 import { type Webhook, type WebhookRequest, webhookRequest } from "./webhook-request.ts";
@@ -9,6 +10,7 @@ export interface DeliveryCall {
   readonly deliveryId: string;
   /** What it tells of: `success`, `failure`, `cancel`, `batch_complete` or `stop`. */
   readonly trigger: string;
+  readonly batchId: string;
   /** undefined: it tells of a batch. */
   readonly task: { readonly id: string; readonly attempt: number } | undefined;
   readonly webhook: Webhook;
@@ -31,11 +33,7 @@ export async function callDelivery(
   call: DeliveryCall,
   signal: AbortSignal,
 ): Promise<DeliveryOutcome> {
-  const result = await client.send(
-    call.webhook,
-    (newTraceparent) => deliveryRequest(call, newTraceparent(), now()),
-    signal,
-  );
+  const result = await client.send(call.webhook, () => deliveryRequest(call, now()), signal);
   switch (result.kind) {
     case "answered":
       return outcomeOf(result.answer, now());
@@ -47,12 +45,11 @@ export async function callDelivery(
 }
 
 function deliveryRequest(
-  { deliveryId, trigger, task, webhook, secrets, defaultBody }: DeliveryCall,
-  traceparent: string,
+  { deliveryId, trigger, batchId, task, webhook, secrets, defaultBody }: DeliveryCall,
   nowMs: number,
 ): WebhookRequest {
   const ownHeaders: Record<string, string> = {
-    ...{ "idempotency-key": deliveryId, "x-task-trigger": trigger, traceparent },
+    ...{ "idempotency-key": deliveryId, "x-task-trigger": trigger, traceparent: traceparentOf(task?.id ?? batchId) },
     ...(task === undefined ? {} : { "x-task-id": task.id, "x-task-attempt": String(task.attempt) }),
   };
   return webhookRequest({ webhook, ownHeaders, signing: { id: deliveryId, secrets, nowMs }, defaultBody });

@@ -11,9 +11,6 @@ export interface StartCall {
   readonly handle: string;
   /** JSON text that is sent if the user gave no body: the Assignment as ProtoJSON. */
   readonly defaultBody: string;
-  /** W3C trace context of the attempt; default: a new trace. */
-  readonly traceparent?: string | undefined;
-  readonly tracestate?: string | undefined;
 }
 
 /**

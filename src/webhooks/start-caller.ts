@@ -23,11 +23,7 @@ export interface StartCaller {
 export function createStartCaller({ client, now = Date.now }: StartCallerOptions): StartCaller {
   return {
     async call(start, signal) {
-      const result = await client.send(
-        start.webhook,
-        (newTraceparent) => startRequest(start, newTraceparent, now()),
-        signal,
-      );
+      const result = await client.send(start.webhook, () => startRequest(start, now()), signal);
       if (result.kind !== "answered") return result;
       const outcome = outcomeOfAnswer(result.answer, now());
       return outcome.kind === "started" ? checkCancelWebhook(outcome, client) : outcome;

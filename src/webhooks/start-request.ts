@@ -1,13 +1,13 @@
 import type { StartCall } from "./start-call.ts";
+import { traceparentOf } from "./traceparent.ts";
 import { type WebhookRequest, webhookRequest } from "./webhook-request.ts";
 
 /**
  * startRequest makes the request of a start call: the user's method, headers and body, the handle added to the query,
  * and Millpond's own headers. GET and DELETE carry a body only if the user gave one.
- *
- * `newTraceparent` is asked if the call brings no trace of its own. The URL must have passed the guard.
+ * The URL must have passed the guard.
  */
-export function startRequest(start: StartCall, newTraceparent: () => string, nowMs: number): WebhookRequest {
+export function startRequest(start: StartCall, nowMs: number): WebhookRequest {
   const { webhook, taskId, attempt, defaultBody, secrets } = start;
   const id = `${taskId}:${attempt}:start`;
   const ownHeaders: Record<string, string> = {
@@ -15,9 +15,8 @@ export function startRequest(start: StartCall, newTraceparent: () => string, now
     "x-task-id": taskId,
     "x-task-trigger": "start",
     "x-task-attempt": String(attempt),
-    traceparent: start.traceparent ?? newTraceparent(),
+    traceparent: traceparentOf(taskId),
   };
-  if (start.traceparent !== undefined && start.tracestate) ownHeaders.tracestate = start.tracestate;
   const addedQuery = `handle=${encodeURIComponent(start.handle)}`;
   return webhookRequest({ webhook, ownHeaders, signing: { id, secrets, nowMs }, defaultBody, addedQuery });
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { Agent } from "undici";
 import { checkHeaders } from "./header-rules.ts";
 import { ForbiddenAddressError, type UrlGuard } from "./url-guard.ts";
@@ -14,8 +13,6 @@ export interface WebhookClientOptions {
   readonly connectTimeoutMs?: number;
   /** How much of an answer's body is read before it is cut off; default 64 KiB. */
   readonly answerBytesMax?: number;
-  /** Makes a W3C traceparent for calls that bring none; default: random. */
-  readonly newTraceparent?: () => string;
 }
 
 /** UnansweredCall says why there is no answer: nothing was sent (`forbidden`), or nothing came back in time (`failed`). */
@@ -28,12 +25,12 @@ export interface WebhookClient {
   /** Says why a webhook may not be called, or undefined if it may. Its addresses are checked again at connect time. */
   check(webhook: Webhook): string | undefined;
   /**
-   * Makes one call, whose request is made by a function from a traceparent once the webhook has passed the guard. It
+   * Makes one call, whose request is made by a function once the webhook has passed the guard. It
    * throws only the signal's reason, when the signal aborts: then nobody knows what the receiver has got.
    */
   send(
     webhook: Webhook,
-    request: (newTraceparent: () => string) => WebhookRequest,
+    request: () => WebhookRequest,
     signal: AbortSignal,
   ): Promise<{ readonly kind: "answered"; readonly answer: WebhookAnswer } | UnansweredCall>;
   /** Closes every connection, also under calls in flight. */
@@ -44,7 +41,6 @@ export interface WebhookClient {
 export function createWebhookClient(options: WebhookClientOptions): WebhookClient {
   const timeoutMs = options.timeoutMs ?? 10_000;
   const bounds: CallBounds = { timeoutMs, answerBytesMax: options.answerBytesMax ?? 64 * 1024 };
-  const newTraceparent = options.newTraceparent ?? randomTraceparent;
   const agent = new Agent({
     connect: { lookup: options.guard.lookup },
     connectTimeout: Math.min(options.connectTimeoutMs ?? 5000, timeoutMs),
@@ -69,7 +65,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
       if (forbidden !== undefined) return { kind: "forbidden", message: `the webhook may not be called: ${forbidden}` };
       const deadline = startDeadline(signal, timeoutMs);
       try {
-        const answer = await send(agent, request(newTraceparent), { ...bounds, signal: deadline.signal });
+        const answer = await send(agent, request(), { ...bounds, signal: deadline.signal });
         return { kind: "answered", answer };
       } catch (error) {
         signal.throwIfAborted();
@@ -190,10 +186,4 @@ function describe(error: unknown): { code: string; message: string } {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   const text = messages.join("; ") || error.name;
   return { code, message: code === "" || text.includes(code) ? text : `${text} (${code})` };
-}
-
-/** A new trace, sampled (W3C Trace Context, 3.2). */
-function randomTraceparent(): string {
-  const hex = randomBytes(24).toString("hex");
-  return `00-${hex.slice(0, 32)}-${hex.slice(32)}-01`;
 }

@@ -21,7 +21,7 @@ it("carries the delivery's id, the trigger, the task and the default body", asyn
     "x-task-id": taskId,
     "x-task-trigger": "success",
     "x-task-attempt": "2",
-    traceparent: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/),
+    traceparent: expect.stringMatching(new RegExp(`^00-${taskId.replaceAll("-", "")}-[0-9a-f]{16}-01$`)),
     "content-type": "application/json",
     "user-agent": "millpond",
   });
@@ -80,7 +80,7 @@ async function setup(
     await receiver[Symbol.asyncDispose]();
   });
   const plain = {
-    ...{ deliveryId, trigger: "success", task: { id: taskId, attempt: 2 } },
+    ...{ deliveryId, trigger: "success", batchId: deliveryId, task: { id: taskId, attempt: 2 } },
     ...{ secrets: [Buffer.alloc(32, 7)], defaultBody: '{"event":1}' },
   };
   return {
