@@ -12,6 +12,7 @@ import { rules } from "./rules.ts";
 import { startLatency } from "./start-latency.ts";
 import { storage } from "./storage.ts";
 import { watch } from "./watch.ts";
+import { webhooks } from "./webhooks.ts";
 import { work } from "./work.ts";
 import { workers } from "./workers.ts";
 
@@ -27,6 +28,7 @@ export const allCases: readonly BenchCase[] = [
     rules,
     counts,
     workers,
+    webhooks,
     startLatency,
     read,
     watch,
