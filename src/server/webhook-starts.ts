@@ -6,7 +6,7 @@ import type { Engine } from "../commands/engine.ts";
 import { reportTasks } from "../commands/report-tasks.ts";
 import { hostKey } from "../domain/host-key.ts";
 import { plainReport, type Report, ReportAction } from "../domain/report.ts";
-import { Execution, FailureCause } from "../domain/task-status.ts";
+import { Execution, FailureCause, TaskStatus } from "../domain/task-status.ts";
 import { NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import { AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
 import { type ClaimedTask, type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
@@ -78,8 +78,9 @@ export function isOfWebhooks(queue: Queue): boolean {
 
 async function reportStart({ deps }: WebhookStartsOptions, start: ClaimedStart, outcome: StartOutcome): Promise<void> {
   const [result] = await reportTasks(deps.engine, [reportOf(start, outcome)], { brief: true });
-  // Refused: the attempt is over or has been reported on already. The outcome has come too late, and what tells of the end may have waited for it.
-  if (result?.error !== undefined) await endStarts(deps.engine, [start]);
+  // Refused: the attempt is over or has been reported on already. The outcome has come too late, and what tells of the end may have waited for it; not of a success,
+  // which the receiver has reported.
+  if (result?.error !== undefined && result.state?.status !== TaskStatus.SUCCESS) await endStarts(deps.engine, [start]);
 }
 
 async function claimStarts(
