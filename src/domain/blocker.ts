@@ -44,4 +44,5 @@ export type Blocker =
       readonly kindCount: number;
       readonly matchingCount: number;
     }
+  | { readonly case: "unreachedHost"; readonly host: string; readonly retryTime: Micros }
   | { readonly case: "queue"; readonly aheadCount: bigint };

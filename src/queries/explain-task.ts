@@ -16,6 +16,12 @@ export interface KnownWorkers {
   settle(): Promise<void>;
 }
 
+/** Which hosts of webhooks this server does not reach. */
+export interface KnownHosts {
+  /** In how many milliseconds it tries one again; undefined: it reaches it, as far as it knows. */
+  retryInMs(host: string): number | undefined;
+}
+
 const parentsMax = 100;
 const holdersMax = 10;
 const aheadMax = 100_000;
@@ -26,9 +32,15 @@ const aheadMax = 100_000;
  */
 export async function explainTask(
   db: Database,
-  { namespaceId, id, workers }: { readonly namespaceId: number; readonly id: bigint; readonly workers: KnownWorkers },
+  wanted: {
+    readonly namespaceId: number;
+    readonly id: bigint;
+    readonly workers: KnownWorkers;
+    readonly hosts: KnownHosts;
+  },
   queueOf: (queue: number) => Promise<Queue>,
 ): Promise<{ readonly task: Task; readonly blockers: readonly Blocker[] }> {
+  const { namespaceId, id, workers, hosts } = wanted;
   const read = await db.readSnapshot(async (one: Read) => {
     const [task] = await getTasks({ readByKey: one }, namespaceId, [id]);
     if (task === undefined) throw new MillpondError("TASK_NOT_FOUND", "there is no such task");
@@ -38,6 +50,7 @@ export async function explainTask(
   if (task.status !== TaskStatus.PENDING || blockers.length > 0) return { task, blockers };
   const queue = await queueOf(task.queue);
   const ahead: Blocker[] = read.ahead > 0n ? [{ case: "queue", aheadCount: read.ahead }] : [];
+  if (queue.execution === Execution.WEBHOOK) return { task, blockers: [...unreached(hosts, queue), ...ahead] };
   if (queue.execution !== Execution.WORKER || workers.waitsFor(queue.id)) return { task, blockers: ahead };
   await workers.settle();
   return { task, blockers: [await noWorker(db, namespaceId, queue), ...ahead] };
@@ -68,4 +81,10 @@ async function aheadOf(read: Read, task: Task): Promise<bigint> {
 async function noWorker(db: Database, namespaceId: number, { kind, labels }: Queue): Promise<Blocker> {
   const { kind: kindCount, matching: matchingCount } = await countWorkers(db, namespaceId, { kind, labels });
   return { case: "noWorker", kind, labels, kindCount, matchingCount };
+}
+
+function unreached(hosts: KnownHosts, { host }: Queue): Blocker[] {
+  const inMs = hosts.retryInMs(host);
+  if (inMs === undefined) return [];
+  return [{ case: "unreachedHost", host, retryTime: Math.round((Date.now() + inMs) * 1000) }];
 }

@@ -8,6 +8,7 @@ import type { WorkerRoster } from "../dispatch/worker-roster.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import type { LogSource } from "../events/list-logs.ts";
 import type { WatchSource } from "../events/watch-source.ts";
+import type { KnownHosts } from "../queries/explain-task.ts";
 import type { TaskReads } from "../queries/get-task.ts";
 import { loadRowNames } from "../queries/row-names.ts";
 import type { UrlGuard } from "../webhooks/url-guard.ts";
@@ -31,6 +32,8 @@ export interface RpcDeps {
   readonly watch: WatchSource;
   readonly logs: LogSource;
   readonly urlGuard: UrlGuard;
+  /** Which hosts of webhooks this server does not reach. */
+  readonly hosts: KnownHosts;
   readonly claimWaitMaxMs: number;
   /** What UploadTasks may hold. */
   readonly uploads: UploadBudget;

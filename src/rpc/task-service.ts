@@ -103,10 +103,11 @@ async function get(deps: RpcDeps, taskId: string) {
 }
 
 async function explain(deps: RpcDeps, taskId: string) {
-  const { engine, workers, roster } = deps;
+  const { engine, workers, roster, hosts } = deps;
   // Workers that have come to this server just now are in the table, too.
   const known = { waitsFor: (queue: number) => workers.waitsFor(queue), settle: () => roster.settle() };
-  const wanted = { namespaceId: engine.namespaceId, id: decodeId(deps.ids, taskId, "TASK_NOT_FOUND"), workers: known };
+  const id = decodeId(deps.ids, taskId, "TASK_NOT_FOUND");
+  const wanted = { namespaceId: engine.namespaceId, id, workers: known, hosts };
   const explaining = explainTask(engine.db, wanted, (queue) => engine.dictionaries.queue(queue));
   const { task, blockers } = await nameMissing(taskId, explaining);
   return {

@@ -117,6 +117,7 @@ function createDeps(parts: EngineParts, settings: Settings, secrets: SharedSecre
       allowHosts: [...settings.webhookAllowHosts],
       blockHosts: [...settings.webhookBlockHosts],
     }),
+    hosts: parts.breakers,
     heartbeatMs: settings.workerHeartbeatMs,
     workerDrainMs: settings.shutdownGraceMs * workerDrainShare,
     uploads: new UploadBudget({ tasksMax: settings.uploadTasksMax, bytesMax: settings.uploadBytesMax }),

@@ -52,6 +52,12 @@ export class HostBreakers {
     return this.#options.now() >= breaker.openUntilMs && breaker.trials === 0 ? 1 : 0;
   }
 
+  /** In how many milliseconds a call tries a host that is not reached, negative where that was; undefined: it is called freely. */
+  retryInMs(host: string): number | undefined {
+    const until = this.#breakers.get(host)?.openUntilMs;
+    return until === undefined ? undefined : until - this.#options.now();
+  }
+
   /** The hosts that are not called freely. */
   hosts(): string[] {
     return [...this.#breakers].filter(([, { openUntilMs }]) => openUntilMs !== undefined).map(([host]) => host);

@@ -30,6 +30,10 @@ export function encodeBlocker(blocker: Blocker, ids: IdCodec): BlockerMessage {
         blocker: { case: "noWorker", value: { kind, requiredLabels: { ...labels }, ...counts } },
       });
     }
+    case "unreachedHost": {
+      const value = { host: blocker.host, retryTime: timestamp(blocker.retryTime) };
+      return create(BlockerSchema, { blocker: { case: "unreachedHost", value } });
+    }
     case "queue":
       return create(BlockerSchema, { blocker: { case: "queue", value: { aheadCount: blocker.aheadCount } } });
   }

@@ -1,6 +1,6 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { durationFromMs, ValueSchema } from "@bufbuild/protobuf/wkt";
-import { DeliveryState } from "@millpond/sdk";
+import { DeliveryState, TaskStatus } from "@millpond/sdk";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { secretText } from "../../src/domain/webhook-secret.ts";
@@ -120,4 +120,25 @@ test("every call is signed so that the library of Standard Webhooks verifies it"
   expect(verify(start)).toMatchObject({ attempt: 1 });
   expect(verify(await called(target, "/ended"))).toMatchObject({ name: "Zoë", millpond: { trigger: "success" } });
   expect(verify(await called(target, "/ended/event"))).toMatchObject({ taskStatusChanged: {} });
+});
+
+test("a host that is not reached keeps its tasks, which use up no attempts, and ExplainTask says so", async () => {
+  let isAway = true;
+  const target = await receiver((response) => response.writeHead(isAway ? 503 : 200).end('{"success":{}}'));
+  const kind = newKind();
+  const task = (key: string) => ({
+    ...{ key, name: key, kind, execution: { case: "onStart" as const, value: { url: target.url } } },
+  });
+  const failing = await server.graph(Array.from({ length: 5 }, (_, n) => task(`t${n}`)));
+  await eventually(async () => (await server.stats(failing.batchId)).FAILURE === 5, "five failures");
+  const { ids, batchId } = await server.graph([task("waits")]);
+  const taskId = ids.waits ?? "";
+  const { blockers } = await server.client.tasks.explainTask({ taskId });
+  expect(blockers.map(({ blocker }) => blocker)).toMatchObject([
+    { case: "unreachedHost", value: { host: `127.0.0.1:${target.port}`, retryTime: { seconds: expect.any(BigInt) } } },
+  ]);
+  expect(await server.task(taskId)).toMatchObject({ attempt: 0, status: TaskStatus.PENDING });
+  isAway = false;
+  await eventually(async () => (await server.stats(batchId)).SUCCESS === 1, "the task to be called");
+  expect((await server.client.tasks.explainTask({ taskId })).blockers).toEqual([]);
 });

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millpond/v1/blocker.proto.
  */
 export const file_millpond_v1_blocker: GenFile = /*@__PURE__*/
-  fileDesc("ChltaWxscG9uZC92MS9ibG9ja2VyLnByb3RvEgttaWxscG9uZC52MSK+AgoHQmxvY2tlchI2CgxkZXBlbmRlbmNpZXMYASABKAsyHi5taWxscG9uZC52MS5Vbm1ldERlcGVuZGVuY2llc0gAEigKBHJ1bGUYAiABKAsyGC5taWxscG9uZC52MS5SdWxlQmxvY2tlckgAEjAKCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLAoGcGF1c2VkGAQgASgLMhoubWlsbHBvbmQudjEuUGF1c2VkQmxvY2tlckgAEjEKCW5vX3dvcmtlchgFIAEoCzIcLm1pbGxwb25kLnYxLk5vV29ya2VyQmxvY2tlckgAEjMKBXF1ZXVlGAYgASgLMiIubWlsbHBvbmQudjEuSGlnaGVyUHJpb3JpdHlCbG9ja2VySABCCQoHYmxvY2tlciKIAQoRVW5tZXREZXBlbmRlbmNpZXMSHAoLdW5tZXRfY291bnQYASABKANCB7pIBCICKAASHAoLdG90YWxfY291bnQYAiABKANCB7pIBCICKAASNwoHcGFyZW50cxgDIAMoCzIcLm1pbGxwb25kLnYxLlVubWV0RGVwZW5kZW5jeUIIukgFkgECEGQitQEKD1VubWV0RGVwZW5kZW5jeRIZCgd0YXNrX2lkGAEgASgJQgi6SAVyA7ABARIVCgNrZXkYAiABKAlCCLpIBXIDGP8BEjEKBnN0YXR1cxgDIAEoDjIXLm1pbGxwb25kLnYxLlRhc2tTdGF0dXNCCLpIBYIBAhABEj0KCWNvbmRpdGlvbhgEIAEoDjIgLm1pbGxwb25kLnYxLkRlcGVuZGVuY3lDb25kaXRpb25CCLpIBYIBAhABIvoBCgtSdWxlQmxvY2tlchIfCgRydWxlGAEgASgLMhEubWlsbHBvbmQudjEuUnVsZRIVCgNrZXkYAiABKAlCCLpIBXIDGIBAEhcKBmluX3VzZRgDIAEoA0IHukgEIgIoABIWCgVsaW1pdBgEIAEoA0IHukgEIgIoABIyCgdob2xkZXJzGAUgAygLMhcubWlsbHBvbmQudjEuUnVsZUhvbGRlckIIukgFkgECEAoSHwoOcXVldWVfcG9zaXRpb24YBiABKANCB7pIBCICKAASLQoJZnJlZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJvCgpSdWxlSG9sZGVyEhkKB3Rhc2tfaWQYASABKAlCCLpIBXIDsAEBEhcKBmFtb3VudBgCIAEoA0IHukgEIgIoABItCglob2xkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiwKDVBhdXNlZEJsb2NrZXISDAoEdGFzaxgBIAEoCBINCgViYXRjaBgCIAEoCCL/AQoPTm9Xb3JrZXJCbG9ja2VyEhUKBGtpbmQYASABKAlCB7pIBHICGGQSYAoPcmVxdWlyZWRfbGFiZWxzGAIgAygLMjAubWlsbHBvbmQudjEuTm9Xb3JrZXJCbG9ja2VyLlJlcXVpcmVkTGFiZWxzRW50cnlCFbpIEpoBDxAyIgRyAhhkKgVyAxj/ARIbCgpraW5kX2NvdW50GAMgASgDQge6SAQiAigAEh8KDm1hdGNoaW5nX2NvdW50GAQgASgDQge6SAQiAigAGjUKE1JlcXVpcmVkTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI1ChVIaWdoZXJQcmlvcml0eUJsb2NrZXISHAoLYWhlYWRfY291bnQYASABKANCB7pIBCICKABiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_millpond_v1_rule, file_millpond_v1_task]);
+  fileDesc("ChltaWxscG9uZC92MS9ibG9ja2VyLnByb3RvEgttaWxscG9uZC52MSL7AgoHQmxvY2tlchI2CgxkZXBlbmRlbmNpZXMYASABKAsyHi5taWxscG9uZC52MS5Vbm1ldERlcGVuZGVuY2llc0gAEigKBHJ1bGUYAiABKAsyGC5taWxscG9uZC52MS5SdWxlQmxvY2tlckgAEjAKCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLAoGcGF1c2VkGAQgASgLMhoubWlsbHBvbmQudjEuUGF1c2VkQmxvY2tlckgAEjEKCW5vX3dvcmtlchgFIAEoCzIcLm1pbGxwb25kLnYxLk5vV29ya2VyQmxvY2tlckgAEjMKBXF1ZXVlGAYgASgLMiIubWlsbHBvbmQudjEuSGlnaGVyUHJpb3JpdHlCbG9ja2VySAASOwoOdW5yZWFjaGVkX2hvc3QYByABKAsyIS5taWxscG9uZC52MS5VbnJlYWNoZWRIb3N0QmxvY2tlckgAQgkKB2Jsb2NrZXIiiAEKEVVubWV0RGVwZW5kZW5jaWVzEhwKC3VubWV0X2NvdW50GAEgASgDQge6SAQiAigAEhwKC3RvdGFsX2NvdW50GAIgASgDQge6SAQiAigAEjcKB3BhcmVudHMYAyADKAsyHC5taWxscG9uZC52MS5Vbm1ldERlcGVuZGVuY3lCCLpIBZIBAhBkIrUBCg9Vbm1ldERlcGVuZGVuY3kSGQoHdGFza19pZBgBIAEoCUIIukgFcgOwAQESFQoDa2V5GAIgASgJQgi6SAVyAxj/ARIxCgZzdGF0dXMYAyABKA4yFy5taWxscG9uZC52MS5UYXNrU3RhdHVzQgi6SAWCAQIQARI9Cgljb25kaXRpb24YBCABKA4yIC5taWxscG9uZC52MS5EZXBlbmRlbmN5Q29uZGl0aW9uQgi6SAWCAQIQASL6AQoLUnVsZUJsb2NrZXISHwoEcnVsZRgBIAEoCzIRLm1pbGxwb25kLnYxLlJ1bGUSFQoDa2V5GAIgASgJQgi6SAVyAxiAQBIXCgZpbl91c2UYAyABKANCB7pIBCICKAASFgoFbGltaXQYBCABKANCB7pIBCICKAASMgoHaG9sZGVycxgFIAMoCzIXLm1pbGxwb25kLnYxLlJ1bGVIb2xkZXJCCLpIBZIBAhAKEh8KDnF1ZXVlX3Bvc2l0aW9uGAYgASgDQge6SAQiAigAEi0KCWZyZWVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibwoKUnVsZUhvbGRlchIZCgd0YXNrX2lkGAEgASgJQgi6SAVyA7ABARIXCgZhbW91bnQYAiABKANCB7pIBCICKAASLQoJaG9sZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIsCg1QYXVzZWRCbG9ja2VyEgwKBHRhc2sYASABKAgSDQoFYmF0Y2gYAiABKAgi/wEKD05vV29ya2VyQmxvY2tlchIVCgRraW5kGAEgASgJQge6SARyAhhkEmAKD3JlcXVpcmVkX2xhYmVscxgCIAMoCzIwLm1pbGxwb25kLnYxLk5vV29ya2VyQmxvY2tlci5SZXF1aXJlZExhYmVsc0VudHJ5QhW6SBKaAQ8QMiIEcgIYZCoFcgMY/wESGwoKa2luZF9jb3VudBgDIAEoA0IHukgEIgIoABIfCg5tYXRjaGluZ19jb3VudBgEIAEoA0IHukgEIgIoABo1ChNSZXF1aXJlZExhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNQoVSGlnaGVyUHJpb3JpdHlCbG9ja2VyEhwKC2FoZWFkX2NvdW50GAEgASgDQge6SAQiAigAIl4KFFVucmVhY2hlZEhvc3RCbG9ja2VyEhYKBGhvc3QYASABKAlCCLpIBXIDGP8BEi4KCnJldHJ5X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_millpond_v1_rule, file_millpond_v1_task]);
 
 /**
  * One thing that keeps a task from running.
@@ -78,6 +78,14 @@ export type Blocker = Message<"millpond.v1.Blocker"> & {
      */
     value: HigherPriorityBlocker;
     case: "queue";
+  } | {
+    /**
+     * The host of its start webhook is not reached.
+     *
+     * @generated from field: millpond.v1.UnreachedHostBlocker unreached_host = 7;
+     */
+    value: UnreachedHostBlocker;
+    case: "unreachedHost";
   } | { case: undefined; value?: undefined };
 };
 
@@ -353,4 +361,32 @@ export type HigherPriorityBlocker = Message<"millpond.v1.HigherPriorityBlocker">
  */
 export const HigherPriorityBlockerSchema: GenMessage<HigherPriorityBlocker> = /*@__PURE__*/
   messageDesc(file_millpond_v1_blocker, 7);
+
+/**
+ * The host of the start webhook is not reached, as the server that is asked has found: it is left alone but for a trial once in a while.
+ *
+ * @generated from message millpond.v1.UnreachedHostBlocker
+ */
+export type UnreachedHostBlocker = Message<"millpond.v1.UnreachedHostBlocker"> & {
+  /**
+   * The host, with its port where that is not the scheme's own.
+   *
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * When the next call tries; in the past: one is trying.
+   *
+   * @generated from field: google.protobuf.Timestamp retry_time = 2;
+   */
+  retryTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message millpond.v1.UnreachedHostBlocker.
+ * Use `create(UnreachedHostBlockerSchema)` to create a new message.
+ */
+export const UnreachedHostBlockerSchema: GenMessage<UnreachedHostBlocker> = /*@__PURE__*/
+  messageDesc(file_millpond_v1_blocker, 8);
 

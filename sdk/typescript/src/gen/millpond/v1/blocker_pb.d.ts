@@ -72,6 +72,14 @@ export declare type Blocker = Message<"millpond.v1.Blocker"> & {
      */
     value: HigherPriorityBlocker;
     case: "queue";
+  } | {
+    /**
+     * The host of its start webhook is not reached.
+     *
+     * @generated from field: millpond.v1.UnreachedHostBlocker unreached_host = 7;
+     */
+    value: UnreachedHostBlocker;
+    case: "unreachedHost";
   } | { case: undefined; value?: undefined };
 };
 
@@ -339,4 +347,31 @@ export declare type HigherPriorityBlocker = Message<"millpond.v1.HigherPriorityB
  * Use `create(HigherPriorityBlockerSchema)` to create a new message.
  */
 export declare const HigherPriorityBlockerSchema: GenMessage<HigherPriorityBlocker>;
+
+/**
+ * The host of the start webhook is not reached, as the server that is asked has found: it is left alone but for a trial once in a while.
+ *
+ * @generated from message millpond.v1.UnreachedHostBlocker
+ */
+export declare type UnreachedHostBlocker = Message<"millpond.v1.UnreachedHostBlocker"> & {
+  /**
+   * The host, with its port where that is not the scheme's own.
+   *
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * When the next call tries; in the past: one is trying.
+   *
+   * @generated from field: google.protobuf.Timestamp retry_time = 2;
+   */
+  retryTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message millpond.v1.UnreachedHostBlocker.
+ * Use `create(UnreachedHostBlockerSchema)` to create a new message.
+ */
+export declare const UnreachedHostBlockerSchema: GenMessage<UnreachedHostBlocker>;
 
