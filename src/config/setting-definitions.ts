@@ -166,6 +166,14 @@ export const settingDefinitions = {
       "Whether the usual calls (gRPC that is unary or answered with a stream, unary Connect over HTTP/1.1) are served without the " +
       "RPC library's own machinery, at a sixth of its cost. Answers are the same without; turn it off to rule it out.",
   }),
+  reflection: define({
+    env: "MILLPOND_REFLECTION",
+    kind: flag(),
+    default: true,
+    doc:
+      "Whether the server tells generic clients (grpcurl, buf curl, evans, ghz) which services it has, by gRPC reflection. It is on because the contract " +
+      "is public and a server tells nothing else by it, and because without it such a client needs the proto files; turn it off where a scanner or a policy asks for that.",
+  }),
   keepaliveIntervalMs: define({
     env: "MILLPOND_KEEPALIVE_INTERVAL",
     kind: duration({ min: second, max: hour }),

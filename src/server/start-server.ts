@@ -18,6 +18,7 @@ import { logCall } from "./log-call.ts";
 import type { NodeHandler } from "./node-http.ts";
 import { createProbeRoutes } from "./probe-routes.ts";
 import { createReadiness, type ReadyState } from "./readiness.ts";
+import { registerReflection } from "./reflection/reflection-service.ts";
 import { createEndUndecoded, createRequestGate } from "./request-gate.ts";
 import { createRpcAdapter } from "./rpc-adapter.ts";
 import { createRpcMetrics, type RpcMetrics } from "./rpc-metrics.ts";
@@ -47,6 +48,8 @@ export interface ServerOptions extends ListenerLimits {
   readonly metricsText?: () => Promise<string>;
   /** May take HTTP/2 streams before the fast path and the RPC library see them. */
   readonly onStream?: StreamHandler;
+  /** Whether the server tells generic clients what it serves. Default: true. */
+  readonly reflection?: boolean;
   /** Whether calls with nothing unusual about them are served without the RPC library's machinery. Default: true. */
   readonly rpcFastPath?: boolean;
   /** Checks requests against the contract. Default: protovalidate. */
@@ -70,7 +73,7 @@ const compressMinBytesDefault = 1024;
 const deadlineMaxMs = 2_147_483_647;
 
 /**
- * Starts a server: every protocol of Connect and gRPC health on one port, plain HTTP routes beside them. It knows
+ * Starts a server: every protocol of Connect, gRPC health and reflection on one port, plain HTTP routes beside them. It knows
  * nothing of what is served. Rejects with an explanation when the port cannot be had.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -86,7 +89,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     Health,
     createHealthService(readiness, () => serviceNames),
   );
-  const serviceNames = new Set(router.handlers.map((handler) => handler.service.typeName));
+  if (options.reflection !== false) registerReflection(router, () => services);
+  const services = [...new Set(router.handlers.map((handler) => handler.service))];
+  const serviceNames = new Set(services.map(({ typeName }) => typeName));
   warmUp(validator, router.handlers);
 
   const fallback = createHttpRoutes({

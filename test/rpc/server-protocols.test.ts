@@ -239,7 +239,7 @@ test("an RPC that does not exist answers gRPC with trailers only: one frame of h
   try {
     const stream = session.request({
       ":method": "POST",
-      ":path": "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+      ":path": "/nothing.v1.Nothing/Nothing",
       "content-type": "application/grpc",
     });
     const [headers, flags] = (await once(stream, "response")) as [http2.IncomingHttpHeaders, number];
