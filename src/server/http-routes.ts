@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { wireError } from "../rpc/wire-error.ts";
 import { type Call, openCall, requestIdHeader } from "./call.ts";
 import type { ErrorMapper } from "./interceptors/errors.ts";
-import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf } from "./node-http.ts";
+import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf, queryOf } from "./node-http.ts";
 
 /** A plain HTTP request, to a route. */
 export interface HttpRouteRequest {
@@ -145,11 +145,10 @@ function routeRequest(
   response.once("close", () => {
     if (!response.writableFinished) controller.abort(new ConnectError("the caller is gone", Code.Canceled));
   });
-  const queryAt = (request.url ?? "").indexOf("?");
   return {
     method: request.method ?? "",
     params,
-    query: new URLSearchParams(queryAt < 0 ? "" : (request.url ?? "").slice(queryAt + 1)),
+    query: queryOf(request),
     headers: request.headers,
     requestId: call.requestId,
     signal: controller.signal,
@@ -218,7 +217,7 @@ async function refuse(request: NodeRequest, allowed: readonly string[]): Promise
  * Ends an HTTP/2 stream once it is answered, also when its body has not ended: nothing else would bound how long it stays open. Of HTTP/1.1,
  * node:http drops the rest of the body, within the time that a request has, or closes the connection.
  */
-function dropUnread(request: NodeRequest, response: NodeResponse): void {
+export function dropUnread(request: NodeRequest, response: NodeResponse): void {
   if (!("stream" in response)) return;
   response.once("finish", () => {
     if (!request.readableEnded) response.stream.close(constants.NGHTTP2_NO_ERROR);

@@ -16,6 +16,13 @@ export function pathOf(request: NodeRequest): string {
   return (request.url ?? "").split("?", 1)[0] ?? "";
 }
 
+/** The query of a request's target. */
+export function queryOf(request: NodeRequest): URLSearchParams {
+  const url = request.url ?? "";
+  const at = url.indexOf("?");
+  return new URLSearchParams(at < 0 ? "" : url.slice(at + 1));
+}
+
 /** The address and port of the other end, as far as the connection still knows them. */
 export function peerOf(request: NodeRequest): string {
   // The types of node:http do not say that an HTTP/2 request loses its socket with its session.

@@ -6,10 +6,11 @@ import type { Logger } from "pino";
 import { cutPartsKey } from "../rpc/cut-parts.ts";
 import { wireError } from "../rpc/wire-error.ts";
 import { type Call, callKey, openCall } from "./call.ts";
+import { allowedMethods, readConnectGet } from "./connect-get.ts";
 import { diagnosableBodyBytesMax } from "./describe-decoding-error.ts";
 import { plainMessage } from "./grpc-message.ts";
-import { errorResponse, type HttpRouteResponse, send } from "./http-routes.ts";
-import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf } from "./node-http.ts";
+import { dropUnread, errorResponse, type HttpRouteResponse, send } from "./http-routes.ts";
+import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf, queryOf } from "./node-http.ts";
 import { sliceParts } from "./slice-parts.ts";
 
 /** What {@link createRpcAdapter} works with. */
@@ -59,6 +60,16 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
     return;
   }
   limitUpload(handler, exchange);
+  if (request.method === "GET") {
+    // What is read changes at any moment, and some errors would be kept by caches, too.
+    response.setHeader("cache-control", "no-store");
+    const refusal = refuseGet(handler, exchange);
+    if (refusal !== undefined) {
+      dropUnread(request, response);
+      refuse(exchange, refusal);
+      return;
+    }
+  }
   const cut = new Map<number, number>();
   const values = createContextValues().set(callKey, call).set(cutPartsKey, cut);
   const body = bodyOf(handler, exchange);
@@ -69,13 +80,27 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
   });
   const explained = explainRefusal(handler, request, answer);
   if (explained !== undefined) {
-    send(request, response, { call, answer: explained });
-    options.logger.info({ requestId: call.requestId, path: pathOf(request), status: explained.status }, "request");
+    refuse(exchange, explained);
     return;
   }
   if (answer.trailer !== undefined) writePlainMessages(answer.trailer);
   if (handler.method.methodKind === "bidi_streaming" && "stream" in request) endWithAnswer(request.stream);
   await universalResponseToNodeResponse(answer, response);
+}
+
+/** Answers with what the server, rather than a service, has to say. */
+function refuse({ call, request, response, options }: Exchange, answer: HttpRouteResponse): void {
+  send(request, response, { call, answer });
+  options.logger.info({ requestId: call.requestId, path: pathOf(request), status: answer.status }, "request");
+}
+
+/** What is wrong with a GET, if it is something that the RPC library does not say. What it has of JSON is kept aside, as bodies are. */
+function refuseGet(handler: UniversalHandler, { call, request }: Exchange): HttpRouteResponse | undefined {
+  if (!allowedMethods(handler).includes("GET")) return methodNotAllowed(handler, request);
+  const get = readConnectGet(handler, queryOf(request));
+  if ("refusal" in get) return get.refusal;
+  if (get.json !== undefined) call.jsonBody = [get.json];
+  return undefined;
 }
 
 /**
@@ -186,14 +211,8 @@ function explainRefusal(
   const rpc = `${handler.service.typeName}/${handler.method.name}`;
   const headers = Object.fromEntries(answer.header ?? []);
   switch (answer.status) {
-    case 405: {
-      const allow = handler.allowedMethods.join(", ");
-      const message = `${rpc} takes ${allow}, not ${request.method}`;
-      return {
-        ...errorResponse(wireError(Code.Unimplemented, message, { reason: "UNIMPLEMENTED" }), 405),
-        headers: { allow },
-      };
-    }
+    case 405:
+      return methodNotAllowed(handler, request);
     case 415: {
       const given = JSON.stringify(request.headers["content-type"] ?? "");
       const accepted = handler.method.methodKind === "unary" ? "application/json" : "application/connect+json";
@@ -212,6 +231,15 @@ function explainRefusal(
     default:
       return undefined;
   }
+}
+
+function methodNotAllowed(handler: UniversalHandler, request: NodeRequest): HttpRouteResponse {
+  const allow = allowedMethods(handler).join(", ");
+  const message = `${handler.service.typeName}/${handler.method.name} takes ${allow}, not ${request.method}`;
+  return {
+    ...errorResponse(wireError(Code.Unimplemented, message, { reason: "UNIMPLEMENTED" }), 405),
+    headers: { allow },
+  };
 }
 
 /** Ends an exchange that could not be answered: its caller is gone, or the server has a defect. */

@@ -57,6 +57,15 @@ const requests: Record<string, RawRequest> = {
   "an expectation": { headers: { expect: "100-continue" } },
   "a request id that is malformed": { headers: { "x-request-id": "a b" } },
   GET: { line: "GET /millpond.v1.TaskService/GetTask HTTP/1.1", body: "" },
+  "GET with a request": {
+    line: `GET /millpond.v1.TaskService/GetTask?connect=v1&encoding=json&message=${encodeURIComponent(json)} HTTP/1.1`,
+    body: "",
+  },
+  "GET with another encoding": { line: "GET /millpond.v1.TaskService/GetTask?encoding=yaml HTTP/1.1", body: "" },
+  "GET of what is no base64": {
+    line: "GET /millpond.v1.TaskService/GetTask?encoding=json&base64=1&message=*** HTTP/1.1",
+    body: "",
+  },
   PUT: { line: "PUT /millpond.v1.TaskService/GetTask HTTP/1.1" },
   HEAD: { line: "HEAD /millpond.v1.TaskService/GetTask HTTP/1.1", body: "" },
   "a query": { line: "POST /millpond.v1.TaskService/GetTask?a=1 HTTP/1.1" },
