@@ -1,4 +1,4 @@
-import { bytes, choice, duration, flag, integer, list, type SettingKind, text, url } from "./setting-kind.ts";
+import { bytes, choice, duration, flag, integer, list, origins, type SettingKind, text, url } from "./setting-kind.ts";
 
 /**
  * SettingDefinition is one setting: the environment variable that gives it, its kind, default and documentation.
@@ -165,6 +165,15 @@ export const settingDefinitions = {
     doc:
       "Whether the usual calls (gRPC that is unary or answered with a stream, unary Connect over HTTP/1.1) are served without the " +
       "RPC library's own machinery, at a sixth of its cost. Answers are the same without; turn it off to rule it out.",
+  }),
+  corsOrigins: define<readonly string[]>({
+    env: "MILLPOND_CORS_ORIGINS",
+    kind: origins(),
+    default: [],
+    defaultText: "no origin",
+    doc:
+      "The origins whose pages may call the server from a browser, by Connect or gRPC-Web, and read its probes; `*` lets every page. None may without it: " +
+      "whoever reaches the port may do everything, and so could any page that somebody opens who does. Handles (/task/…) stay closed to pages.",
   }),
   reflection: define({
     env: "MILLPOND_REFLECTION",

@@ -106,20 +106,48 @@ export function url(options: { schemes: readonly string[]; query: boolean; examp
   };
 }
 
+/** Origins of web pages, as browsers send them, with commas between them; or one `*`, for all. */
+export function origins(): SettingKind<readonly string[]> {
+  return {
+    name: "list",
+    accepts: '"*", or origins with commas between them, as in "https://app.example.com,http://localhost:5173"',
+    parse: (value) => {
+      const words = wordsOf(value);
+      if (words.length === 1 && words[0] === "*") return words;
+      const given = words.map(originOf);
+      return given.every((origin) => origin !== undefined) ? given : undefined;
+    },
+    format: (given) => given.join(","),
+  };
+}
+
+/** The origin that a text is, in the form in which browsers send it; undefined: it is none, or more than one. */
+function originOf(text: string): string | undefined {
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\\*]+\/?$/i.test(text)) return undefined;
+  const url = URL.parse(text);
+  if (url === null) return undefined;
+  // Only those of the schemes that URL knows have an origin there; pages of apps (capacitor://localhost) have one as well.
+  return url.origin === "null" ? `${url.protocol}//${url.host}` : url.origin;
+}
+
 /** Words with commas between them, spaces around them ignored; each has to match the pattern. */
 export function list(accepts: string, pattern: RegExp): SettingKind<readonly string[]> {
   return {
     name: "list",
     accepts,
     parse: (value) => {
-      const words = value
-        .split(",")
-        .map((word) => word.trim())
-        .filter((word) => word !== "");
+      const words = wordsOf(value);
       return words.every((word) => pattern.test(word)) ? words : undefined;
     },
     format: (words) => words.join(","),
   };
+}
+
+function wordsOf(value: string): string[] {
+  return value
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
 }
 
 function within(value: number | undefined, bounds: { min: number; max: number }): number | undefined {

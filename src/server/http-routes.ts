@@ -38,6 +38,8 @@ export interface HttpRoute {
   readonly path: string;
   /** Whether its requests are logged at debug, as those of probes are. */
   readonly quiet?: boolean;
+  /** Whether pages of other origins may never call it, whatever they may else. */
+  readonly closedToPages?: boolean;
   readonly handle: (request: HttpRouteRequest) => Promise<HttpRouteResponse>;
 }
 
@@ -111,7 +113,7 @@ function allows(route: HttpRoute, method: string): boolean {
 }
 
 /** The values of the pattern's names, or undefined when the path does not match it. */
-function matchPath(pattern: readonly string[], path: readonly string[]): Record<string, string> | undefined {
+export function matchPath(pattern: readonly string[], path: readonly string[]): Record<string, string> | undefined {
   if (pattern.length !== path.length) return undefined;
   const params: Record<string, string> = {};
   for (const [index, segment] of pattern.entries()) {
@@ -217,7 +219,7 @@ async function refuse(request: NodeRequest, allowed: readonly string[]): Promise
  * Ends an HTTP/2 stream once it is answered, also when its body has not ended: nothing else would bound how long it stays open. Of HTTP/1.1,
  * node:http drops the rest of the body, within the time that a request has, or closes the connection.
  */
-export function dropUnread(request: NodeRequest, response: NodeResponse): void {
+function dropUnread(request: NodeRequest, response: NodeResponse): void {
   if (!("stream" in response)) return;
   response.once("finish", () => {
     if (!request.readableEnded) response.stream.close(constants.NGHTTP2_NO_ERROR);
@@ -235,7 +237,7 @@ export function send(
   const { connection, ...others } = answer.headers ?? {};
   const headers = {
     ...(type !== undefined && { "content-type": type }),
-    "content-length": String(bytes.length),
+    ...(answer.status !== 204 && { "content-length": String(bytes.length) }),
     [requestIdHeader]: call.requestId,
     ...others,
     // HTTP/2 has no such header.
@@ -243,7 +245,7 @@ export function send(
   };
   if (bytes.length === 0 && "stream" in response && "respond" in response.stream) {
     // One frame that ends the stream: what gRPC clients know as an answer of trailers only.
-    response.stream.respond({ ":status": answer.status, ...headers }, { endStream: true });
+    response.stream.respond({ ":status": answer.status, ...response.getHeaders(), ...headers }, { endStream: true });
     return;
   }
   // Both kinds of response take these arguments; their types have no common signature.

@@ -9,7 +9,7 @@ import { type Call, callKey, openCall } from "./call.ts";
 import { allowedMethods, readConnectGet } from "./connect-get.ts";
 import { diagnosableBodyBytesMax } from "./describe-decoding-error.ts";
 import { plainMessage } from "./grpc-message.ts";
-import { dropUnread, errorResponse, type HttpRouteResponse, send } from "./http-routes.ts";
+import { errorResponse, type HttpRouteResponse, send } from "./http-routes.ts";
 import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf, queryOf } from "./node-http.ts";
 import { sliceParts } from "./slice-parts.ts";
 
@@ -65,7 +65,6 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
     response.setHeader("cache-control", "no-store");
     const refusal = refuseGet(handler, exchange);
     if (refusal !== undefined) {
-      dropUnread(request, response);
       refuse(exchange, refusal);
       return;
     }

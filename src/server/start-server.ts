@@ -7,6 +7,7 @@ import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
+import { type Cors, createCors } from "./cors.ts";
 import { createFastPath, type FastPath } from "./fast-path/fast-path.ts";
 import { createHealthService } from "./health-service.ts";
 import { createHttpRoutes, type HttpRoute } from "./http-routes.ts";
@@ -48,6 +49,8 @@ export interface ServerOptions extends ListenerLimits {
   readonly metricsText?: () => Promise<string>;
   /** May take HTTP/2 streams before the fast path and the RPC library see them. */
   readonly onStream?: StreamHandler;
+  /** The origins whose pages may call the server; one `*`: all. Default: none. */
+  readonly corsOrigins?: readonly string[];
   /** Whether the server tells generic clients what it serves. Default: true. */
   readonly reflection?: boolean;
   /** Whether calls with nothing unusual about them are served without the RPC library's machinery. Default: true. */
@@ -94,18 +97,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const serviceNames = new Set(services.map(({ typeName }) => typeName));
   warmUp(validator, router.handlers);
 
-  const fallback = createHttpRoutes({
-    ...options,
-    routes: [
-      ...createProbeRoutes({ readiness, registry: options.registry, metricsText: options.metricsText }),
-      ...(options.httpRoutes ?? []),
-    ],
-    maxBodyBytes: options.maxMessageBytes,
-    newRequestId: randomUUID,
-    now,
-  });
-  const adapter = createRpcAdapter({ ...options, handlers: router.handlers, fallback, newRequestId: randomUUID });
-  const listener = createListener({ ...options, ...withFastPath(rpc.fastPath, { ...options, handler: adapter }) });
+  const shared = { ...options, newRequestId: randomUUID };
+  const routes = [
+    ...createProbeRoutes({ readiness, registry: options.registry, metricsText: options.metricsText }),
+    ...(options.httpRoutes ?? []),
+  ];
+  const fallback = createHttpRoutes({ ...shared, routes, maxBodyBytes: options.maxMessageBytes, now });
+  const adapter = createRpcAdapter({ ...shared, handlers: router.handlers, fallback });
+  const cors = createCors({ ...shared, routes, origins: options.corsOrigins ?? [] });
+  const taking = withCors(cors, withFastPath(rpc.fastPath, { ...options, handler: adapter }));
+  const listener = createListener({ ...options, ...taking });
   const port = await listener.listen(options);
   let stopped: Promise<void> | undefined;
 
@@ -151,11 +152,24 @@ function createRpc(
   };
 }
 
+/** What takes the streams and requests of the listener. */
+interface Taking {
+  readonly onStream?: StreamHandler | undefined;
+  readonly handler: NodeHandler;
+}
+
+/** Gives the answers to pages their headers. A stream of HTTP/2 that is one's becomes a request: the fast path sets no such headers there. */
+function withCors(cors: Cors, { onStream, handler }: Taking): Taking {
+  return {
+    onStream: (stream, headers) => !cors.concerns(headers) && onStream?.(stream, headers) === true,
+    handler: (request, response) => {
+      if (!cors.handle(request, response)) handler(request, response);
+    },
+  };
+}
+
 /** Offers each call to the fast path first. */
-function withFastPath(
-  fastPath: FastPath | undefined,
-  { onStream, handler }: { onStream?: StreamHandler; handler: NodeHandler },
-): { onStream?: StreamHandler | undefined; handler: NodeHandler } {
+function withFastPath(fastPath: FastPath | undefined, { onStream, handler }: Taking): Taking {
   if (fastPath === undefined) return { onStream, handler };
   return {
     onStream: (stream, headers) => onStream?.(stream, headers) === true || fastPath.onStream(stream, headers),

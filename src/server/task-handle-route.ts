@@ -30,6 +30,8 @@ export function createTaskHandleRoute({ deps, secret, validator, onError }: Task
   return {
     methods: ["POST", "PATCH", "GET", "PUT", "DELETE"],
     path: "/task/:taskId",
+    // Its URL is the secret of who executes one attempt, which is a program: no page has a reason to hold it.
+    closedToPages: true,
     handle: (request) =>
       answerTaskHandle<TaskReport>(
         {

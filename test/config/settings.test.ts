@@ -81,6 +81,28 @@ describe("settings", () => {
     expect(problems.join()).toContain('MILLPOND_LOG_LEVEL: "loud" is not accepted: give one of trace, debug, info');
   });
 
+  test("take origins of pages as browsers send them, or all of them", () => {
+    const origins = (text: string) => load({ MILLPOND_CORS_ORIGINS: text }).settings.corsOrigins;
+    expect(load({}).settings.corsOrigins).toEqual([]);
+    expect(origins(" https://App.Example.com:443/ , http://localhost:5173,capacitor://localhost")).toEqual([
+      ...["https://app.example.com", "http://localhost:5173", "capacitor://localhost"],
+    ]);
+    expect(origins("*")).toEqual(["*"]);
+    const wrong = ["app.example.com", "https://*.example.com", "*,https://a.example", "https://a.example/path", "null"];
+    for (const text of [
+      ...wrong,
+      "https://u@a.example",
+      "https://a.example?x",
+      "https://",
+      "https://a b",
+      "http://[::1",
+    ]) {
+      expect(problemsOf({ MILLPOND_CORS_ORIGINS: text }).join()).toContain(
+        `${JSON.stringify(text)} is not accepted: give "*", or origins with commas between them`,
+      );
+    }
+  });
+
   test("refuse a bare number as a duration and say how to write it", () => {
     expect(problemsOf({ MILLPOND_WEBHOOK_TIMEOUT: "10" })[0]).toContain('did you mean "10s" or "10ms"?');
   });

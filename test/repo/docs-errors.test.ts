@@ -93,6 +93,15 @@ it("shows examples that a server answers word for word", async () => {
   }
 });
 
+it("shows what a browser is answered that asks for a page", async () => {
+  await using millpond = await setup();
+  const headers = { origin: "https://app.example.com", "access-control-request-method": "POST" };
+  const init = { method: "OPTIONS", headers };
+  expect(await answerOf(fetch(`${millpond.url}/millpond.v1.TaskService/ListTasks`, init))).toEqual(
+    exampleOf("PERMISSION_DENIED"),
+  );
+});
+
 it("shows examples of what tasks and batches refuse, word for word but for ids and etags", async () => {
   await using millpond = await setup();
   const { tasks, batch } = await call(millpond, "TaskService/CreateTasks", { tasks: [aTask] });
@@ -150,7 +159,11 @@ interface Answer {
 async function call({ url }: Setup, method: string, request: object): Promise<Answer> {
   const headers = { "content-type": "application/json" };
   const init = { method: "POST", headers, body: JSON.stringify(request) };
-  const answer = (await (await fetch(`${url}/millpond.v1.${method}`, init)).json()) as Answer;
+  return answerOf(fetch(`${url}/millpond.v1.${method}`, init));
+}
+
+async function answerOf(response: Promise<Response>): Promise<Answer> {
+  const answer = (await (await response).json()) as Answer;
   for (const detail of answer.details ?? []) delete detail.value;
   return answer;
 }
