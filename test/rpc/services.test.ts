@@ -1,3 +1,6 @@
+import { execFile } from "node:child_process";
+import { createRequire } from "node:module";
+import { promisify } from "node:util";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, test } from "vitest";
@@ -13,6 +16,7 @@ import { sharedServer } from "./shared-server.ts";
 
 const server = sharedServer();
 
+const bufProgram = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
 const contract = [TaskService, BatchService, EventService, WorkerService, DeliveryService];
 
 test("every RPC of the contract is there", async () => {
@@ -57,3 +61,24 @@ test("reflection tells of every service of the contract, and health answers for 
     }
   }
 });
+
+test.each(["grpc", "grpcweb", "connect"])(
+  "a generic client calls over %s with nothing but the address",
+  async (protocol) => {
+    const buf = async (method: string, request: object) => {
+      const options = ["curl", "--protocol", protocol, "--http2-prior-knowledge", "--data", JSON.stringify(request)];
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        bufProgram,
+        ...options,
+        `${server.url}/${method}`,
+      ]);
+      return JSON.parse(stdout);
+    };
+    const created = await buf("millpond.v1.TaskService/CreateTasks", {
+      tasks: [{ key: "a", name: "a", kind: "generic" }],
+    });
+    const [{ taskId }] = created.tasks;
+    const { task } = await buf("millpond.v1.TaskService/GetTask", { taskId });
+    expect(task).toMatchObject({ taskId, name: "a", kind: "generic" });
+  },
+);
