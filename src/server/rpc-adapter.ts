@@ -7,9 +7,11 @@ import { cutPartsKey } from "../rpc/cut-parts.ts";
 import { wireError } from "../rpc/wire-error.ts";
 import { type Call, callKey, openCall } from "./call.ts";
 import { allowedMethods, readConnectGet } from "./connect-get.ts";
+import { isConnectionLoss } from "./connection-loss.ts";
 import { diagnosableBodyBytesMax } from "./describe-decoding-error.ts";
 import { plainMessage } from "./grpc-message.ts";
 import { errorResponse, type HttpRouteResponse, send } from "./http-routes.ts";
+import { abortCause } from "./interceptors/abort-cause.ts";
 import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf, queryOf } from "./node-http.ts";
 import { sliceParts } from "./slice-parts.ts";
 
@@ -151,6 +153,7 @@ function badAuthority(): HttpRouteResponse {
 function bodyOf(handler: UniversalHandler, { call, request, response }: Exchange): AsyncIterable<Uint8Array> {
   let body: AsyncIterable<Uint8Array> = request;
   if ("stream" in request) {
+    body = whileThere(request);
     if (handler.method.methodKind === "client_streaming") return untilEnd(body, request.stream);
   } else {
     // Destroying a half-read HTTP/1.1 request would cut the connection before the answer: read the rest and drop it.
@@ -160,6 +163,15 @@ function bodyOf(handler: UniversalHandler, { call, request, response }: Exchange
   const isJson = request.headers["content-type"]?.startsWith("application/json") === true;
   const isPlain = request.headers["content-encoding"] === undefined;
   return isJson && isPlain && handler.method.methodKind === "unary" ? keepAside(body, call) : body;
+}
+
+/** The body of a request, which ends with CANCELED where its caller goes away before its end. */
+async function* whileThere(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw isConnectionLoss(error) ? abortCause(error) : error;
+  }
 }
 
 /**
@@ -244,7 +256,8 @@ function methodNotAllowed(handler: UniversalHandler, request: NodeRequest): Http
 /** Ends an exchange that could not be answered: its caller is gone, or the server has a defect. */
 function abandon(error: unknown, { call, request, response, options }: Exchange): void {
   const { code } = ConnectError.from(error, Code.Internal);
-  if (code !== Code.Aborted && code !== Code.Canceled && !response.destroyed) {
+  const isCallerGone = code === Code.Aborted || code === Code.Canceled || isConnectionLoss(error);
+  if (!isCallerGone && !response.destroyed) {
     options.logger.error(
       { err: error, requestId: call.requestId, path: pathOf(request) },
       "a request could not be answered",

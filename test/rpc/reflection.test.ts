@@ -283,6 +283,29 @@ describe("an open stream", () => {
   );
 });
 
+test("a caller that goes away in the middle of a large answer is no defect of the server", async () => {
+  const server = await start({ maxMessageBytes: 16 * 1024 * 1024 });
+  const name = symbol("x".repeat(8 * 1024 * 1024));
+  const bytes = toBinary(
+    ServerReflectionRequestSchema,
+    create(ServerReflectionRequestSchema, { messageRequest: name }),
+  );
+  for (let round = 0; round < 5; round++) {
+    const { session, call } = await openStream(server.url, "application/grpc");
+    call.write(grpcFrame(bytes));
+    let received = 0;
+    call.on("data", (piece: Buffer) => {
+      received += piece.length;
+      if (received > 64 * 1024) session.destroy();
+    });
+    await new Promise((resolve) => session.once("close", resolve));
+  }
+  const lines = () => server.log.filter(({ msg }) => msg === "call");
+  await until(() => lines().length === 5, "the log lines");
+  expect(lines().map(({ code }) => code)).toEqual(Array.from({ length: 5 }, () => "CANCELED"));
+  expect(server.log.filter(({ level }) => level >= 40)).toEqual([]);
+});
+
 /** Opens a stream, asks one thing, and leaves it open. */
 async function openStream(url: string, type: string) {
   const session = http2.connect(url);
@@ -295,5 +318,5 @@ async function openStream(url: string, type: string) {
     messageRequest: { case: "listServices", value: "" },
   });
   call.write(grpcFrame(toBinary(ServerReflectionRequestSchema, request)));
-  return { session, answered, closed };
+  return { session, call, answered, closed };
 }

@@ -1,6 +1,7 @@
 import type { Interceptor, StreamRequest, StreamResponse, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isPushed, type PushedStream, pushTo } from "../../lib/pushed-stream.ts";
+import { isConnectionLoss } from "../connection-loss.ts";
 import { abortCause } from "./abort-cause.ts";
 
 /** A request as interceptors see it. */
@@ -87,7 +88,11 @@ function observeIterator<T>(
   };
   return {
     next: () => watch(source.next()),
-    throw: (reason) => watch(source.throw?.(reason) ?? Promise.reject(reason)),
+    throw: (reason) => {
+      // It is called when an answer could not be written; that nobody is there to read it is no defect of the service.
+      const cause = isConnectionLoss(reason) ? abortCause(reason) : reason;
+      return watch(source.throw?.(cause) ?? Promise.reject(cause));
+    },
     return: (value) => {
       end({ kind: "abandoned" });
       return source.return?.(value) ?? Promise.resolve({ done: true, value });

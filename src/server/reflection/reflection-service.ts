@@ -53,7 +53,10 @@ async function* reflect<Request extends RequestV1 | RequestV1Alpha>(
     messageResponse: answer(request.messageRequest, schema(), sent),
   });
   const options = { signal, take, unansweredMax: 1, answersAfter: answersWhenStopping, idleMs: never };
-  for await (const answers of pipeline(requests, options)) yield* answers;
+  for await (const answers of pipeline(requests, options)) {
+    // Not yield*: the iterator of a list cannot be told that an answer could not be written.
+    for (const each of answers) yield each;
+  }
 }
 
 function answer(
