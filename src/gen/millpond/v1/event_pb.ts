@@ -9,8 +9,6 @@ import type { Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { BatchStatus } from "./batch_pb.ts";
 import { file_millpond_v1_batch } from "./batch_pb.ts";
-import type { LogEntry } from "./log_pb.ts";
-import { file_millpond_v1_log } from "./log_pb.ts";
 import type { TaskFailure, TaskStatus } from "./task_pb.ts";
 import { file_millpond_v1_task } from "./task_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -19,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millpond/v1/event.proto.
  */
 export const file_millpond_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChdtaWxscG9uZC92MS9ldmVudC5wcm90bxILbWlsbHBvbmQudjEiggQKBUV2ZW50EhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyAxj/ARIuCgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCghiYXRjaF9pZBgDIAEoCUIIukgFcgOwAQESHAoHdGFza19pZBgEIAEoCUILukgI2AEBcgOwAQESMAoMdGFza19jcmVhdGVkGAUgASgLMhgubWlsbHBvbmQudjEuVGFza0NyZWF0ZWRIABI9ChN0YXNrX3N0YXR1c19jaGFuZ2VkGAYgASgLMh4ubWlsbHBvbmQudjEuVGFza1N0YXR1c0NoYW5nZWRIABI9ChN0YXNrX2NvdW50c19jaGFuZ2VkGAcgASgLMh4ubWlsbHBvbmQudjEuVGFza0NvdW50c0NoYW5nZWRIABIwCgx0YXNrX3VwZGF0ZWQYCCABKAsyGC5taWxscG9uZC52MS5UYXNrVXBkYXRlZEgAEj8KFGJhdGNoX3N0YXR1c19jaGFuZ2VkGAkgASgLMh8ubWlsbHBvbmQudjEuQmF0Y2hTdGF0dXNDaGFuZ2VkSAASLgoLdGFza19sb2dnZWQYCiABKAsyFy5taWxscG9uZC52MS5UYXNrTG9nZ2VkSAASFQoEa2luZBgLIAEoCUIHukgEcgIYZEIJCgdwYXlsb2FkIrUBCgtUYXNrQ3JlYXRlZBIVCgNrZXkYASABKAlCCLpIBXIDGP8BEhYKBG5hbWUYAiABKAlCCLpIBXIDGP8BEjEKBnN0YXR1cxgDIAEoDjIXLm1pbGxwb25kLnYxLlRhc2tTdGF0dXNCCLpIBYIBAhABEiUKCHByaW9yaXR5GAQgASgFQhO6SBAaDhjoByiY+P////////8BEh0KDHBhcmVudF9jb3VudBgFIAEoBUIHukgEGgIoACKeAgoRVGFza1N0YXR1c0NoYW5nZWQSLwoEZnJvbRgBIAEoDjIXLm1pbGxwb25kLnYxLlRhc2tTdGF0dXNCCLpIBYIBAhABEi0KAnRvGAIgASgOMhcubWlsbHBvbmQudjEuVGFza1N0YXR1c0IIukgFggECEAESGAoHYXR0ZW1wdBgDIAEoBUIHukgEGgIoABIpCgdmYWlsdXJlGAQgASgLMhgubWlsbHBvbmQudjEuVGFza0ZhaWx1cmUSGwoJd29ya2VyX2lkGAUgASgJQgi6SAVyAxj/ARImCgZvdXRwdXQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHwoNY2FuY2VsX3JlYXNvbhgHIAEoCUIIukgFcgMY6AciUwoRVGFza0NvdW50c0NoYW5nZWQSHgoNc3VjY2Vzc19jb3VudBgBIAEoA0IHukgEIgIoABIeCg1mYWlsdXJlX2NvdW50GAIgASgDQge6SAQiAigAIi0KC1Rhc2tVcGRhdGVkEh4KBXBhdGhzGAEgAygJQg+6SAySAQkQZCIFcgMYgAQiowEKEkJhdGNoU3RhdHVzQ2hhbmdlZBIwCgRmcm9tGAEgASgOMhgubWlsbHBvbmQudjEuQmF0Y2hTdGF0dXNCCLpIBYIBAhABEi4KAnRvGAIgASgOMhgubWlsbHBvbmQudjEuQmF0Y2hTdGF0dXNCCLpIBYIBAhABEh0KC3N0b3BfcmVhc29uGAMgASgJQgi6SAVyAxjoBxIMCgRvcGVuGAQgASgIIlkKClRhc2tMb2dnZWQSGAoHYXR0ZW1wdBgBIAEoBUIHukgEGgIoABIxCgdlbnRyaWVzGAIgAygLMhUubWlsbHBvbmQudjEuTG9nRW50cnlCCbpIBpIBAxDoB2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_millpond_v1_batch, file_millpond_v1_log, file_millpond_v1_task]);
+  fileDesc("ChdtaWxscG9uZC92MS9ldmVudC5wcm90bxILbWlsbHBvbmQudjEi5QMKBUV2ZW50EhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyAxj/ARIuCgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCghiYXRjaF9pZBgDIAEoCUIIukgFcgOwAQESHAoHdGFza19pZBgEIAEoCUILukgI2AEBcgOwAQESMAoMdGFza19jcmVhdGVkGAUgASgLMhgubWlsbHBvbmQudjEuVGFza0NyZWF0ZWRIABI9ChN0YXNrX3N0YXR1c19jaGFuZ2VkGAYgASgLMh4ubWlsbHBvbmQudjEuVGFza1N0YXR1c0NoYW5nZWRIABI9ChN0YXNrX2NvdW50c19jaGFuZ2VkGAcgASgLMh4ubWlsbHBvbmQudjEuVGFza0NvdW50c0NoYW5nZWRIABIwCgx0YXNrX3VwZGF0ZWQYCCABKAsyGC5taWxscG9uZC52MS5UYXNrVXBkYXRlZEgAEj8KFGJhdGNoX3N0YXR1c19jaGFuZ2VkGAkgASgLMh8ubWlsbHBvbmQudjEuQmF0Y2hTdGF0dXNDaGFuZ2VkSAASFQoEa2luZBgLIAEoCUIHukgEcgIYZEIJCgdwYXlsb2FkSgQIChALUgt0YXNrX2xvZ2dlZCK1AQoLVGFza0NyZWF0ZWQSFQoDa2V5GAEgASgJQgi6SAVyAxj/ARIWCgRuYW1lGAIgASgJQgi6SAVyAxj/ARIxCgZzdGF0dXMYAyABKA4yFy5taWxscG9uZC52MS5UYXNrU3RhdHVzQgi6SAWCAQIQARIlCghwcmlvcml0eRgEIAEoBUITukgQGg4Y6AcomPj/////////ARIdCgxwYXJlbnRfY291bnQYBSABKAVCB7pIBBoCKAAingIKEVRhc2tTdGF0dXNDaGFuZ2VkEi8KBGZyb20YASABKA4yFy5taWxscG9uZC52MS5UYXNrU3RhdHVzQgi6SAWCAQIQARItCgJ0bxgCIAEoDjIXLm1pbGxwb25kLnYxLlRhc2tTdGF0dXNCCLpIBYIBAhABEhgKB2F0dGVtcHQYAyABKAVCB7pIBBoCKAASKQoHZmFpbHVyZRgEIAEoCzIYLm1pbGxwb25kLnYxLlRhc2tGYWlsdXJlEhsKCXdvcmtlcl9pZBgFIAEoCUIIukgFcgMY/wESJgoGb3V0cHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh8KDWNhbmNlbF9yZWFzb24YByABKAlCCLpIBXIDGOgHIlMKEVRhc2tDb3VudHNDaGFuZ2VkEh4KDXN1Y2Nlc3NfY291bnQYASABKANCB7pIBCICKAASHgoNZmFpbHVyZV9jb3VudBgCIAEoA0IHukgEIgIoACItCgtUYXNrVXBkYXRlZBIeCgVwYXRocxgBIAMoCUIPukgMkgEJEGQiBXIDGIAEIqMBChJCYXRjaFN0YXR1c0NoYW5nZWQSMAoEZnJvbRgBIAEoDjIYLm1pbGxwb25kLnYxLkJhdGNoU3RhdHVzQgi6SAWCAQIQARIuCgJ0bxgCIAEoDjIYLm1pbGxwb25kLnYxLkJhdGNoU3RhdHVzQgi6SAWCAQIQARIdCgtzdG9wX3JlYXNvbhgDIAEoCUIIukgFcgMY6AcSDAoEb3BlbhgEIAEoCGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_millpond_v1_batch, file_millpond_v1_task]);
 
 /**
  * A committed change. Events stand in an order in which no effect comes before its cause.
@@ -100,14 +98,6 @@ export type Event = Message<"millpond.v1.Event"> & {
      */
     value: BatchStatusChanged;
     case: "batchStatusChanged";
-  } | {
-    /**
-     * An executor wrote lines of log.
-     *
-     * @generated from field: millpond.v1.TaskLogged task_logged = 10;
-     */
-    value: TaskLogged;
-    case: "taskLogged";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -327,32 +317,4 @@ export type BatchStatusChanged = Message<"millpond.v1.BatchStatusChanged"> & {
  */
 export const BatchStatusChangedSchema: GenMessage<BatchStatusChanged> = /*@__PURE__*/
   messageDesc(file_millpond_v1_event, 5);
-
-/**
- * An executor wrote lines of log.
- *
- * @generated from message millpond.v1.TaskLogged
- */
-export type TaskLogged = Message<"millpond.v1.TaskLogged"> & {
-  /**
-   * The attempt that wrote them.
-   *
-   * @generated from field: int32 attempt = 1;
-   */
-  attempt: number;
-
-  /**
-   * The lines, in order.
-   *
-   * @generated from field: repeated millpond.v1.LogEntry entries = 2;
-   */
-  entries: LogEntry[];
-};
-
-/**
- * Describes the message millpond.v1.TaskLogged.
- * Use `create(TaskLoggedSchema)` to create a new message.
- */
-export const TaskLoggedSchema: GenMessage<TaskLogged> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_event, 6);
 

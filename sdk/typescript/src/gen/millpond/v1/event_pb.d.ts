@@ -7,7 +7,6 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import type { TaskFailure, TaskStatus } from "./task_pb.js";
 import type { BatchStatus } from "./batch_pb.js";
-import type { LogEntry } from "./log_pb.js";
 
 /**
  * Describes the file millpond/v1/event.proto.
@@ -93,14 +92,6 @@ export declare type Event = Message<"millpond.v1.Event"> & {
      */
     value: BatchStatusChanged;
     case: "batchStatusChanged";
-  } | {
-    /**
-     * An executor wrote lines of log.
-     *
-     * @generated from field: millpond.v1.TaskLogged task_logged = 10;
-     */
-    value: TaskLogged;
-    case: "taskLogged";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -314,31 +305,4 @@ export declare type BatchStatusChanged = Message<"millpond.v1.BatchStatusChanged
  * Use `create(BatchStatusChangedSchema)` to create a new message.
  */
 export declare const BatchStatusChangedSchema: GenMessage<BatchStatusChanged>;
-
-/**
- * An executor wrote lines of log.
- *
- * @generated from message millpond.v1.TaskLogged
- */
-export declare type TaskLogged = Message<"millpond.v1.TaskLogged"> & {
-  /**
-   * The attempt that wrote them.
-   *
-   * @generated from field: int32 attempt = 1;
-   */
-  attempt: number;
-
-  /**
-   * The lines, in order.
-   *
-   * @generated from field: repeated millpond.v1.LogEntry entries = 2;
-   */
-  entries: LogEntry[];
-};
-
-/**
- * Describes the message millpond.v1.TaskLogged.
- * Use `create(TaskLoggedSchema)` to create a new message.
- */
-export declare const TaskLoggedSchema: GenMessage<TaskLogged>;
 
