@@ -26,6 +26,11 @@ export function isSeen(cursor: Cursor, seq: bigint): boolean {
   return cursor.seen.some((range) => range.first <= seq && seq <= range.last);
 }
 
+/** The first change of a commit that stands behind a place before it. */
+export function indexIn(cursor: Cursor, commit: { readonly seq: bigint }): number {
+  return commit.seq === cursor.seq + 1n ? cursor.index : 0;
+}
+
 /** Ascending numbers as ranges: however many commits a snapshot saw, only the numbers that it did not see among them take room in a cursor. */
 export function rangesOf(ascending: readonly bigint[]): CommitRange[] {
   const ranges: { first: bigint; last: bigint }[] = [];

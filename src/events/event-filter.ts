@@ -13,7 +13,8 @@ export interface EventFilter {
 }
 
 /**
- * Selects of the events of a commit those of one window, from a place on; `next` is where the window ends. Reads details only where something may match.
+ * Selects of the events of a commit those of one window, from a place on; `next` is where the window ends. Reads details only where something may match: what comes
+ * before is passed over.
  */
 export async function selectFrom(
   source: { readonly db: Database; readonly reader: EventReader },
@@ -21,10 +22,12 @@ export async function selectFrom(
   commit: CommitRow,
   from: number,
 ): Promise<{ readonly events: readonly FeedEvent[]; readonly next: number }> {
-  if (!mayMatch(filter, commit)) return { events: [], next: commit.types.length };
-  const events = await source.reader.events(commit, from);
+  const queues = filter.kinds.size === 0 ? undefined : await source.reader.queuesOfKinds(commit, filter.kinds);
+  const first = firstCandidate(filter, commit, { from, queues });
+  if (first === -1) return { events: [], next: commit.types.length };
+  const events = await source.reader.events(commit, first);
   const matching = events.filter((event) => matches(filter, event));
-  return { events: await containing(source.db, filter, matching), next: from + events.length };
+  return { events: await containing(source.db, filter, matching), next: first + events.length };
 }
 
 /** Those of some events whose task or batch has the metadata that a filter asks for. */
@@ -41,9 +44,23 @@ async function containing(
 
 /** Whether a filter may select something of a commit, as far as its numbers tell. */
 export function mayMatch(filter: EventFilter, commit: CommitRow): boolean {
-  if (filter.batchIds.size > 0 && !commit.batch_ids.some((id) => filter.batchIds.has(id))) return false;
-  if (filter.taskIds.size > 0 && !commit.task_ids.some((id) => filter.taskIds.has(id))) return false;
-  return filter.statuses.size === 0 || commit.to_statuses.some((status) => filter.statuses.has(status));
+  return firstCandidate(filter, commit, { from: 0, queues: undefined }) !== -1;
+}
+
+/** The first change of a commit, from a place on, that a filter may select as far as its numbers tell; -1: none. */
+function firstCandidate(
+  { batchIds, taskIds, statuses }: EventFilter,
+  commit: CommitRow,
+  { from, queues }: { readonly from: number; readonly queues: ReadonlySet<number> | undefined },
+): number {
+  for (let n = from; n < commit.types.length; n += 1) {
+    if (batchIds.size > 0 && !batchIds.has(commit.batch_ids[n] as bigint)) continue;
+    if (taskIds.size > 0 && !taskIds.has(commit.task_ids[n] as bigint)) continue;
+    if (queues !== undefined && !queues.has(commit.queues[n] as number)) continue;
+    if (statuses.size === 0) return n;
+    if (!sameStatus.has(commit.types[n] as number) && statuses.has(commit.to_statuses[n] as number)) return n;
+  }
+  return -1;
 }
 
 function matches(filter: EventFilter, event: FeedEvent): boolean {

@@ -21,6 +21,7 @@ export class EventReader {
   readonly #dictionaries: Dictionaries;
   /** What was read lately, by commit and window, oldest first, with its size. */
   readonly #read = new Map<string, { readonly events: Promise<readonly FeedEvent[]>; bytes: number }>();
+  readonly #kinds = new WeakMap<CommitRow, Promise<ReadonlyMap<number, string>>>();
   #readBytes = 0;
 
   constructor(db: Database, dictionaries: Dictionaries) {
@@ -34,6 +35,24 @@ export class EventReader {
     const start = fromIndex - (fromIndex % windowSize);
     const events = await this.#window(commit, start);
     return fromIndex === start ? events : events.slice(fromIndex - start);
+  }
+
+  /** Of the queues of a commit's tasks those of some kinds. */
+  async queuesOfKinds(commit: CommitRow, kinds: ReadonlySet<string>): Promise<ReadonlySet<number>> {
+    let known = this.#kinds.get(commit);
+    if (known === undefined) {
+      known = this.#kindsOf(commit);
+      this.#kinds.set(commit, known);
+      known.catch(() => this.#kinds.delete(commit));
+    }
+    return new Set([...(await known)].flatMap(([queue, kind]) => (kinds.has(kind) ? [queue] : [])));
+  }
+
+  async #kindsOf(commit: CommitRow): Promise<ReadonlyMap<number, string>> {
+    const kinds = new Map<number, string>();
+    for (const queue of new Set(commit.queues))
+      if (queue !== 0) kinds.set(queue, (await this.#dictionaries.queue(queue)).kind);
+    return kinds;
   }
 
   #window(commit: CommitRow, start: number): Promise<readonly FeedEvent[]> {
@@ -75,9 +94,7 @@ export class EventReader {
       this.#batches(commit, places(ChangeType.BATCH)),
       this.#dictionaries.workerNames(commit.workers.filter((_, n) => hasWorker(commit, n))),
     ]);
-    const kinds = new Map<number, string>([[0, ""]]);
-    for (const queue of new Set(commit.queues))
-      if (queue !== 0) kinds.set(queue, (await this.#dictionaries.queue(queue)).kind);
+    const kinds = await this.#kindsOf(commit);
     return commit.types.map((type, n) => {
       const taskId = commit.task_ids[n] ?? 0n;
       const batchId = commit.batch_ids[n] ?? 0n;

@@ -1,8 +1,10 @@
 import { MillpondError } from "../domain/errors.ts";
 import { Loop } from "../lib/loop.ts";
 import type { Database } from "../store/database.ts";
+import { isSelective, searchEvents } from "../store/event-search.ts";
 import { type CommitRow, eventFloor, eventRange, eventWriters, newestEvent, tailEvents } from "../store/events.ts";
 import { cursorAfter, formatCursor } from "./cursor.ts";
+import { type EventFilter, mayMatch } from "./event-filter.ts";
 
 /** What a {@link Feed} is made of. */
 export interface FeedOptions {
@@ -12,6 +14,15 @@ export interface FeedOptions {
   /** How often the table is looked at when nobody wakes the feed: the bound on a lost notification, and on how far it lags when nobody asks. */
   readonly pollMs: number;
   readonly onError: (error: unknown) => void;
+}
+
+/** Commits in order that may hold what was looked for. */
+export interface FoundCommits {
+  readonly commits: readonly CommitRow[];
+  /** There is no other one up to here. */
+  readonly upTo: bigint;
+  /** What follows is settled, but has not been looked at. */
+  readonly more: boolean;
 }
 
 const commitsPerRead = 500;
@@ -46,8 +57,8 @@ export class Feed {
   /** Below this number (inclusive) nothing is in the ring. */
   #ringAfter = 0n;
   #settled = 0n;
-  /** The large commit that was last read from the table, and the number after which it is the first. */
-  #large: { readonly after: bigint; readonly commit: CommitRow } | undefined;
+  /** The large commit that was last read from the table. */
+  #large: CommitRow | undefined;
   /** Numbers below `below` were missing; whoever may still commit one of them is among `writers`. */
   #gap: { readonly below: bigint; readonly writers: ReadonlySet<string> } | undefined;
   /** As a gap, where nothing is read: everything up to `newest` is over when none of `writers` is left. */
@@ -154,20 +165,46 @@ export class Feed {
   ): Promise<readonly CommitRow[]> {
     const deadline = Date.now() + options.waitMs;
     let after = from;
-    this.#askedAtMs = performance.now();
-    for (;;) {
-      if (after < this.#settled) {
-        const upTo = this.#settled;
-        const rows = await this.#between(after, options.limit);
-        if (rows.length > 0) return rows;
-        // Nothing but rolled back numbers up to here.
-        after = upTo;
-        continue;
-      }
-      const left = deadline - Date.now();
-      if (this.#stopped || options.signal.aborted || left <= 0) return [];
-      await this.#change(left, options.signal);
+    while (await this.#hasAfter(after, deadline, options.signal)) {
+      const { commits, upTo } = await this.#between(after, options.limit);
+      if (commits.length > 0) return commits;
+      // Nothing but rolled back numbers up to here.
+      after = upTo;
     }
+    return [];
+  }
+
+  /**
+   * Looks in the settled commits after a number for such as may hold what a filter selects: at most `limit` of them, and in a bounded part of the feed, in which
+   * there may be none. Waits for the first commit to look at; `upTo` has not moved when the feed has stopped, `waitMs` has gone by, or `signal` was aborted. Fails
+   * with CURSOR_EXPIRED as {@link next} does.
+   */
+  async search(
+    from: bigint,
+    filter: EventFilter,
+    options: { limit: number; waitMs: number; signal: AbortSignal },
+  ): Promise<FoundCommits> {
+    if (!(await this.#hasAfter(from, Date.now() + options.waitMs, options.signal)))
+      return { commits: [], upTo: from, more: false };
+    if (from >= this.#ringAfter) return this.#searchRing(from, filter, options.limit);
+    if (!isSelective(filter) || this.#large?.seq === from + 1n) return this.#between(from, options.limit);
+    const settled = this.#settled;
+    const range = { after: from, upTo: settled, limit: options.limit };
+    const { commits, upTo } = await searchEvents(this.#options.db, filter, range);
+    await this.#checkKept(from);
+    this.#keepLarge(commits[0]);
+    return { commits, upTo, more: upTo < settled };
+  }
+
+  /** Waits until something after a number is settled; false: nothing is, and the feed has stopped, the time has gone by, or the signal was aborted. */
+  async #hasAfter(after: bigint, deadline: number, signal: AbortSignal): Promise<boolean> {
+    this.#askedAtMs = performance.now();
+    while (after >= this.#settled) {
+      const leftMs = deadline - Date.now();
+      if (this.#stopped || signal.aborted || leftMs <= 0) return false;
+      await this.#change(leftMs, signal);
+    }
+    return true;
   }
 
   #isAsked(): boolean {
@@ -200,18 +237,35 @@ export class Feed {
     this.#notifyWaiters();
   }
 
-  async #between(after: bigint, limit: number): Promise<readonly CommitRow[]> {
+  async #between(after: bigint, limit: number): Promise<FoundCommits> {
     const settled = this.#settled;
-    if (after < this.#ringAfter) {
-      if (this.#large?.after === after) return [this.#large.commit];
-      const commits = (await tailEvents(this.#options.db, after, limit)).filter((commit) => commit.seq <= settled);
-      // Asked after they were read: what had been deleted by then is known.
-      const floor = await eventFloor(this.#options.db);
-      if (after < floor) throw cursorExpired(floor);
-      const first = commits[0];
-      if (first !== undefined && first.types.length >= largeCommitChanges) this.#large = { after, commit: first };
-      return commits;
+    if (after >= this.#ringAfter) {
+      const from = this.#ringIndex(after);
+      return found(this.#ring.slice(from, from + limit), limit, settled);
     }
+    if (this.#large?.seq === after + 1n) return found([this.#large], 1, settled);
+    const rows = await tailEvents(this.#options.db, after, limit);
+    await this.#checkKept(after);
+    const commits = rows.filter((commit) => commit.seq <= settled);
+    this.#keepLarge(commits[0]);
+    return found(commits, limit, settled);
+  }
+
+  #keepLarge(first: CommitRow | undefined): void {
+    if (first !== undefined && first.types.length >= largeCommitChanges) this.#large = first;
+  }
+
+  #searchRing(after: bigint, filter: EventFilter, limit: number): FoundCommits {
+    const commits: CommitRow[] = [];
+    for (let n = this.#ringIndex(after); n < this.#ring.length && commits.length < limit; n += 1) {
+      const commit = this.#ring[n] as CommitRow;
+      if (mayMatch(filter, commit)) commits.push(commit);
+    }
+    return found(commits, limit, this.#settled);
+  }
+
+  /** Where the first commit after a number stands in the ring. */
+  #ringIndex(after: bigint): number {
     let low = 0;
     let high = this.#ring.length;
     while (low < high) {
@@ -219,7 +273,13 @@ export class Feed {
       if ((this.#ring[middle] as CommitRow).seq <= after) low = middle + 1;
       else high = middle;
     }
-    return this.#ring.slice(low, low + limit);
+    return low;
+  }
+
+  /** Fails where something after a number had been deleted; asked after it was read, so that it is known what had been by then. */
+  async #checkKept(after: bigint): Promise<void> {
+    const floor = await eventFloor(this.#options.db);
+    if (after < floor) throw cursorExpired(floor);
   }
 
   /** Whether nobody is left who could commit a number that is missing before the first commit. What was committed meanwhile has to be read then. */
@@ -266,6 +326,13 @@ export class Feed {
   #notifyWaiters(): void {
     for (const waiter of [...this.#waiters]) waiter();
   }
+}
+
+/** What was found, of all that is settled, where it was as many as were asked for perhaps. */
+function found(commits: readonly CommitRow[], limit: number, settled: bigint): FoundCommits {
+  const last = commits.at(-1);
+  const upTo = last !== undefined && commits.length >= limit ? last.seq : settled;
+  return { commits, upTo, more: upTo < settled };
 }
 
 function cursorExpired(floor: bigint): MillpondError {

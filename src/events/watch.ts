@@ -1,6 +1,6 @@
 import type { Sink } from "../lib/pushed-stream.ts";
 import type { CommitRow } from "../store/events.ts";
-import { type Cursor, cursorAfter, isSeen } from "./cursor.ts";
+import { type Cursor, cursorAfter, indexIn, isSeen } from "./cursor.ts";
 import type { EventFilter } from "./event-filter.ts";
 import { readSnapshot } from "./read-snapshot.ts";
 import { type Selection, selectionOf } from "./selection.ts";
@@ -105,19 +105,18 @@ class Watcher {
     const { feed, checkpointMs } = this.#source;
     let cursor = from;
     while (!this.#isGone()) {
-      const settled = feed.settled;
       const untilDueMs = Math.max(this.#lastMessageMs + checkpointMs - performance.now(), 0);
-      const isAlone = cursor.seen.length > 0 || cursor.seq > settled;
+      const isAlone = cursor.seen.length > 0 || cursor.seq > feed.settled;
       const waitMs = isAlone ? untilDueMs : 0;
-      const commits = await feed.next(cursor.seq, { limit: commitsPerRead, waitMs, signal });
+      const options = { limit: commitsPerRead, waitMs, signal };
+      const { commits, upTo, more } = await feed.search(cursor.seq, this.#request.filter, options);
       for (const commit of commits) {
         cursor = await this.#tell(commit, cursor);
         if (this.#isGone()) return cursor;
       }
-      // Nothing but numbers that were rolled back.
-      if (commits.length === 0 && settled > cursor.seq) cursor = cursorAfter(settled, cursor.seen);
+      if (upTo > cursor.seq) cursor = cursorAfter(upTo, cursor.seen);
       if (performance.now() - this.#lastMessageMs >= checkpointMs) await this.#write([{ case: "checkpoint", cursor }]);
-      if (commits.length === 0 && !isAlone) break;
+      if (!more && !isAlone) break;
     }
     return cursor;
   }
@@ -126,7 +125,7 @@ class Watcher {
   async #tell(commit: CommitRow, from: Cursor): Promise<Cursor> {
     const { seen } = from;
     let cursor = from;
-    for (let index = from.index; index < commit.types.length && !isSeen(from, commit.seq); ) {
+    for (let index = indexIn(from, commit); index < commit.types.length && !isSeen(from, commit.seq); ) {
       const { item, next } = await this.#source.selections.step(this.#selection, commit, index);
       if (this.#isGone()) return cursor;
       if (item !== undefined) {

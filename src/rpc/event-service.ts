@@ -43,6 +43,7 @@ export function createEventService(deps: RpcDeps): ServiceImpl<typeof EventServi
       return {
         events: page.events.map((event) => encodeEvent(event, deps.ids)),
         nextCursor: formatCursor(page.cursor),
+        more: page.more,
       };
     },
   };

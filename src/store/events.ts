@@ -18,21 +18,22 @@ export interface CommitRow {
   readonly failure_counts: readonly bigint[] | null;
 }
 
-const columns =
+/** The columns of a {@link CommitRow}. */
+export const columnsOfCommits =
   "seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers, success_counts, failure_counts";
 
 const tailStatement: Statement = {
   name: "tail_events",
-  text: `select ${columns} from event_tx where seq > $1 order by seq limit $2`,
+  text: `select ${columnsOfCommits} from event_tx where seq > $1 order by seq limit $2`,
 };
 
 /** Reads commits after a number in order. */
 export async function tailEvents(db: Pick<Database, "readByKey">, after: bigint, limit: number): Promise<CommitRow[]> {
-  return (await db.readByKey<CommitRow>(tailStatement, [after, limit])).map(whole);
+  return (await db.readByKey<CommitRow>(tailStatement, [after, limit])).map(wholeCommit);
 }
 
-/** In the table, an array ends where all that follows would repeat its last element. */
-function whole(row: CommitRow): CommitRow {
+/** A commit as it was read: in the table, an array ends where all that follows would repeat its last element. */
+export function wholeCommit(row: CommitRow): CommitRow {
   const { task_ids } = row;
   const fill = <Item>(items: readonly Item[]): readonly Item[] =>
     items.length === task_ids.length ? items : task_ids.map((_, n) => items[Math.min(n, items.length - 1)] as Item);

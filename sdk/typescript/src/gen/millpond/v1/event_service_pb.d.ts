@@ -287,7 +287,7 @@ export declare const ListEventsRequestSchema: GenMessage<ListEventsRequest>;
  */
 export declare type ListEventsResponse = Message<"millpond.v1.ListEventsResponse"> & {
   /**
-   * The events, in order. Empty: none happened within wait_timeout.
+   * The events, in order. Empty: none happened within wait_timeout; with `more`, none is selected up to next_cursor.
    *
    * @generated from field: repeated millpond.v1.Event events = 1;
    */
@@ -299,6 +299,14 @@ export declare type ListEventsResponse = Message<"millpond.v1.ListEventsResponse
    * @generated from field: string next_cursor = 2;
    */
   nextCursor: string;
+
+  /**
+   * The page ends before the feed does: what stands behind next_cursor has not been looked at yet, so ask again at
+   * once. False: the feed had been read to its end.
+   *
+   * @generated from field: bool more = 3;
+   */
+  more: boolean;
 };
 
 /**
@@ -331,7 +339,8 @@ export declare const EventService: GenService<{
   },
   /**
    * Answers a page of the events after the cursor, the unary twin of WatchEvents: waits up to wait_timeout for the
-   * first event. Fails with the same reasons.
+   * first event. A call looks at a bounded part of the feed: where a filter selects little of much, pages may be empty
+   * and have `more`. Fails with the same reasons.
    *
    * @generated from rpc millpond.v1.EventService.ListEvents
    */
