@@ -42,12 +42,29 @@ export class ClaimLoop {
   /** Slots that claims under way may fill. */
   #asked = 0;
   #claimsUnderWay = 0;
+  #isPaused = false;
   #waiting: (() => void)[] = [];
   #waking = false;
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
     options.signal.addEventListener("abort", () => this.slotsChanged(), { once: true });
+  }
+
+  /** Slots that claims under way may fill. */
+  get asked(): number {
+    return this.#asked;
+  }
+
+  /** Begins no more claims until `resume`. Those under way may still bring tasks: they are waited for, because what an answer brings that nobody takes is a lost attempt. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Claims again. */
+  resume(): void {
+    this.#isPaused = false;
+    this.slotsChanged();
   }
 
   /** Claims until the signal is aborted. Rejects when the server refuses for good, for example the credentials. */
@@ -71,7 +88,7 @@ export class ClaimLoop {
     const { signal, onError } = this.#options;
     for (let failures = 0; !signal.aborted; ) {
       const free = this.#options.slots - this.#options.running() - this.#asked;
-      if (free <= 0) {
+      if (this.#isPaused || free <= 0) {
         await new Promise<void>((resolve) => this.#waiting.push(resolve));
         continue;
       }

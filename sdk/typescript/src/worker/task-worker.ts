@@ -36,10 +36,13 @@ export interface WorkerOptions {
   /** How long `stop` lets handlers finish before it aborts them. Default 30,000. */
   readonly stopGraceMs?: number | undefined;
   /**
-   * Whether it takes tasks by a stream, where one passes to the server: over gRPC, unless a proxy in between holds it back. Leases are then as long as the server says. Otherwise, and where
-   * none passes, it claims by calls. Default true.
+   * Whether it takes tasks by a stream, where one passes to the server: over gRPC, unless a proxy in between holds it back. Leases are then as long as the server says. Where none passes
+   * (the server refuses it, as an earlier version does with UNIMPLEMENTED, or brings no welcome within 5 s) it claims by calls, and tries the stream again from time to time: the server may
+   * have been upgraded, or slow. Over HTTP/1.1 (`protocol: "connect"`) it always claims. Default true.
    */
   readonly stream?: boolean | undefined;
+  /** How long it claims by calls before it tries the stream again; twice as long after each failure, up to twenty times. Default 30,000: up to 10 minutes. */
+  readonly streamRetryMs?: number | undefined;
   /** Stops the worker on the first SIGTERM. Default false. */
   readonly stopOnSigterm?: boolean | undefined;
   /** Is told what went wrong and is being dealt with: a server that is away, a report that was refused. */
@@ -71,6 +74,7 @@ export function createWorker(options: WorkerOptions): TaskWorker {
 
 const slotsMax = 1_000;
 const claimWaitMsDefault = 30_000;
+const streamRetryMsDefault = 30_000;
 /** How long aborted handlers and their reports may take before `stop` goes without them. */
 const abandonAfterMs = 5_000;
 
@@ -168,9 +172,12 @@ class ClaimingWorker implements TaskWorker {
     });
   }
 
-  /** Takes tasks until it stops: by a stream, or by claims where none passes. */
+  /** Takes tasks until it stops: by a stream, and by claims while none passes. */
   async #take(): Promise<void> {
-    if (this.#options.stream === false || !(await this.#stream.run())) await this.#claims.run();
+    const { stream = true, client } = this.#options;
+    if (!stream || client.protocol === "connect") return this.#claims.run();
+    this.#claims.pause();
+    await Promise.all([this.#stream.run(), this.#claims.run()]);
   }
 
   #openStream(slots: number, taken: () => number): WorkStream {
@@ -183,7 +190,8 @@ class ClaimingWorker implements TaskWorker {
       hello: () => ({
         ...{ workerId: this.workerId, kinds: [...this.#handlers.keys()], labels: { ...this.#options.labels }, slots },
       }),
-      free: () => slots - taken(),
+      // Claims that were under way when it was welcomed may bring tasks.
+      free: () => slots - taken() - this.#claims.asked,
       onAssignments: (assignments, leaseMs) => {
         // As with claims, a third is kept in reserve.
         const leaseExpiresAtMs = performance.now() + (leaseMs * 2) / 3;
@@ -192,7 +200,12 @@ class ClaimingWorker implements TaskWorker {
       onCancel: (lease, reason) =>
         find(lease)?.abort("cancel_requested", reason || "the server asked to stop the attempt"),
       onLeaseLost: (lease) => find(lease)?.abort("lease_lost", "the attempt is no longer this worker's"),
-      onWelcome: (heartbeatMs) => this.#leases.everyMs(heartbeatMs),
+      onWelcome: (heartbeatMs) => {
+        this.#claims.pause();
+        this.#leases.everyMs(heartbeatMs);
+      },
+      onNone: () => this.#claims.resume(),
+      retryMs: this.#options.streamRetryMs ?? streamRetryMsDefault,
       signal: this.#claiming.signal,
       onError: this.#onError,
     });
@@ -215,11 +228,16 @@ class ClaimingWorker implements TaskWorker {
     };
     const contextValues = createContextValues().set(answerReader, readAssignments);
     const { signal } = this.#claiming;
-    const { assignments } = await client.workers.claimTasks(request, { signal, contextValues });
-    // The leases began before the answer came: the server's clock cannot be compared, so a third is kept in reserve.
-    const leaseExpiresAtMs = performance.now() + (this.#leaseMs * 2) / 3;
-    for (const assignment of assignments) this.#begin(assignment, leaseExpiresAtMs);
-    return assignments.length;
+    try {
+      const { assignments } = await client.workers.claimTasks(request, { signal, contextValues });
+      // The leases began before the answer came: the server's clock cannot be compared, so a third is kept in reserve.
+      const leaseExpiresAtMs = performance.now() + (this.#leaseMs * 2) / 3;
+      for (const assignment of assignments) this.#begin(assignment, leaseExpiresAtMs);
+      return assignments.length;
+    } finally {
+      // What it has not filled is free for a stream that was welcomed meanwhile.
+      this.#stream.slotsChanged();
+    }
   }
 
   #begin(assignment: Assignment, leaseExpiresAtMs: number): void {

@@ -26,17 +26,24 @@ export interface WorkStreamOptions {
   /** Is told that attempts are to stop. */
   readonly onCancel: (lease: Lease, reason: string) => void;
   readonly onLeaseLost: (lease: Lease) => void;
-  /** Is told that heartbeats can be sent, as often as that. */
+  /** Is told that a stream takes tasks, and that heartbeats can be sent, as often as that. */
   readonly onWelcome: (heartbeatMs: number) => void;
+  /** Is told that no stream passes for now: tasks have to be claimed until the next welcome. */
+  readonly onNone: () => void;
+  /** How long it waits before it tries again where none passed; twice as long after each failure, up to twenty times. */
+  readonly retryMs: number;
   /** Takes no more tasks. */
   readonly signal: AbortSignal;
   /** Is told what went wrong; does not throw. */
   readonly onError: (error: unknown) => void;
 }
 
-/** How long a first welcome may take: a proxy that does not let messages through both ways never brings it. */
+/** How long a welcome may take: a proxy that does not let messages through both ways never brings it. */
 const welcomeMs = 5_000;
 const backoff = { initialBackoffMs: 100, maxBackoffMs: 5_000 };
+/** From so many failures in a row on, none passes any more where one did: a proxy has come between, for example. */
+const failuresMax = 5;
+const retryGrowthMax = 20;
 const creditMax = 1_000;
 const leasesMax = 1_000;
 /** How long the end of the stream may take once this side has ended it. */
@@ -51,13 +58,17 @@ const awayCodes: ReadonlySet<Code> = new Set([
 
 /**
  * WorkStream keeps a stream of the worker to a server, makes it anew when it is lost, and gives credit for free slots, never for more. Reports and logs do not go over
- * it: calls of their own carry thousands of reports at a time and say of each, or of the call, why it was refused.
+ * it: calls of their own carry thousands of reports at a time and say of each, or of the call, why it was refused; and what is sent again is known by its request id.
+ *
+ *     trying ── welcome ──► passes ── is lost: tries again at once ──► passes
+ *       ▲  └── refused, or silent ──► none passes: tasks are claimed ◄── five failures in a row, or UNIMPLEMENTED ──┘
+ *       └──────── after a while, longer each time ──┘
+ *
+ * A server that is away says nothing about whether streams pass: it is waited for.
  */
 export class WorkStream {
   readonly #options: WorkStreamOptions;
   #current: Connection | undefined;
-  /** A server has welcomed the worker: streams pass. */
-  #wasWelcomed = false;
   #isClosed = false;
   readonly #stopped = new AbortController();
 
@@ -71,31 +82,48 @@ export class WorkStream {
     return this.#current?.leaseMs;
   }
 
-  /**
-   * Keeps the stream until `close`; answers false when no stream passes to the server: an earlier version of it, HTTP/1.1, or a proxy that holds back what is sent. Rejects when
-   * the server refuses for good.
-   */
-  async run(): Promise<boolean> {
-    for (let failures = 0; !this.#isClosed; ) {
+  /** Keeps a stream until `close`. Where none passes, says so and tries again later. Rejects when the server refuses for good. */
+  async run(): Promise<void> {
+    for (let misses = 0; ; misses += 1) {
+      if (await this.#keep()) misses = 0;
+      if (this.#isOver) return;
+      this.#options.onNone();
+      await this.#pause(streamRetryDelayMs(this.#options.retryMs, misses));
+      if (this.#isOver) return;
+    }
+  }
+
+  /** Who takes no more and has lost the stream extends leases by calls. */
+  get #isOver(): boolean {
+    return this.#isClosed || this.#options.signal.aborted;
+  }
+
+  /** Keeps a stream until it is over, or none passes: an earlier version of the server, HTTP/1.1, or a proxy that holds back what is sent. Answers whether one had passed. */
+  async #keep(): Promise<boolean> {
+    let hasPassed = false;
+    for (let failures = 0; !this.#isOver; ) {
       const connection = new Connection(this.#options);
       this.#current = connection;
-      const error = await connection.run(this.#wasWelcomed ? undefined : welcomeMs);
+      const error = await connection.run();
       this.#current = undefined;
       if (connection.leaseMs !== undefined) {
-        this.#wasWelcomed = true;
+        hasPassed = true;
         failures = 0;
       }
-      // Who takes no more and has lost the stream extends leases by calls.
-      if (this.#isClosed || this.#options.signal.aborted) break;
-      if (error !== undefined) {
-        if (isFinal(error)) throw error;
-        if (!this.#wasWelcomed && !(connection.isLate ? false : awayCodes.has(error.code))) return false;
-        if (!connection.wasDrained) this.#options.onError(error);
-      }
+      if (this.#isOver) break;
+      if (error !== undefined && isFinal(error)) throw error;
       failures += 1;
-      await sleep(backoffMs(backoff, failures), undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+      const mayPass = hasPassed && failures < failuresMax && error?.code !== Code.Unimplemented;
+      if (!mayPass && !isAway(connection, error)) break;
+      if (error !== undefined && !connection.wasDrained) this.#options.onError(error);
+      await this.#pause(backoffMs(backoff, failures));
     }
-    return true;
+    return hasPassed;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const signal = AbortSignal.any([this.#stopped.signal, this.#options.signal]);
+    await sleep(ms, undefined, { signal }).catch(() => undefined);
   }
 
   /** Says that a slot may have become free. */
@@ -117,6 +145,16 @@ export class WorkStream {
     this.#stopped.abort();
     await this.#current?.close();
   }
+}
+
+/** How long to wait before a stream is tried again, after so many failures since one passed. */
+export function streamRetryDelayMs(firstMs: number, misses: number): number {
+  return firstMs * Math.min(2 ** misses, retryGrowthMax);
+}
+
+/** Whether the end of a stream says nothing about whether streams pass. */
+function isAway({ isLate, leaseMs }: Connection, error: ConnectError | undefined): boolean {
+  return error === undefined ? leaseMs !== undefined : !isLate && awayCodes.has(error.code);
 }
 
 function isFinal(error: ConnectError): boolean {
@@ -147,8 +185,8 @@ class Connection {
   }
 
   /** Resolves with how the stream ended; undefined: without an error. */
-  async run(firstMs: number | undefined): Promise<ConnectError | undefined> {
-    const timer = firstMs === undefined ? undefined : setTimeout(() => this.#late(firstMs), firstMs);
+  async run(): Promise<ConnectError | undefined> {
+    const timer = setTimeout(() => this.#late(), welcomeMs);
     this.send({ case: "hello", value: this.#options.hello() });
     try {
       const contextValues = createContextValues().set(answerReader, readWorkResponse);
@@ -195,9 +233,9 @@ class Connection {
     clearTimeout(timer);
   }
 
-  #late(ms: number): void {
+  #late(): void {
     this.isLate = true;
-    this.#abort.abort(new ConnectError(`no welcome came within ${ms} ms`, Code.DeadlineExceeded));
+    this.#abort.abort(new ConnectError(`no welcome came within ${welcomeMs} ms`, Code.DeadlineExceeded));
   }
 
   #endSending(): void {
