@@ -13,7 +13,7 @@ import {
 } from "../gen/millpond/v1/worker_service_pb.ts";
 import { decodeLogEntry, encodeLogLine } from "../wire/log.ts";
 import { millisOf } from "../wire/time.ts";
-import { cancelAttempt, leaseLost } from "../wire/work-response.ts";
+import { cancelAttempt, leaseLost, logsTaken } from "../wire/work-response.ts";
 import { nameMissing } from "./name-missing.ts";
 import { type RpcDeps, requestKey } from "./rpc-deps.ts";
 
@@ -31,17 +31,24 @@ export function append(deps: RpcDeps, request: AppendLogsRequest) {
 }
 
 /**
- * Appends lines that came by a worker's stream, as AppendLogs does. Answers what its worker is to be told of: that the attempt is to be stopped, or is lost; undefined: nothing.
- * Other failures end the stream.
+ * Appends lines that came by a worker's stream, as AppendLogs does, under the same identity. Answers what its worker is to be told of: that they are in, if it has named them, that
+ * the attempt is to be stopped, or is lost. Other failures end the stream.
  */
-export async function appendStreamed(deps: RpcDeps, { lease, entries }: WorkerLogs): Promise<WorkResponse | undefined> {
+export async function appendStreamed(
+  deps: RpcDeps,
+  { lease, entries, requestId }: WorkerLogs,
+): Promise<readonly WorkResponse[]> {
   const { taskId = "", attempt = 0 } = lease ?? {};
   try {
-    const { cancelRequested } = await append(deps, create(AppendLogsRequestSchema, { taskId, attempt, entries }));
-    return cancelRequested ? cancelAttempt(taskId, attempt, "the server asked to stop the attempt") : undefined;
+    const request = create(AppendLogsRequestSchema, { taskId, attempt, entries, requestId });
+    const { cancelRequested, truncated } = await append(deps, request);
+    return [
+      ...(requestId === "" ? [] : [logsTaken(requestId, truncated)]),
+      ...(cancelRequested ? [cancelAttempt(taskId, attempt, "the server asked to stop the attempt")] : []),
+    ];
   } catch (error) {
     if (!(error instanceof MillpondError && isLost.has(error.reason))) throw error;
-    return leaseLost(taskId, attempt);
+    return [leaseLost(taskId, attempt)];
   }
 }
 

@@ -436,13 +436,12 @@ export class WorkSession {
     return held !== undefined && (attempt === 0 || attempt === held.attempt) ? held : undefined;
   }
 
-  /** Lines of log are appended in their order. */
+  /** Lines of log are appended in their order; behind such as could not be, none are: all of them are sent again. */
   #log(logs: WorkerLogs): void {
-    const appended = this.#logged.then(async () => {
-      const response = await appendStreamed(this.#deps, logs);
-      if (response !== undefined) this.#send({ response });
+    this.#logged = this.#logged.then(async () => {
+      for (const response of await appendStreamed(this.#deps, logs)) this.#send({ response });
     });
-    this.#logged = this.#underWay(appended);
+    void this.#underWay(this.#logged);
   }
 
   /** Counts what is under way. A failure of it ends the stream: what was not answered is sent again by the next one. */

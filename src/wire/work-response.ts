@@ -77,6 +77,11 @@ export function leaseLost(taskId: string, attempt: number): WorkResponse {
   return response({ message: { case: "leaseLost", value: { lease: { taskId, attempt } } } });
 }
 
+/** Lines of log that are in. */
+export function logsTaken(requestId: string, truncated: boolean): WorkResponse {
+  return response({ message: { case: "logsTaken", value: { requestId, truncated } } });
+}
+
 /** The server stops. */
 export function serverDrain(): WorkResponse {
   return response({ message: { case: "drain", value: {} } });

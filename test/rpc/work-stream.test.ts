@@ -198,6 +198,63 @@ describe("a worker on a stream", () => {
     await until("it is told", () => stream.of("leaseLost").length > 0);
   });
 
+  test("is told which lines of its log are in, and sends the others again by its next stream, which writes each once", async () => {
+    const kind = newKind();
+    using first = connect({ kinds: [kind] });
+    using _ = keepAlive(first);
+    await server.graph(keyed(1, kind));
+    first.credit(1);
+    const [{ task, attempt } = { task: undefined, attempt: 0 }] = await first.assigned(1);
+    const taskId = task?.taskId ?? "";
+    const linesOf = (n: number) => ({
+      lease: { taskId, attempt },
+      entries: [{ message: `${n}a` }, { message: `${n}b` }],
+      requestId: `${taskId} ${n}`,
+    });
+    const taken = (stream: WorkerStream) => stream.of("logsTaken").map(({ requestId }) => requestId);
+    const total = 20;
+    const ids = Array.from({ length: total }, (_, n) => linesOf(n).requestId);
+    for (let n = 0; n < total; n += 1) first.send({ case: "logs", value: linesOf(n) });
+    await until("some are in", () => taken(first).length > 0);
+    first.break();
+    await first.over();
+    const known = taken(first);
+    expect(known).toEqual(ids.slice(0, known.length));
+
+    // All but those whose answer was lost in any case: sending again what is in does no harm.
+    using second = connect({ kinds: [kind] });
+    using __ = keepAlive(second);
+    for (let n = known.length - 1; n < total; n += 1) second.send({ case: "logs", value: linesOf(n) });
+    await until("all are in", () => taken(second).length === total - known.length + 1);
+    expect(taken(second)).toEqual(ids.slice(known.length - 1));
+    // The same lines by a call are the same lines.
+    const { lease, ...rest } = linesOf(total - 1);
+    await server.client.workers.appendLogs({ ...rest, ...lease });
+    const { entries } = await server.client.workers.listLogs({ taskId, pageSize: 1_000 });
+    expect(entries.map(({ message }) => message)).toEqual(
+      Array.from({ length: total }, (_, n) => [`${n}a`, `${n}b`]).flat(),
+    );
+  });
+
+  test("writes no lines behind such as it could not write: their order is that in which they are sent again", async () => {
+    const kind = newKind();
+    using stream = connect({ kinds: [kind] });
+    using _ = keepAlive(stream);
+    await server.graph(keyed(1, kind));
+    stream.credit(1);
+    const [{ task, attempt } = { task: undefined, attempt: 0 }] = await stream.assigned(1);
+    const taskId = task?.taskId ?? "";
+    const log = (requestId: string, message: string) =>
+      stream.send({ case: "logs", value: { lease: { taskId, attempt }, entries: [{ message }], requestId } });
+    log(`${taskId} same`, "first");
+    log(`${taskId} same`, "of another message");
+    log(`${taskId} next`, "later");
+    expect(String(await stream.over())).toContain("was used for another request");
+    await server.client.workers.appendLogs({ taskId, attempt, entries: [{ message: "last" }] });
+    const { entries } = await server.client.workers.listLogs({ taskId });
+    expect(entries.map(({ message }) => message)).toEqual(["first", "last"]);
+  });
+
   test("drains: takes no more, finishes, ends", async () => {
     const kind = newKind();
     using stream = connect({ kinds: [kind] });

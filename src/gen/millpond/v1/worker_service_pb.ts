@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file millpond/v1/worker_service.proto.
  */
 export const file_millpond_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBtaWxscG9uZC92MS93b3JrZXJfc2VydmljZS5wcm90bxILbWlsbHBvbmQudjEirQIKC1dvcmtSZXF1ZXN0EikKBWhlbGxvGAEgASgLMhgubWlsbHBvbmQudjEuV29ya2VySGVsbG9IABIrCgZjcmVkaXQYAiABKAsyGS5taWxscG9uZC52MS5Xb3JrZXJDcmVkaXRIABIxCgloZWFydGJlYXQYAyABKAsyHC5taWxscG9uZC52MS5Xb3JrZXJIZWFydGJlYXRIABItCgdyZXBvcnRzGAQgASgLMhoubWlsbHBvbmQudjEuV29ya2VyUmVwb3J0c0gAEicKBGxvZ3MYBSABKAsyFy5taWxscG9uZC52MS5Xb3JrZXJMb2dzSAASKQoFZHJhaW4YBiABKAsyGC5taWxscG9uZC52MS5Xb3JrZXJEcmFpbkgAQhAKB21lc3NhZ2USBbpIAggBIr8CCgxXb3JrUmVzcG9uc2USLQoHd2VsY29tZRgBIAEoCzIaLm1pbGxwb25kLnYxLldvcmtlcldlbGNvbWVIABIyCgthc3NpZ25tZW50cxgCIAEoCzIbLm1pbGxwb25kLnYxLkFzc2lnbm1lbnRMaXN0SAASLAoGY2FuY2VsGAMgASgLMhoubWlsbHBvbmQudjEuQ2FuY2VsQXR0ZW1wdEgAEiwKCmxlYXNlX2xvc3QYBCABKAsyFi5taWxscG9uZC52MS5MZWFzZUxvc3RIABI6Cg5yZXBvcnRfcmVzdWx0cxgFIAEoCzIgLm1pbGxwb25kLnYxLldvcmtlclJlcG9ydFJlc3VsdHNIABIpCgVkcmFpbhgGIAEoCzIYLm1pbGxwb25kLnYxLlNlcnZlckRyYWluSABCCQoHbWVzc2FnZSL4AQoLV29ya2VySGVsbG8SIQoJd29ya2VyX2lkGAEgASgJQg66SAtyCRABGP8BugEBABIlCgVraW5kcxgCIAMoCUIWukgTkgEQCAEQZCIKcggQARhkugEBABJVCgZsYWJlbHMYAyADKAsyJC5taWxscG9uZC52MS5Xb3JrZXJIZWxsby5MYWJlbHNFbnRyeUIfukgcmgEZEDIiCnIIEAEYZLoBAQAqCXIHGP8BugEBABIZCgVzbG90cxgEIAEoBUIKukgHGgUY6AcoARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKDFdvcmtlckNyZWRpdBIZCgV0YXNrcxgBIAEoBUIKukgHGgUY6AcoASJDCg9Xb3JrZXJIZWFydGJlYXQSMAoGbGVhc2VzGAEgAygLMhUubWlsbHBvbmQudjEuTGVhc2VSZWZCCbpIBpIBAxDoByJhCg1Xb3JrZXJSZXBvcnRzEhkKCHNlcXVlbmNlGAEgASgDQge6SAQiAigAEjUKB3JlcG9ydHMYAiADKAsyFy5taWxscG9uZC52MS5UYXNrUmVwb3J0Qgu6SAiSAQUIARDoByJvCgpXb3JrZXJMb2dzEiwKBWxlYXNlGAEgASgLMhUubWlsbHBvbmQudjEuTGVhc2VSZWZCBrpIA8gBARIzCgdlbnRyaWVzGAIgAygLMhUubWlsbHBvbmQudjEuTG9nRW50cnlCC7pICJIBBQgBEOgHIg0KC1dvcmtlckRyYWluInAKDVdvcmtlcldlbGNvbWUSNQoSaGVhcnRiZWF0X2ludGVydmFsGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBWxlYXNlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkkKDkFzc2lnbm1lbnRMaXN0EjcKC2Fzc2lnbm1lbnRzGAEgAygLMhcubWlsbHBvbmQudjEuQXNzaWdubWVudEIJukgGkgEDEOgHIl4KDUNhbmNlbEF0dGVtcHQSGQoHdGFza19pZBgBIAEoCUIIukgFcgOwAQESGAoHYXR0ZW1wdBgCIAEoBUIHukgEGgIoARIYCgZyZWFzb24YAyABKAlCCLpIBXIDGOgHIjEKCUxlYXNlTG9zdBIkCgVsZWFzZRgBIAEoCzIVLm1pbGxwb25kLnYxLkxlYXNlUmVmImcKE1dvcmtlclJlcG9ydFJlc3VsdHMSGQoIc2VxdWVuY2UYASABKANCB7pIBCICKAASNQoHcmVzdWx0cxgCIAMoCzIZLm1pbGxwb25kLnYxLlJlcG9ydFJlc3VsdEIJukgGkgEDEOgHIg0KC1NlcnZlckRyYWluIoIDChFDbGFpbVRhc2tzUmVxdWVzdBIhCgl3b3JrZXJfaWQYASABKAlCDrpIC3IJEAEY/wG6AQEAEiUKBWtpbmRzGAIgAygJQha6SBOSARAIARBkIgpyCBABGGS6AQEAElsKBmxhYmVscxgDIAMoCzIqLm1pbGxwb25kLnYxLkNsYWltVGFza3NSZXF1ZXN0LkxhYmVsc0VudHJ5Qh+6SByaARkQMiIKcggQARhkugEBACoJcgcY/wG6AQEAEh0KCW1heF90YXNrcxgEIAEoBUIKukgHGgUY6AcoABI9Cgx3YWl0X3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDLpICaoBBiICCDwyABI5CgVsZWFzZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgMIkBwyAggBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTQoSQ2xhaW1UYXNrc1Jlc3BvbnNlEjcKC2Fzc2lnbm1lbnRzGAEgAygLMhcubWlsbHBvbmQudjEuQXNzaWdubWVudEIJukgGkgEDEOgHIqcBChNFeHRlbmRMZWFzZXNSZXF1ZXN0EiEKCXdvcmtlcl9pZBgBIAEoCUIOukgLcgkQARj/AboBAQASMgoGbGVhc2VzGAIgAygLMhUubWlsbHBvbmQudjEuTGVhc2VSZWZCC7pICJIBBQgBEOgHEjkKBWxlYXNlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiAwiQHDICCAEiTAoURXh0ZW5kTGVhc2VzUmVzcG9uc2USNAoHcmVzdWx0cxgBIAMoCzIYLm1pbGxwb25kLnYxLkxlYXNlUmVzdWx0Qgm6SAaSAQMQ6AcinwEKEUFwcGVuZExvZ3NSZXF1ZXN0EhkKB3Rhc2tfaWQYASABKAlCCLpIBXIDsAEBEhgKB2F0dGVtcHQYAiABKAVCB7pIBBoCKAASMwoHZW50cmllcxgDIAMoCzIVLm1pbGxwb25kLnYxLkxvZ0VudHJ5Qgu6SAiSAQUIARDoBxIgCgpyZXF1ZXN0X2lkGAQgASgJQgy6SAlyBxj/AboBAQAiQQoSQXBwZW5kTG9nc1Jlc3BvbnNlEhEKCXRydW5jYXRlZBgBIAEoCBIYChBjYW5jZWxfcmVxdWVzdGVkGAIgASgIIr8BCg9MaXN0TG9nc1JlcXVlc3QSGQoHdGFza19pZBgBIAEoCUIIukgFcgOwAQESGAoHYXR0ZW1wdBgCIAEoBUIHukgEGgIoABIcCgZjdXJzb3IYAyABKAlCDLpICXIHGIAIugEBABIaCglwYWdlX3NpemUYBCABKAVCB7pIBBoCKAASPQoMd2FpdF90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgy6SAmqAQYiAgg8MgAijgEKEExpc3RMb2dzUmVzcG9uc2USMQoHZW50cmllcxgBIAMoCzIVLm1pbGxwb25kLnYxLkxvZ0VudHJ5Qgm6SAaSAQMQ6AcSHQoLbmV4dF9jdXJzb3IYAiABKAlCCLpIBXIDGIAIEhEKCXRydW5jYXRlZBgDIAEoCBIVCg1hdHRlbXB0X2VuZGVkGAQgASgIIncKEkxpc3RXb3JrZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASIAoKcGFnZV90b2tlbhgCIAEoCUIMukgJcgcYgCC6AQEAEiMKBWtpbmRzGAMgAygJQhS6SBGSAQ4QZCIKcggQARhkugEBACJpChNMaXN0V29ya2Vyc1Jlc3BvbnNlEi8KB3dvcmtlcnMYASADKAsyEy5taWxscG9uZC52MS5Xb3JrZXJCCbpIBpIBAxDoBxIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAgMugDCg1Xb3JrZXJTZXJ2aWNlEj8KBFdvcmsSGC5taWxscG9uZC52MS5Xb3JrUmVxdWVzdBoZLm1pbGxwb25kLnYxLldvcmtSZXNwb25zZSgBMAESTQoKQ2xhaW1UYXNrcxIeLm1pbGxwb25kLnYxLkNsYWltVGFza3NSZXF1ZXN0Gh8ubWlsbHBvbmQudjEuQ2xhaW1UYXNrc1Jlc3BvbnNlElMKDEV4dGVuZExlYXNlcxIgLm1pbGxwb25kLnYxLkV4dGVuZExlYXNlc1JlcXVlc3QaIS5taWxscG9uZC52MS5FeHRlbmRMZWFzZXNSZXNwb25zZRJNCgpBcHBlbmRMb2dzEh4ubWlsbHBvbmQudjEuQXBwZW5kTG9nc1JlcXVlc3QaHy5taWxscG9uZC52MS5BcHBlbmRMb2dzUmVzcG9uc2USTAoITGlzdExvZ3MSHC5taWxscG9uZC52MS5MaXN0TG9nc1JlcXVlc3QaHS5taWxscG9uZC52MS5MaXN0TG9nc1Jlc3BvbnNlIgOQAgESVQoLTGlzdFdvcmtlcnMSHy5taWxscG9uZC52MS5MaXN0V29ya2Vyc1JlcXVlc3QaIC5taWxscG9uZC52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_millpond_v1_log, file_millpond_v1_report, file_millpond_v1_worker]);
+  fileDesc("CiBtaWxscG9uZC92MS93b3JrZXJfc2VydmljZS5wcm90bxILbWlsbHBvbmQudjEirQIKC1dvcmtSZXF1ZXN0EikKBWhlbGxvGAEgASgLMhgubWlsbHBvbmQudjEuV29ya2VySGVsbG9IABIrCgZjcmVkaXQYAiABKAsyGS5taWxscG9uZC52MS5Xb3JrZXJDcmVkaXRIABIxCgloZWFydGJlYXQYAyABKAsyHC5taWxscG9uZC52MS5Xb3JrZXJIZWFydGJlYXRIABItCgdyZXBvcnRzGAQgASgLMhoubWlsbHBvbmQudjEuV29ya2VyUmVwb3J0c0gAEicKBGxvZ3MYBSABKAsyFy5taWxscG9uZC52MS5Xb3JrZXJMb2dzSAASKQoFZHJhaW4YBiABKAsyGC5taWxscG9uZC52MS5Xb3JrZXJEcmFpbkgAQhAKB21lc3NhZ2USBbpIAggBIvMCCgxXb3JrUmVzcG9uc2USLQoHd2VsY29tZRgBIAEoCzIaLm1pbGxwb25kLnYxLldvcmtlcldlbGNvbWVIABIyCgthc3NpZ25tZW50cxgCIAEoCzIbLm1pbGxwb25kLnYxLkFzc2lnbm1lbnRMaXN0SAASLAoGY2FuY2VsGAMgASgLMhoubWlsbHBvbmQudjEuQ2FuY2VsQXR0ZW1wdEgAEiwKCmxlYXNlX2xvc3QYBCABKAsyFi5taWxscG9uZC52MS5MZWFzZUxvc3RIABI6Cg5yZXBvcnRfcmVzdWx0cxgFIAEoCzIgLm1pbGxwb25kLnYxLldvcmtlclJlcG9ydFJlc3VsdHNIABIpCgVkcmFpbhgGIAEoCzIYLm1pbGxwb25kLnYxLlNlcnZlckRyYWluSAASMgoKbG9nc190YWtlbhgHIAEoCzIcLm1pbGxwb25kLnYxLldvcmtlckxvZ3NUYWtlbkgAQgkKB21lc3NhZ2Ui+AEKC1dvcmtlckhlbGxvEiEKCXdvcmtlcl9pZBgBIAEoCUIOukgLcgkQARj/AboBAQASJQoFa2luZHMYAiADKAlCFrpIE5IBEAgBEGQiCnIIEAEYZLoBAQASVQoGbGFiZWxzGAMgAygLMiQubWlsbHBvbmQudjEuV29ya2VySGVsbG8uTGFiZWxzRW50cnlCH7pIHJoBGRAyIgpyCBABGGS6AQEAKglyBxj/AboBAQASGQoFc2xvdHMYBCABKAVCCrpIBxoFGOgHKAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIpCgxXb3JrZXJDcmVkaXQSGQoFdGFza3MYASABKAVCCrpIBxoFGOgHKAEiQwoPV29ya2VySGVhcnRiZWF0EjAKBmxlYXNlcxgBIAMoCzIVLm1pbGxwb25kLnYxLkxlYXNlUmVmQgm6SAaSAQMQ6AciYQoNV29ya2VyUmVwb3J0cxIZCghzZXF1ZW5jZRgBIAEoA0IHukgEIgIoABI1CgdyZXBvcnRzGAIgAygLMhcubWlsbHBvbmQudjEuVGFza1JlcG9ydEILukgIkgEFCAEQ6AcikQEKCldvcmtlckxvZ3MSLAoFbGVhc2UYASABKAsyFS5taWxscG9uZC52MS5MZWFzZVJlZkIGukgDyAEBEjMKB2VudHJpZXMYAiADKAsyFS5taWxscG9uZC52MS5Mb2dFbnRyeUILukgIkgEFCAEQ6AcSIAoKcmVxdWVzdF9pZBgDIAEoCUIMukgJcgcY/wG6AQEAIg0KC1dvcmtlckRyYWluInAKDVdvcmtlcldlbGNvbWUSNQoSaGVhcnRiZWF0X2ludGVydmFsGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBWxlYXNlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkkKDkFzc2lnbm1lbnRMaXN0EjcKC2Fzc2lnbm1lbnRzGAEgAygLMhcubWlsbHBvbmQudjEuQXNzaWdubWVudEIJukgGkgEDEOgHIl4KDUNhbmNlbEF0dGVtcHQSGQoHdGFza19pZBgBIAEoCUIIukgFcgOwAQESGAoHYXR0ZW1wdBgCIAEoBUIHukgEGgIoARIYCgZyZWFzb24YAyABKAlCCLpIBXIDGOgHIjEKCUxlYXNlTG9zdBIkCgVsZWFzZRgBIAEoCzIVLm1pbGxwb25kLnYxLkxlYXNlUmVmImcKE1dvcmtlclJlcG9ydFJlc3VsdHMSGQoIc2VxdWVuY2UYASABKANCB7pIBCICKAASNQoHcmVzdWx0cxgCIAMoCzIZLm1pbGxwb25kLnYxLlJlcG9ydFJlc3VsdEIJukgGkgEDEOgHIkQKD1dvcmtlckxvZ3NUYWtlbhIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGP8BEhEKCXRydW5jYXRlZBgCIAEoCCINCgtTZXJ2ZXJEcmFpbiKCAwoRQ2xhaW1UYXNrc1JlcXVlc3QSIQoJd29ya2VyX2lkGAEgASgJQg66SAtyCRABGP8BugEBABIlCgVraW5kcxgCIAMoCUIWukgTkgEQCAEQZCIKcggQARhkugEBABJbCgZsYWJlbHMYAyADKAsyKi5taWxscG9uZC52MS5DbGFpbVRhc2tzUmVxdWVzdC5MYWJlbHNFbnRyeUIfukgcmgEZEDIiCnIIEAEYZLoBAQAqCXIHGP8BugEBABIdCgltYXhfdGFza3MYBCABKAVCCrpIBxoFGOgHKAASPQoMd2FpdF90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgy6SAmqAQYiAgg8MgASOQoFbGVhc2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIDCJAcMgIIARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIk0KEkNsYWltVGFza3NSZXNwb25zZRI3Cgthc3NpZ25tZW50cxgBIAMoCzIXLm1pbGxwb25kLnYxLkFzc2lnbm1lbnRCCbpIBpIBAxDoByKnAQoTRXh0ZW5kTGVhc2VzUmVxdWVzdBIhCgl3b3JrZXJfaWQYASABKAlCDrpIC3IJEAEY/wG6AQEAEjIKBmxlYXNlcxgCIAMoCzIVLm1pbGxwb25kLnYxLkxlYXNlUmVmQgu6SAiSAQUIARDoBxI5CgVsZWFzZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgMIkBwyAggBIkwKFEV4dGVuZExlYXNlc1Jlc3BvbnNlEjQKB3Jlc3VsdHMYASADKAsyGC5taWxscG9uZC52MS5MZWFzZVJlc3VsdEIJukgGkgEDEOgHIp8BChFBcHBlbmRMb2dzUmVxdWVzdBIZCgd0YXNrX2lkGAEgASgJQgi6SAVyA7ABARIYCgdhdHRlbXB0GAIgASgFQge6SAQaAigAEjMKB2VudHJpZXMYAyADKAsyFS5taWxscG9uZC52MS5Mb2dFbnRyeUILukgIkgEFCAEQ6AcSIAoKcmVxdWVzdF9pZBgEIAEoCUIMukgJcgcY/wG6AQEAIkEKEkFwcGVuZExvZ3NSZXNwb25zZRIRCgl0cnVuY2F0ZWQYASABKAgSGAoQY2FuY2VsX3JlcXVlc3RlZBgCIAEoCCK/AQoPTGlzdExvZ3NSZXF1ZXN0EhkKB3Rhc2tfaWQYASABKAlCCLpIBXIDsAEBEhgKB2F0dGVtcHQYAiABKAVCB7pIBBoCKAASHAoGY3Vyc29yGAMgASgJQgy6SAlyBxiACLoBAQASGgoJcGFnZV9zaXplGAQgASgFQge6SAQaAigAEj0KDHdhaXRfdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPDIAIo4BChBMaXN0TG9nc1Jlc3BvbnNlEjEKB2VudHJpZXMYASADKAsyFS5taWxscG9uZC52MS5Mb2dFbnRyeUIJukgGkgEDEOgHEh0KC25leHRfY3Vyc29yGAIgASgJQgi6SAVyAxiACBIRCgl0cnVuY2F0ZWQYAyABKAgSFQoNYXR0ZW1wdF9lbmRlZBgEIAEoCCJ3ChJMaXN0V29ya2Vyc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAiABKAlCDLpICXIHGIAgugEBABIjCgVraW5kcxgDIAMoCUIUukgRkgEOEGQiCnIIEAEYZLoBAQAiaQoTTGlzdFdvcmtlcnNSZXNwb25zZRIvCgd3b3JrZXJzGAEgAygLMhMubWlsbHBvbmQudjEuV29ya2VyQgm6SAaSAQMQ6AcSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAIDLoAwoNV29ya2VyU2VydmljZRI/CgRXb3JrEhgubWlsbHBvbmQudjEuV29ya1JlcXVlc3QaGS5taWxscG9uZC52MS5Xb3JrUmVzcG9uc2UoATABEk0KCkNsYWltVGFza3MSHi5taWxscG9uZC52MS5DbGFpbVRhc2tzUmVxdWVzdBofLm1pbGxwb25kLnYxLkNsYWltVGFza3NSZXNwb25zZRJTCgxFeHRlbmRMZWFzZXMSIC5taWxscG9uZC52MS5FeHRlbmRMZWFzZXNSZXF1ZXN0GiEubWlsbHBvbmQudjEuRXh0ZW5kTGVhc2VzUmVzcG9uc2USTQoKQXBwZW5kTG9ncxIeLm1pbGxwb25kLnYxLkFwcGVuZExvZ3NSZXF1ZXN0Gh8ubWlsbHBvbmQudjEuQXBwZW5kTG9nc1Jlc3BvbnNlEkwKCExpc3RMb2dzEhwubWlsbHBvbmQudjEuTGlzdExvZ3NSZXF1ZXN0Gh0ubWlsbHBvbmQudjEuTGlzdExvZ3NSZXNwb25zZSIDkAIBElUKC0xpc3RXb3JrZXJzEh8ubWlsbHBvbmQudjEuTGlzdFdvcmtlcnNSZXF1ZXN0GiAubWlsbHBvbmQudjEuTGlzdFdvcmtlcnNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_millpond_v1_log, file_millpond_v1_report, file_millpond_v1_worker]);
 
 /**
  * One message of a worker.
@@ -149,6 +149,14 @@ export type WorkResponse = Message<"millpond.v1.WorkResponse"> & {
      */
     value: ServerDrain;
     case: "drain";
+  } | {
+    /**
+     * Lines of log that are in.
+     *
+     * @generated from field: millpond.v1.WorkerLogsTaken logs_taken = 7;
+     */
+    value: WorkerLogsTaken;
+    case: "logsTaken";
   } | { case: undefined; value?: undefined };
 };
 
@@ -275,7 +283,10 @@ export const WorkerReportsSchema: GenMessage<WorkerReports> = /*@__PURE__*/
   messageDesc(file_millpond_v1_worker_service, 5);
 
 /**
- * Lines of log of a worker's attempt.
+ * Lines of log of a worker's attempt. With a request_id they are answered: by logs_taken when they are in, or by
+ * lease_lost, with their attempt, when the task has another one. Who sends those that were not answered again by its next
+ * stream, in their order (or by AppendLogs), loses and repeats none. Without one they are not answered: what had not been
+ * written when the stream breaks is lost.
  *
  * @generated from message millpond.v1.WorkerLogs
  */
@@ -293,6 +304,14 @@ export type WorkerLogs = Message<"millpond.v1.WorkerLogs"> & {
    * @generated from field: repeated millpond.v1.LogEntry entries = 2;
    */
   entries: LogEntry[];
+
+  /**
+   * Makes the lines safe to send again for 24 hours, to any server, also as the same lines by AppendLogs: they are not
+   * written twice. At most 255 characters; empty: no protection, and no answer.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
 };
 
 /**
@@ -451,6 +470,34 @@ export const WorkerReportResultsSchema: GenMessage<WorkerReportResults> = /*@__P
   messageDesc(file_millpond_v1_worker_service, 12);
 
 /**
+ * Lines of log are in, now or by a message before; answers come in the order of the messages.
+ *
+ * @generated from message millpond.v1.WorkerLogsTaken
+ */
+export type WorkerLogsTaken = Message<"millpond.v1.WorkerLogsTaken"> & {
+  /**
+   * The request_id of the WorkerLogs.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The log is at the server's bound: lines of the attempt were dropped, now or before.
+   *
+   * @generated from field: bool truncated = 2;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message millpond.v1.WorkerLogsTaken.
+ * Use `create(WorkerLogsTakenSchema)` to create a new message.
+ */
+export const WorkerLogsTakenSchema: GenMessage<WorkerLogsTaken> = /*@__PURE__*/
+  messageDesc(file_millpond_v1_worker_service, 13);
+
+/**
  * The server stops: it assigns no more, takes reports for a while, then ends the stream. Connect again; the attempts
  * stay the worker's for the length of their leases.
  *
@@ -464,7 +511,7 @@ export type ServerDrain = Message<"millpond.v1.ServerDrain"> & {
  * Use `create(ServerDrainSchema)` to create a new message.
  */
 export const ServerDrainSchema: GenMessage<ServerDrain> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 13);
+  messageDesc(file_millpond_v1_worker_service, 14);
 
 /**
  * Asks for tasks to execute.
@@ -521,7 +568,7 @@ export type ClaimTasksRequest = Message<"millpond.v1.ClaimTasksRequest"> & {
  * Use `create(ClaimTasksRequestSchema)` to create a new message.
  */
 export const ClaimTasksRequestSchema: GenMessage<ClaimTasksRequest> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 14);
+  messageDesc(file_millpond_v1_worker_service, 15);
 
 /**
  * Tasks to execute.
@@ -542,7 +589,7 @@ export type ClaimTasksResponse = Message<"millpond.v1.ClaimTasksResponse"> & {
  * Use `create(ClaimTasksResponseSchema)` to create a new message.
  */
 export const ClaimTasksResponseSchema: GenMessage<ClaimTasksResponse> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 15);
+  messageDesc(file_millpond_v1_worker_service, 16);
 
 /**
  * Asks to own attempts for longer.
@@ -577,7 +624,7 @@ export type ExtendLeasesRequest = Message<"millpond.v1.ExtendLeasesRequest"> & {
  * Use `create(ExtendLeasesRequestSchema)` to create a new message.
  */
 export const ExtendLeasesRequestSchema: GenMessage<ExtendLeasesRequest> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 16);
+  messageDesc(file_millpond_v1_worker_service, 17);
 
 /**
  * What became of each lease.
@@ -598,7 +645,7 @@ export type ExtendLeasesResponse = Message<"millpond.v1.ExtendLeasesResponse"> &
  * Use `create(ExtendLeasesResponseSchema)` to create a new message.
  */
 export const ExtendLeasesResponseSchema: GenMessage<ExtendLeasesResponse> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 17);
+  messageDesc(file_millpond_v1_worker_service, 18);
 
 /**
  * Asks to append to the log of an attempt.
@@ -640,7 +687,7 @@ export type AppendLogsRequest = Message<"millpond.v1.AppendLogsRequest"> & {
  * Use `create(AppendLogsRequestSchema)` to create a new message.
  */
 export const AppendLogsRequestSchema: GenMessage<AppendLogsRequest> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 18);
+  messageDesc(file_millpond_v1_worker_service, 19);
 
 /**
  * What AppendLogs did.
@@ -668,7 +715,7 @@ export type AppendLogsResponse = Message<"millpond.v1.AppendLogsResponse"> & {
  * Use `create(AppendLogsResponseSchema)` to create a new message.
  */
 export const AppendLogsResponseSchema: GenMessage<AppendLogsResponse> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 19);
+  messageDesc(file_millpond_v1_worker_service, 20);
 
 /**
  * Asks for a page of the log of an attempt.
@@ -718,7 +765,7 @@ export type ListLogsRequest = Message<"millpond.v1.ListLogsRequest"> & {
  * Use `create(ListLogsRequestSchema)` to create a new message.
  */
 export const ListLogsRequestSchema: GenMessage<ListLogsRequest> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 20);
+  messageDesc(file_millpond_v1_worker_service, 21);
 
 /**
  * A page of the log of an attempt.
@@ -761,7 +808,7 @@ export type ListLogsResponse = Message<"millpond.v1.ListLogsResponse"> & {
  * Use `create(ListLogsResponseSchema)` to create a new message.
  */
 export const ListLogsResponseSchema: GenMessage<ListLogsResponse> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 21);
+  messageDesc(file_millpond_v1_worker_service, 22);
 
 /**
  * Asks for a page of workers. All filters must let a worker through; one that is empty lets every worker through.
@@ -796,7 +843,7 @@ export type ListWorkersRequest = Message<"millpond.v1.ListWorkersRequest"> & {
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 22);
+  messageDesc(file_millpond_v1_worker_service, 23);
 
 /**
  * A page of workers.
@@ -824,7 +871,7 @@ export type ListWorkersResponse = Message<"millpond.v1.ListWorkersResponse"> & {
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_millpond_v1_worker_service, 23);
+  messageDesc(file_millpond_v1_worker_service, 24);
 
 /**
  * Workers: remote processes that take tasks of their kinds and execute them.
@@ -842,8 +889,8 @@ export const WorkerService: GenService<{
    *
    * Fails with INVALID_FIELD when the first message is no hello or a later one is, when credit or a sequence is out of
    * bounds; with LEASE_LOST for who was silent, and, with metadata.worker_id, when another stream of that name has taken
-   * over; with UNAVAILABLE after a drain by the server; with LIMIT_EXCEEDED and STORE_UNAVAILABLE. What was not answered
-   * is to be sent again by the next stream.
+   * over; with REQUEST_ID_REUSED for lines of log; with UNAVAILABLE after a drain by the server; with LIMIT_EXCEEDED and
+   * STORE_UNAVAILABLE. What was not answered is to be sent again by the next stream.
    *
    * @generated from rpc millpond.v1.WorkerService.Work
    */

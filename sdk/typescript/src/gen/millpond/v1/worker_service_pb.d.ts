@@ -141,6 +141,14 @@ export declare type WorkResponse = Message<"millpond.v1.WorkResponse"> & {
      */
     value: ServerDrain;
     case: "drain";
+  } | {
+    /**
+     * Lines of log that are in.
+     *
+     * @generated from field: millpond.v1.WorkerLogsTaken logs_taken = 7;
+     */
+    value: WorkerLogsTaken;
+    case: "logsTaken";
   } | { case: undefined; value?: undefined };
 };
 
@@ -262,7 +270,10 @@ export declare type WorkerReports = Message<"millpond.v1.WorkerReports"> & {
 export declare const WorkerReportsSchema: GenMessage<WorkerReports>;
 
 /**
- * Lines of log of a worker's attempt.
+ * Lines of log of a worker's attempt. With a request_id they are answered: by logs_taken when they are in, or by
+ * lease_lost, with their attempt, when the task has another one. Who sends those that were not answered again by its next
+ * stream, in their order (or by AppendLogs), loses and repeats none. Without one they are not answered: what had not been
+ * written when the stream breaks is lost.
  *
  * @generated from message millpond.v1.WorkerLogs
  */
@@ -280,6 +291,14 @@ export declare type WorkerLogs = Message<"millpond.v1.WorkerLogs"> & {
    * @generated from field: repeated millpond.v1.LogEntry entries = 2;
    */
   entries: LogEntry[];
+
+  /**
+   * Makes the lines safe to send again for 24 hours, to any server, also as the same lines by AppendLogs: they are not
+   * written twice. At most 255 characters; empty: no protection, and no answer.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
 };
 
 /**
@@ -429,6 +448,33 @@ export declare type WorkerReportResults = Message<"millpond.v1.WorkerReportResul
  * Use `create(WorkerReportResultsSchema)` to create a new message.
  */
 export declare const WorkerReportResultsSchema: GenMessage<WorkerReportResults>;
+
+/**
+ * Lines of log are in, now or by a message before; answers come in the order of the messages.
+ *
+ * @generated from message millpond.v1.WorkerLogsTaken
+ */
+export declare type WorkerLogsTaken = Message<"millpond.v1.WorkerLogsTaken"> & {
+  /**
+   * The request_id of the WorkerLogs.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The log is at the server's bound: lines of the attempt were dropped, now or before.
+   *
+   * @generated from field: bool truncated = 2;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message millpond.v1.WorkerLogsTaken.
+ * Use `create(WorkerLogsTakenSchema)` to create a new message.
+ */
+export declare const WorkerLogsTakenSchema: GenMessage<WorkerLogsTaken>;
 
 /**
  * The server stops: it assigns no more, takes reports for a while, then ends the stream. Connect again; the attempts
@@ -811,8 +857,8 @@ export declare const WorkerService: GenService<{
    *
    * Fails with INVALID_FIELD when the first message is no hello or a later one is, when credit or a sequence is out of
    * bounds; with LEASE_LOST for who was silent, and, with metadata.worker_id, when another stream of that name has taken
-   * over; with UNAVAILABLE after a drain by the server; with LIMIT_EXCEEDED and STORE_UNAVAILABLE. What was not answered
-   * is to be sent again by the next stream.
+   * over; with REQUEST_ID_REUSED for lines of log; with UNAVAILABLE after a drain by the server; with LIMIT_EXCEEDED and
+   * STORE_UNAVAILABLE. What was not answered is to be sent again by the next stream.
    *
    * @generated from rpc millpond.v1.WorkerService.Work
    */
