@@ -120,6 +120,32 @@ describe("StreamCounts", () => {
     expect([await successes(taskId), await successes(ended)]).toEqual([2n, 0n]);
   });
 
+  test("tells what was refused of a message once, whatever stream it comes by; a call that is repeated tells it again", async () => {
+    const [taskId, ended] = [await oneTask(), await oneTask()];
+    await server.client.tasks.cancelTasks({ taskIds: [ended] });
+    const counts = [
+      { taskId, success: 1n },
+      { taskId: ended, success: 1n },
+      { taskId: foreignId, success: 1n },
+    ];
+    const message = { producerId: newKind(), sequence: 1n, counts };
+    const refused = ["1 TASK_ENDED", "2 TASK_NOT_FOUND"];
+    const read = (rejections: StreamCountsResponse["rejections"]) =>
+      rejections.map(({ index, error }) => `${index} ${ErrorReason[error?.reason ?? 0]}`);
+    for (const expected of [refused, []]) {
+      const stream = open();
+      stream.send(message);
+      await stream.reaches(1n);
+      expect(stream.answers.map(({ rejections }) => read(rejections))).toEqual([expected]);
+      stream.turnAway();
+    }
+    for (let n = 0; n < 2; n += 1) {
+      const { rejections } = await server.client.tasks.addCounts({ requestId: message.producerId, counts });
+      expect(read(rejections)).toEqual(refused);
+    }
+    expect(await successes(taskId)).toBe(2n);
+  });
+
   test("ends with what is wrong with a message, after it has acknowledged those before", async () => {
     const taskId = await oneTask();
     const bad: [Request & { producerId: string }, string][] = [

@@ -38,7 +38,11 @@ export interface CounterOptions {
   readonly producerId?: string | undefined;
   /** With counts of more tasks than these waiting to be sent, `count` waits. Default 10,000. */
   readonly pendingTasksMax?: number | undefined;
-  /** Is told of what the server refused: tasks that have ended or do not exist. After a broken connection it may not be told. */
+  /**
+   * Is told of what the server refused, for good: counts of tasks that have ended or do not exist, or beyond 64 bits. Where a stream breaks between the server's commit and its answer, it is
+   * not told of what was refused of the messages (at most four) that were without an answer: when they come again they are acknowledged, and nobody knows any more which of their tasks had
+   * ended by then. The totals are right all the same. Over HTTP/1.1 it is always told, by the answer to the repeated call.
+   */
   readonly onRejected?: ((rejected: RejectedCount) => void) | undefined;
   /** Is told of each connection that broke, and of each failed call, before the counter goes on. */
   readonly onInterrupted?: ((error: unknown) => void) | undefined;

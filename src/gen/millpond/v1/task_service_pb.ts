@@ -674,8 +674,11 @@ export type StreamCountsResponse = Message<"millpond.v1.StreamCountsResponse"> &
   acknowledgedSequence: bigint;
 
   /**
-   * The items of the message with this number that were not counted; empty: all were. They are told once: when the message
-   * comes again, it is acknowledged without them.
+   * The items of the message with this number that were not counted; empty: all were, or the message had been acknowledged
+   * before. They are told once, with the first acknowledgement. Where the stream breaks before that is read, and the
+   * message comes again, it is acknowledged without them: which of its tasks had ended when it came is not kept, and a
+   * task that has ended since did count it. Who has to know uses AddCounts with a request_id, which tells them again, or
+   * compares the totals of the task, which are final once it has ended.
    *
    * @generated from field: repeated millpond.v1.CountRejection rejections = 2;
    */
