@@ -66,6 +66,11 @@ export class WatchHub {
     return this.#groups.size;
   }
 
+  /** The number up to which all who have joined have been sent everything. */
+  get seq(): bigint {
+    return this.#seq;
+  }
+
   /**
    * Joins at a place in the feed, behind a whole commit: from then on the sink is written to, until it asks for a pause or `leave` is called; `left` resolves with the
    * place up to which it was. undefined: the hub is further, and the watcher has to read on before; where the hub is behind, it comes first.

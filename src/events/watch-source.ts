@@ -21,6 +21,19 @@ export interface WatchSourceOptions {
   readonly streamAgeMs: () => number;
 }
 
+/** How far a watcher is that reads on its own. */
+export interface WatcherPlace {
+  /** undefined: it is carried together with the others. */
+  seq: bigint | undefined;
+}
+
+/** How many watchers there are, and how far the slowest of them is behind what is settled. */
+export interface WatchFigures {
+  readonly together: number;
+  readonly alone: number;
+  readonly commitsBehind: number;
+}
+
 /** WatchSource is what watches read from: one for all of a server. */
 export class WatchSource {
   readonly db: Database;
@@ -32,6 +45,8 @@ export class WatchSource {
   readonly selections: Selections;
   readonly hub: WatchHub;
   readonly ages: StreamAges;
+  /** Of each watcher. */
+  readonly places = new Set<WatcherPlace>();
   #current: Promise<Cursor> | undefined;
   #next: Promise<Cursor> | undefined;
 
@@ -51,6 +66,19 @@ export class WatchSource {
       () => this.#begin(),
     );
     return this.#next;
+  }
+
+  /** What there is to tell of the watchers. */
+  figures(): WatchFigures {
+    let slowest = this.feed.settled;
+    let alone = 0;
+    for (const { seq } of this.places) {
+      if (seq === undefined) continue;
+      alone += 1;
+      if (seq < slowest) slowest = seq;
+    }
+    if (this.hub.size > 0 && this.hub.seq < slowest) slowest = this.hub.seq;
+    return { together: this.places.size - alone, alone, commitsBehind: Number(this.feed.settled - slowest) };
   }
 
   #begin(): Promise<Cursor> {

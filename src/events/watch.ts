@@ -5,7 +5,7 @@ import type { EventFilter } from "./event-filter.ts";
 import { readSnapshot } from "./read-snapshot.ts";
 import { type Selection, selectionOf } from "./selection.ts";
 import type { WatchItem } from "./watch-item.ts";
-import type { WatchSource } from "./watch-source.ts";
+import type { WatcherPlace, WatchSource } from "./watch-source.ts";
 
 /** What somebody watches, and from where: a place, now, or the state as it stands. */
 export interface WatchRequest {
@@ -40,17 +40,20 @@ class Watcher {
   /** Ends what it waits for. */
   #wake: (() => void) | undefined;
   #lastMessageMs = performance.now();
+  readonly #place: WatcherPlace;
 
   constructor(source: WatchSource, request: WatchRequest, sink: Sink<WatchItem>) {
     this.#source = source;
     this.#request = request;
     this.#sink = sink;
     this.#selection = selectionOf(request.filter);
+    this.#place = { seq: typeof request.from === "string" ? source.feed.settled : request.from.seq };
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { ages } = this.#source;
+    const { ages, places } = this.#source;
     ages.add(this.#end);
+    places.add(this.#place);
     signal.addEventListener("abort", this.#end, { once: true });
     if (signal.aborted) this.#end();
     try {
@@ -62,6 +65,7 @@ class Watcher {
       if (cursor !== undefined) this.#sink.write([{ case: "checkpoint", cursor }]);
     } finally {
       ages.delete(this.#end);
+      places.delete(this.#place);
       signal.removeEventListener("abort", this.#end);
     }
   }
@@ -105,6 +109,7 @@ class Watcher {
     const { feed, checkpointMs } = this.#source;
     let cursor = from;
     while (!this.#isGone()) {
+      this.#place.seq = cursor.seq;
       const untilDueMs = Math.max(this.#lastMessageMs + checkpointMs - performance.now(), 0);
       const isAlone = cursor.seen.length > 0 || cursor.seq > feed.settled;
       const waitMs = isAlone ? untilDueMs : 0;
@@ -148,9 +153,11 @@ class Watcher {
       await new Promise((resolve) => setImmediate(resolve));
       return cursor;
     }
+    this.#place.seq = undefined;
     this.#wake = () => joined.leave();
     if (this.#isGone()) joined.leave();
     const left = await joined.left;
+    this.#place.seq = left.seq;
     this.#wake = undefined;
     this.#lastMessageMs = performance.now();
     if (!this.#isOver && !feed.stopped) await this.#untilReady();

@@ -22,6 +22,7 @@ import { createMetricsRegistry } from "./rpc-metrics.ts";
 import { registerRuleMetrics } from "./rule-metrics.ts";
 import { type RunningServer, startServer } from "./start-server.ts";
 import { createTaskHandleRoute } from "./task-handle-route.ts";
+import { registerWatchMetrics } from "./watch-metrics.ts";
 import { createWebhooks } from "./webhooks.ts";
 
 const checkpointMs = 10_000;
@@ -81,6 +82,7 @@ export async function startMillpond(
       parts.feed.start(),
     ]);
     const deps = createDeps(parts, settings, secrets);
+    registerWatchMetrics(registry, () => deps.watch.figures());
     const validator = createValidator();
     const onHandleError = (error: unknown) => logger.error({ err: error }, "a report by handle failed unexpectedly");
     server = await startServer({
