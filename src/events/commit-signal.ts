@@ -181,7 +181,8 @@ function listText(items: readonly (number | bigint)[]): string {
   return text.length > payloadMax ? "*" : text;
 }
 
-/** undefined: too many to be named. */
+/** undefined: too many to be named, or what another program has sent, which may mean anything. */
 function parseList(text: string): string[] | undefined {
-  return text === "*" ? undefined : text.split(",").filter(Boolean);
+  const items = text.split(",").filter(Boolean);
+  return items.every((item) => /^-?\d{1,18}$/.test(item)) ? items : undefined;
 }

@@ -149,3 +149,22 @@ test("tasks that have logged are told apart from commits, by their ids as far as
   expect([heard, commits]).toEqual([[[9n, 10n], undefined], [[3]]]);
   await signal.stop();
 });
+
+test("what another program sends on the channel is no reason to fail: anything may have changed", async () => {
+  const heard: unknown[] = [];
+  const commits: unknown[] = [];
+  let receive: (payload: string) => void = () => {};
+  const signal = signalOn(async (_, onNotify) => {
+    receive = onNotify;
+    return connection();
+  });
+  await signal.start();
+  signal.onLogged((ids) => heard.push(ids));
+  signal.onCommit((queues) => commits.push(queues));
+  for (const payload of ["psql  x", "psql  1,1.5", "psql 1,x", `psql ${"9".repeat(400)}`, ""]) receive(payload);
+  expect([heard, commits]).toEqual([
+    [undefined, undefined],
+    [undefined, undefined, []],
+  ]);
+  await signal.stop();
+});
