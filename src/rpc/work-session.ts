@@ -137,6 +137,7 @@ export class WorkSession {
         this.#take(next.value);
         while (this.#isFull && !this.#isOver) await this.#hasRoom();
       }
+      if (!this.#isOver) this.#takesNoMore();
       await Promise.all([this.#answered, this.#logged]);
       this.end();
     } catch (error) {
@@ -224,12 +225,17 @@ export class WorkSession {
         this.#log(message.value);
         return;
       case "drain":
-        this.#isDraining = true;
-        this.#credit?.clear();
-        this.#connection?.drain();
+        this.#takesNoMore();
         return;
       default:
     }
+  }
+
+  /** The worker has said so, or sends nothing any more, and then could not report what it gets. */
+  #takesNoMore(): void {
+    this.#isDraining = true;
+    this.#credit?.clear();
+    this.#connection?.drain();
   }
 
   // Credit and assignments

@@ -1,5 +1,7 @@
-import { TaskStatus } from "@millpond/sdk";
-import { expect, test } from "vitest";
+import { createClient as createConnectClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { TaskStatus, WorkerService } from "@millpond/sdk";
+import { expect, onTestFinished, test } from "vitest";
 import { setup } from "../support/setup.ts";
 import { until } from "../support/until.ts";
 import { newKind, sharedServer } from "./shared-server.ts";
@@ -52,6 +54,39 @@ test("the leases of a broken stream are cut to one heartbeat interval", async ()
   const before = await lease();
   stream.break();
   await until("it is cut", async () => (await lease()) < before - 10n);
+});
+
+test("a worker that has said that it sends no more is assigned no more, and what it does not read costs no attempt", async () => {
+  await using s = await setup({ MILLPOND_WORKER_HEARTBEAT: "60s" });
+  const kind = "k";
+  // Without the wide windows of the SDK: one input of a task fills them.
+  const narrow = createConnectClient(WorkerService, createGrpcTransport({ baseUrl: s.url }));
+  const deaf = new WorkerStream({ workers: narrow }, { workerId: "half", kinds: [kind], slots: 10 });
+  onTestFinished(() => deaf.break());
+  const input = { kind: { case: "stringValue" as const, value: "x".repeat(900_000) } };
+  const create = async (more: object = {}): Promise<string> => {
+    const { tasks } = await s.client.tasks.createTasks({ tasks: [{ name: "t", kind, ...more }] });
+    return tasks[0]?.taskId ?? "";
+  };
+  const statusOf = async (taskId: string) => (await s.client.tasks.getTask({ taskId })).task?.status;
+  await until("the welcome", () => deaf.of("welcome").length === 1);
+  deaf.pause();
+  deaf.credit(10);
+  // The first is read, the second one is stuck on its way.
+  for (let n = 0; n < 2; n += 1) {
+    const taskId = await create({ input });
+    await until("it is assigned", async () => (await statusOf(taskId)) === TaskStatus.RUNNING);
+  }
+  deaf.end();
+  await until("it drains", async () => {
+    const { workers } = await s.client.workers.listWorkers({ kinds: [kind] });
+    return workers[0]?.state === 2;
+  });
+  const late = await create();
+  using other = connect("whole", kind, s.client);
+  other.credit(1);
+  const [assigned] = await other.assigned(1);
+  expect([assigned?.task?.taskId, assigned?.attempt]).toEqual([late, 1]);
 });
 
 test("a worker that comes back in time goes on with what it had", async () => {
