@@ -46,12 +46,15 @@ export class LeaseGroups {
     });
   }
 
-  /** Extends the leases of one heartbeat; answers what became of each, in order. None of them comes twice. */
-  async keep(leases: readonly HeldLease[]): Promise<readonly LeaseResult[]> {
+  /**
+   * Extends the leases of one heartbeat; answers what became of each, in order. None of them comes twice. undefined: it was not wanted any more when it was to be written, and
+   * nothing was.
+   */
+  async keep(leases: readonly HeldLease[], isWanted: () => boolean): Promise<readonly LeaseResult[] | undefined> {
     // Until the next tick, which is the same for all.
     const tickMs = this.#tickMs;
     await new Promise((resolve) => setTimeout(resolve, tickMs - (performance.now() % tickMs)));
-    return this.#groups.submit(leases);
+    return isWanted() ? this.#groups.submit(leases) : undefined;
   }
 }
 

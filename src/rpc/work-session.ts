@@ -371,7 +371,9 @@ export class WorkSession {
       if (id === undefined) this.#send({ response: leaseLost(lease.taskId, lease.attempt) });
     if (known.length === 0) return;
     const held = known.map(({ lease, id }) => ({ id, attempt: lease.attempt, worker: this.#worker }));
-    const results = await this.#deps.leases.keep(held);
+    // That of a stream that is over would make leases long again that have been cut.
+    const results = await this.#deps.leases.keep(held, () => !this.#isOver);
+    if (results === undefined) return;
     for (const [n, { lease, id }] of known.entries()) this.#extended(lease, id, results[n] as LeaseResult);
   }
 

@@ -56,6 +56,40 @@ test("the leases of a broken stream are cut to one heartbeat interval", async ()
   await until("it is cut", async () => (await lease()) < before - 10n);
 });
 
+test("the last heartbeat of a broken stream, which was still to be written, does not make its leases long again", async () => {
+  await using s = await setup({ MILLPOND_WORKER_HEARTBEAT: "60s" });
+  using broken = connect("broken", "k", s.client);
+  using other = connect("other", "other", s.client);
+  broken.credit(1);
+  other.credit(1);
+  const { tasks } = await s.client.tasks.createTasks({
+    tasks: [
+      { name: "a", kind: "k" },
+      { name: "b", kind: "other" },
+    ],
+  });
+  const lease = async (n: number): Promise<number> => {
+    const { task } = await s.client.tasks.getTask({ taskId: tasks[n]?.taskId ?? "" });
+    return Number(task?.leaseExpireTime?.seconds ?? 0n) + (task?.leaseExpireTime?.nanos ?? 0) / 1e9;
+  };
+  await broken.assigned(1);
+  await other.assigned(1);
+  const first = await lease(0);
+  // One is always there that has come and is not written.
+  const beats = setInterval(() => broken.heartbeat(...broken.assignments), 2);
+  onTestFinished(() => clearInterval(beats));
+  await until("its lease is extended", async () => (await lease(0)) > first);
+  broken.break();
+  clearInterval(beats);
+  // Heartbeats are written in the order in which they come.
+  for (let n = 0; n < 2; n += 1) {
+    const before = await lease(1);
+    other.heartbeat(...other.assignments);
+    await until("another one's lease is extended", async () => (await lease(1)) > before);
+  }
+  await until("it is cut", async () => (await lease(0)) < first - 10, 10_000);
+});
+
 test("a worker that has said that it sends no more is assigned no more, and what it does not read costs no attempt", async () => {
   await using s = await setup({ MILLPOND_WORKER_HEARTBEAT: "60s" });
   const kind = "k";
