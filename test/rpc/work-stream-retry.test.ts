@@ -168,6 +168,40 @@ test("it tries again less and less often, up to 10 minutes apart", () => {
   expect(seconds).toEqual([30, 60, 120, 240, 480, 600, 600]);
 });
 
+test("a stream that has fallen silent is made anew, with what is under way", async () => {
+  let streams = 0;
+  const workers: MillpondClient["workers"] = {
+    ...server.client.workers,
+    work: (messages, options) => {
+      streams += 1;
+      // Whoever stands in between holds back all that comes behind the first assignment of the first stream.
+      const isHeldBack = streams === 1;
+      async function* responses() {
+        for await (const response of server.client.workers.work(messages, options)) {
+          yield response;
+          const { message } = response;
+          if (!isHeldBack || message.case !== "assignments" || message.value.assignments.length === 0) continue;
+          await new Promise((_, reject) =>
+            options?.signal?.addEventListener("abort", () => reject(options.signal?.reason)),
+          );
+        }
+      }
+      return responses();
+    },
+  };
+  const kind = newKind();
+  const { worker } = workerOf({ tasks: server.client.tasks, workers }, { silenceMaxMs: 1_000, slots: 1 });
+  const gate = Promise.withResolvers<void>();
+  worker.handle(kind, () => gate.promise);
+  worker.start();
+  const { taskIds, batchId } = await submit(kind, 3);
+  await until("it has another stream", () => streams > 1);
+  gate.resolve();
+  await until("all succeed", async () => (await server.stats(batchId)).SUCCESS === 3);
+  const attempts = await Promise.all(taskIds.map(async (taskId) => (await server.task(taskId)).attempt));
+  expect(attempts).toEqual([1, 1, 1]);
+});
+
 test("a worker that stops while it claims for want of a stream is done at once", async () => {
   const way = gate();
   way.close(Code.Unimplemented);

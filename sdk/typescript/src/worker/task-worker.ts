@@ -43,6 +43,8 @@ export interface WorkerOptions {
   readonly stream?: boolean | undefined;
   /** How long it claims by calls before it tries the stream again; twice as long after each failure, up to twenty times. Default 30,000: up to 10 minutes. */
   readonly streamRetryMs?: number | undefined;
+  /** A stream that says nothing for so long is taken for broken, and made anew. Default 45,000; the server speaks every 15,000. */
+  readonly silenceMaxMs?: number | undefined;
   /** Stops the worker on the first SIGTERM. Default false. */
   readonly stopOnSigterm?: boolean | undefined;
   /** Is told what went wrong and is being dealt with: a server that is away, a report that was refused. */
@@ -75,6 +77,7 @@ export function createWorker(options: WorkerOptions): TaskWorker {
 const slotsMax = 1_000;
 const claimWaitMsDefault = 30_000;
 const streamRetryMsDefault = 30_000;
+const silenceMaxMsDefault = 45_000;
 /** How long aborted handlers and their reports may take before `stop` goes without them. */
 const abandonAfterMs = 5_000;
 
@@ -206,6 +209,7 @@ class ClaimingWorker implements TaskWorker {
       },
       onNone: () => this.#claims.resume(),
       retryMs: this.#options.streamRetryMs ?? streamRetryMsDefault,
+      silenceMaxMs: this.#options.silenceMaxMs ?? silenceMaxMsDefault,
       signal: this.#claiming.signal,
       onError: this.#onError,
     });

@@ -32,6 +32,8 @@ export interface WorkStreamOptions {
   readonly onNone: () => void;
   /** How long it waits before it tries again where none passed; twice as long after each failure, up to twenty times. */
   readonly retryMs: number;
+  /** A stream that says nothing for so long is taken for broken. */
+  readonly silenceMaxMs: number;
   /** Takes no more tasks. */
   readonly signal: AbortSignal;
   /** Is told what went wrong; does not throw. */
@@ -186,13 +188,16 @@ class Connection {
 
   /** Resolves with how the stream ended; undefined: without an error. */
   async run(): Promise<ConnectError | undefined> {
-    const timer = setTimeout(() => this.#late(), welcomeMs);
+    let timer = setTimeout(() => this.#late(), welcomeMs);
     this.send({ case: "hello", value: this.#options.hello() });
     try {
       const contextValues = createContextValues().set(answerReader, readWorkResponse);
       const { signal } = this.#abort;
       for await (const response of this.#options.client.workers.work(this.#messages(), { signal, contextValues })) {
-        if (response.message.case === "welcome") clearTimeout(timer);
+        if (response.message.case === "welcome") {
+          clearTimeout(timer);
+          timer = setTimeout(() => this.#silent(), this.#options.silenceMaxMs);
+        } else timer.refresh();
         this.#take(response);
       }
       return undefined;
@@ -236,6 +241,11 @@ class Connection {
   #late(): void {
     this.isLate = true;
     this.#abort.abort(new ConnectError(`no welcome came within ${welcomeMs} ms`, Code.DeadlineExceeded));
+  }
+
+  /** Whoever stands in between may keep a connection to a server that has gone. Then heartbeats extend nothing, whatever this side believes. */
+  #silent(): void {
+    this.#abort.abort(new ConnectError(`no message for ${this.#options.silenceMaxMs} ms`, Code.Unavailable));
   }
 
   #endSending(): void {
