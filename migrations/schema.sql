@@ -1727,9 +1727,20 @@ $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_delivery_host(p_trigger smallint, p_position smallint, p_source text)
  RETURNS text
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-RETURN mp_call_host((CASE p_trigger WHEN 4 THEN ((p_source)::json -> (p_position)::integer) WHEN 5 THEN (p_source)::json ELSE (((p_source)::json -> CASE p_trigger WHEN 1 THEN 'onSuccess'::text WHEN 2 THEN 'onFailure'::text ELSE 'onCancel'::text END) -> (p_position)::integer) END ->> 'url'::text));
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  source json;
+begin
+  source := case when strpos(p_source, '\u') > 0 then regexp_replace(replace(p_source, '\\', '\/'), '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '', 'g') else p_source end;
+  return mp_call_host(case p_trigger
+    when 4 then source -> p_position::integer
+    when 5 then source
+    else source -> (case p_trigger when 1 then 'onSuccess' when 2 then 'onFailure' else 'onCancel' end) -> p_position::integer end ->> 'url');
+exception when data_exception then
+  return null;
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_dequeue(p_ids bigint[])
  RETURNS void

@@ -84,6 +84,27 @@ describe("on_success", () => {
     });
   });
 
+  test("is called with text that no column of text could hold, and so is on_complete", async () => {
+    const target = await receiver();
+    const kind = newKind();
+    const body = json({ text: "NUL \0, C:\\u0000" });
+    const { tasks } = await server.client.tasks.createTasks({
+      target: { case: "newBatch", value: { onComplete: [{ url: target.url, body }] } },
+      tasks: [{ key: "a", name: "A", kind, onSuccess: [{ url: target.url, body }] }],
+    });
+    const { task, attempt } = await server.claimOne(kind);
+    await server.client.tasks.reportTasks({
+      reports: [{ taskId: task?.taskId ?? "", attempt, report: { case: "success", value: {} } }],
+    });
+    expect(await server.status(tasks[0]?.taskId ?? "")).toBe("SUCCESS");
+    for (const call of await calls(target, 2))
+      expect(JSON.parse(call.body)).toMatchObject({ text: "NUL \0, C:\\u0000" });
+    const hosts = await server.query<{ host: string }>(
+      `select host from delivery where batch_id = (select batch_id from delivery order by id desc limit 1)`,
+    );
+    expect(hosts.map(({ host }) => host)).toEqual([`127.0.0.1:${target.port}`, `127.0.0.1:${target.port}`]);
+  });
+
   test("is not called for another end", async () => {
     const target = await receiver();
     const kind = newKind();
