@@ -59,6 +59,48 @@ describe("the migrations", () => {
     expect(await rowsOf(database.url, "select digest from lane where digest = '1/1 1:1'")).toEqual([]);
   });
 
+  it("find out the hosts of webhooks that are still to be called, and keep those of queues over a way down", async () => {
+    await using database = await createEmptyDatabase();
+    const before = names.findIndex((name) => name.includes("webhooks"));
+    await migrateUp(database.url, migrations.slice(0, before));
+    const spec = JSON.stringify({
+      onSuccess: [{ url: "https://a.example/", body: "\0" }],
+      onCancel: [{ url: "http://b" }],
+    });
+    await rowsOf(
+      database.url,
+      `insert into batch (id, namespace_id, create_time, name, metadata, on_complete) values (1, 1, now(), 'b', '{}', '[{"url":"https://c.example:8080/"}]');
+       insert into queue (namespace_id, kind, execution) values (1, 'k', 2);
+       insert into task (id, batch_id, create_time, namespace_id, queue, name, spec)
+         values (10, 1, now(), 1, 1, 't', '${spec}'), (11, 1, now(), 1, 1, 't', '{"onSuccess":[');
+       insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time, state, webhook)
+         select 1, x.task, 1, x.trigger, x.position, 1, now(), now(), x.state, x.webhook from (values
+           (10, 1, 0, 1, null), (10, 1, 7, 1, null), (10, 1, 0, 2, null), (10, 2, 0, 3, null), (10, 3, 0, 3, null), (0, 4, 0, 1, null),
+           (10, 5, 0, 1, '{"url":"HTTP://D:80"}'), (10, 5, 0, 1, 'none'), (11, 1, 0, 1, null)) x(task, trigger, position, state, webhook)`,
+    );
+    const queues = () => rowsOf(database.url, "select host, labels from queue order by id");
+    await migrateUp(database.url);
+    expect(await rowsOf(database.url, "select host from delivery order by id")).toEqual(
+      ["a.example", "", "", "", "b", "c.example:8080", "d", "", ""].map((host) => ({ host })),
+    );
+    const addQueue = () =>
+      rowsOf(
+        database.url,
+        "insert into queue (namespace_id, kind, execution, host) values (1, 'k', 2, 'a.example') on conflict do nothing",
+      );
+    const kept = [
+      { host: "", labels: {} },
+      { host: "a.example", labels: {} },
+    ];
+    for (const _ of ["once", "again"]) {
+      await addQueue();
+      expect(await queues()).toEqual(kept);
+      await migrateDown(database.url, names.length - before);
+      await migrateUp(database.url);
+    }
+    expect(await queues()).toEqual(kept);
+  });
+
   it("need no superuser: the owner of the database is enough", async () => {
     await using database = await createEmptyDatabase();
     const url = new URL(database.url);
