@@ -3,11 +3,18 @@ const lengthMax = 255;
 
 /**
  * hostKey says by which name the host of an http(s) URL has its places, its breaker and its deliveries: in lower case, with a port that is not the
- * scheme's own; empty for what is no such URL. The database function mp_call_host says the same.
+ * scheme's own; empty for what is no such URL. As a parser of URLs does, it takes any number of slashes and backslashes for two, and leaves out line breaks, what surrounds the URL, and
+ * credentials (which are empty: others are refused). The database function mp_call_host says the same.
  */
 export function hostKey(url: string): string {
-  const authority = /^[A-Za-z]+:\/\/([^/?#\\]+)/.exec(url)?.[1] ?? "";
-  const lower = authority.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-  const ownPort = /^https:/i.test(url) ? /:443$/ : /:80$/;
+  const bare = url.replace(/^[\0-\x20]+|[\0-\x20]+$|[\t\n\r]/g, "");
+  const authority = /^[A-Za-z]+:[/\\]*([^/?#\\]+)/.exec(bare)?.[1] ?? "";
+  const lower = asciiLower(authority.replace(/^.*@/s, ""));
+  const ownPort = /^https:/i.test(bare) ? /:443$/ : /:80$/;
   return [...lower.replace(ownPort, "")].slice(0, lengthMax).join("");
+}
+
+/** asciiLower is a text with A to Z in lower case, as hosts are compared: other letters are as they are. */
+export function asciiLower(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }

@@ -1,6 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { replayDeliveries } from "../commands/replay-deliveries.ts";
 import { invalidField } from "../domain/errors.ts";
+import { asciiLower } from "../domain/host-key.ts";
 import type { IdCodec } from "../domain/ids.ts";
 import {
   type DeliveryService,
@@ -23,7 +24,7 @@ export function createDeliveryService(deps: RpcDeps): Partial<ServiceImpl<typeof
       const filter = {
         ...{ namespaceId: engine.namespaceId, states: request.states },
         ...{ taskId: idFilter(ids, request.taskId), batchId: idFilter(ids, request.batchId) },
-        ...{ triggers: request.triggers, host: request.host === "" ? undefined : request.host.toLowerCase() },
+        ...{ triggers: request.triggers, host: request.host === "" ? undefined : asciiLower(request.host) },
       };
       const page = await listDeliveries(engine.db, filter, decodePage(request, filters));
       return {
@@ -49,7 +50,7 @@ function idFilter(ids: IdCodec, text: string): bigint | undefined {
 function selectionOf(ids: IdCodec, request: ReplayDeliveriesRequest): ReplaySelection {
   if (request.taskId !== "") return { by: "task", ids: [ids.decode(request.taskId) ?? -1n] };
   if (request.batchId !== "") return { by: "batch", ids: [ids.decode(request.batchId) ?? -1n] };
-  if (request.host !== "") return { by: "host", host: request.host.toLowerCase() };
+  if (request.host !== "") return { by: "host", host: asciiLower(request.host) };
   const decoded = request.deliveryIds.map((text, n) => {
     const id = ids.decode(text);
     if (id === undefined) throw invalidField(`delivery_ids[${n}]`, `there is no delivery "${text}"`);

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from "vitest";
 import { type DeliveryResult, DeliveryState, DeliveryTrigger } from "../../src/domain/delivery.ts";
 import { hostKey } from "../../src/domain/host-key.ts";
 import { Database } from "../../src/store/database.ts";
@@ -201,6 +201,17 @@ describe("hosts", () => {
   });
 
   it("are found out by the database as hostKey says", async () => {
+    // All of them lead to example.com, as a parser of URLs has it.
+    const odd = [
+      ...["http:example.com/a", "http:/example.com/a", "http:///example.com", "http:\\\\example.com\\a"],
+      ...[
+        " \t\nhttp://example.com/ ",
+        "http://exam\tple.com/",
+        "ht\ntp://example.com \u0001",
+        "htt\rps://example.com:443",
+      ],
+      ...["http://@example.com/", "http://:@example.com:80/a@b", "http://@@example.com"],
+    ];
     const urls = [
       ...["https://example.com/a?b#c", "HTTPS://Example.COM:443/", "http://example.com:80", "http://example.com:443/x"],
       ...[
@@ -210,6 +221,7 @@ describe("hosts", () => {
         "http://example.com.:80/",
       ],
       ...["http://example.com#x", "http://exa\\mple.com/", "no url", "", `http://${"a".repeat(300)}.example/`],
+      ...odd,
     ];
     const { rows } = await admin.query<{ host: string }>(
       "select coalesce(mp_call_host(url), '') host from unnest($1::text[]) with ordinality u(url, n) order by n",
@@ -217,7 +229,20 @@ describe("hosts", () => {
     );
     expect(rows.map(({ host }) => host)).toEqual(urls.map(hostKey));
     expect(hostKey("HTTPS://Example.COM:443/")).toBe("example.com");
+    expect(new Set(odd.map(hostKey))).toEqual(new Set(["example.com"]));
+    expect(new Set(odd.map((url) => new URL(url).host))).toEqual(new Set(["example.com"]));
   });
+});
+
+test("a text that holds no webhook has no host, and lets the end that it tells of happen", async () => {
+  const texts = [null, "", "{", "[]", '{"onSuccess":[{"url":7}]}', '{"onSuccess":[{}]}', '{"onSuccess":"a"}'];
+  const bodies = ["\\u0000", "\\ud800", "\\ud83d\\ude00", "\\\\u0000", "\\\\\\u0000"];
+  const read = bodies.map((body) => `{"onSuccess":[{"url":"https://example.com/${body}","body":"${body}"}]}`);
+  const { rows } = await admin.query<{ host: string | null }>(
+    "select mp_delivery_host(1::smallint, 0::smallint, source) host from unnest($1::text[]) with ordinality x(source, n) order by n",
+    [[...texts, ...read]],
+  );
+  expect(rows.map(({ host }) => host || null)).toEqual([...texts.map(() => null), ...read.map(() => "example.com")]);
 });
 
 describe("openGates", () => {
