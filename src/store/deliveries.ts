@@ -25,23 +25,45 @@ const resultOf = `left join lateral (
     ) a on true`;
 const batchOf = "join batch b on b.id = any (array[d.batch_id])";
 
+/** So many hosts are walked by at once: some milliseconds. */
+const hostsPage = 1000;
+
 /**
- * The hosts from $1 on that deliveries are to be made to, found by steps through the index of what is due: few hosts have any, whatever there is of these.
+ * The hosts from $1 on that deliveries are to be made to, each with when its first is due, found by steps through the index of what is due: few hosts have any, whatever there is of these. Each has
+ * the `places` that an expression over its first delivery d says. A page ends after so many hosts, or with as many that have places as are `enough`.
  */
-const hostsFrom = (max: number): string => `recursive host as (
-      (select host, 1 as n from delivery where state = 1 and host >= $1 order by host limit 1)
+const hostsFrom = ({ places, enough }: { readonly places: string; readonly enough: string }): string => {
+  const first = (where: string): string =>
+    `select d.host, d.due, ${places} as places from delivery d where d.state = 1 and ${where} order by d.host, d.due limit 1`;
+  return `recursive host as (
+      (select x.*, 1 as n, case when x.places > 0 then 1 else 0 end as open from (${first("d.host >= $1")}) x)
       union all
-      select next.host, h.n + 1 from host h cross join lateral (select d.host from delivery d where d.state = 1 and d.host > h.host order by d.host limit 1) next
-      where h.n < ${max}
+      select x.*, h.n + 1, h.open + case when x.places > 0 then 1 else 0 end
+      from host h cross join lateral (${first("d.host > h.host")}) x
+      where h.n < ${hostsPage} and h.open < ${enough}
     )`;
+};
+
+/** The host after which to look on; no row: there is none. */
+const nextPageStatement: Statement = {
+  name: "delivery_hosts_page",
+  text: `with ${hostsFrom({ places: "0", enough: "1" })} select max(host) host from host having count(*) = ${hostsPage}`,
+};
+
+/** Where a look at the hosts after this one begins. No name of a host holds the character: it is the first after the name. */
+const after = (host: string): string => `${host}\u0001`;
+
+/** As many as may be made to the host now, where something is due. */
+const duePlaces =
+  "case when d.due <= now() then coalesce(($4::integer[])[array_position($3::text[], d.host)], $5::integer) else 0 end";
 
 const claimStatement: Statement = {
   name: "claim_deliveries",
-  text: `with ${hostsFrom(256)}, free as materialized (
-      select x.* from host h cross join lateral (
+  text: `with ${hostsFrom({ places: duePlaces, enough: "$2" })}, free as materialized (
+      select x.* from (select * from host h where h.places > 0) h cross join lateral (
         select d.id, d.task_id, d.batch_id, d.attempt, d.trigger, d.webhook, d.due from delivery d
         where d.state = 1 and d.host = h.host and d.due <= now() order by d.due
-        limit least($2, coalesce((select l.free from unnest($3::text[], $4::integer[]) l(host, free) where l.host = h.host), $5)) for update skip locked
+        limit least($2, h.places) for update skip locked
       ) x order by h.n, x.due limit $2
     ), sized as materialized (
       select d.id, row_number() over (order by d.due, d.id) n,
@@ -81,11 +103,21 @@ export async function claimDeliveries(
   },
 ): Promise<ClaimedDelivery[]> {
   const { max, leaseMs, limits, afterHost } = claim;
-  const from = (host: string): Promise<ClaimedDelivery[]> =>
-    db.write<ClaimedDelivery>(claimStatement, [host, max, limits.hosts, limits.free, limits.perHost, leaseMs]);
-  // No name of a host holds the character: it is the first after the name.
-  const claimed = afterHost === undefined ? [] : await from(`${afterHost}\u0001`);
-  return claimed.length > 0 ? claimed : from("");
+  const values = [max, limits.hosts, limits.free, limits.perHost, leaseMs];
+  // Those after it, and then all.
+  for (const first of afterHost === undefined ? [""] : [after(afterHost), ""]) {
+    for (let from: string | undefined = first; from !== undefined; from = await nextPage(db, from)) {
+      const claimed: ClaimedDelivery[] = await db.write<ClaimedDelivery>(claimStatement, [from, ...values]);
+      if (claimed.length > 0) return claimed;
+    }
+  }
+  return [];
+}
+
+/** Where the page of hosts that begins there ends; undefined: it is the last. */
+async function nextPage(db: Pick<Database, "read">, from: string): Promise<string | undefined> {
+  const [last] = await db.read<{ host: string }>(nextPageStatement, [from]);
+  return last === undefined ? undefined : after(last.host);
 }
 
 /** A sum keeps the plan from the index of what is due, all of which it would walk; the bounds of the others, from that of another table's size. */
@@ -112,12 +144,10 @@ export async function settleDeliveries(db: Database, results: readonly DeliveryR
 
 const nextDueStatement: Statement = {
   name: "next_delivery_due",
-  text: `with ${hostsFrom(1000)}
-    select greatest(0, ceil(extract(epoch from first.due - clock_timestamp()) * 1000))::float8 "inMs" from (
-      select min(x.due) due
-      from host h cross join lateral (select d.due from delivery d where d.state = 1 and d.host = h.host order by d.due limit 1) x
-      where h.host <> all ($2::text[])
-    ) first where first.due is not null`,
+  text: `with ${hostsFrom({ places: "case when d.host = any ($2::text[]) then -1 when d.due <= now() then 1 else 0 end", enough: "1" })}, page as (
+      select min(due) filter (where places >= 0) due, case when count(*) = ${hostsPage} then max(host) end "last" from host
+    )
+    select case when due is not null then greatest(0, ceil(extract(epoch from due - clock_timestamp()) * 1000))::float8 end "inMs", "last" from page`,
 };
 
 /** In how many milliseconds the next delivery to another host than these is due; undefined: there is none to be made. */
@@ -125,7 +155,20 @@ export async function nextDeliveryDue(
   db: Pick<Database, "read">,
   exceptHosts: readonly string[] = [],
 ): Promise<number | undefined> {
-  return (await db.read<{ inMs: number }>(nextDueStatement, ["", exceptHosts]))[0]?.inMs;
+  let nextMs: number | undefined;
+  let from: string | undefined = "";
+  while (from !== undefined && nextMs !== 0) {
+    const [page]: NextDue[] = await db.read<NextDue>(nextDueStatement, [from, exceptHosts]);
+    const inMs = page?.inMs ?? undefined;
+    if (inMs !== undefined) nextMs = Math.min(inMs, nextMs ?? inMs);
+    from = page === undefined || page.last === null ? undefined : after(page.last);
+  }
+  return nextMs;
+}
+
+interface NextDue {
+  readonly inMs: number | null;
+  readonly last: string | null;
 }
 
 const openGatesStatement: Statement = { name: "open_delivery_gates", text: "select mp_end_starts($1, $2) opened" };

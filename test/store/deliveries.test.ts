@@ -200,6 +200,24 @@ describe("hosts", () => {
     expect(await nextDeliveryDue(db, ["a", "b"])).toBeUndefined();
   });
 
+  it("that have nothing due hold up nobody behind them, however many they are", async () => {
+    await admin.query(`insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, due, create_time, state, host)
+      select 1, 10, 1, 1, 0, 2, now() + interval '1 hour', now(), 1, 'dead' || lpad(x::text, 4, '0') from generate_series(1, 2500) x`);
+    const nextMs = await nextDeliveryDue(db);
+    expect(nextMs).toBeGreaterThan(3_500_000);
+    const id = await add({ host: "live" });
+    expect(await nextDeliveryDue(db)).toBe(0);
+    expect(await nextDeliveryDue(db, ["live"])).toBeGreaterThan(3_500_000);
+    expect((await claim()).map((taken) => taken.id)).toEqual([id]);
+    expect(await claim(10, 60_000, { afterHost: "live" })).toEqual([]);
+    const full = await add({ host: "aa" });
+    const limits = { hosts: ["aa"], free: [0], perHost: 1000 };
+    expect(await claim(1, 60_000, { limits, afterHost: "live" })).toEqual([]);
+    const second = await add({ host: "live" });
+    expect((await claim(1, 60_000, { limits, afterHost: "live" })).map((taken) => taken.id)).toEqual([second]);
+    expect((await claim(1, 60_000, { afterHost: "dead2000" })).map((taken) => taken.id)).toEqual([full]);
+  });
+
   it("are found out by the database as hostKey says", async () => {
     // All of them lead to example.com, as a parser of URLs has it.
     const odd = [
