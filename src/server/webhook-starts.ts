@@ -133,11 +133,11 @@ function startOf(
   { names, secrets, claimedAtMs }: ClaimContext,
 ): ClaimedStart {
   const { deps, hostUrl, secret } = options;
+  const { host } = deps.engine.dictionaries.loadedQueue(task.queue);
   const attempt = {
     ...{ id: task.id, taskId: deps.ids.encode(task.id), attempt: task.attempt, secrets },
-    lateAtMs: claimedAtMs + task.startTimeoutMs,
+    ...{ lateAtMs: claimedAtMs + task.startTimeoutMs, sharesQueue: host === "" },
   };
-  const { host } = deps.engine.dictionaries.loadedQueue(task.queue);
   try {
     const webhook = webhookOf(task.spec);
     return {

@@ -8,7 +8,7 @@ import type { StartCall, StartOutcome } from "./start-call.ts";
 export interface StartLoopOptions<Start extends HostedStart> {
   /** Which queues of start webhooks have something to start. */
   readonly readyQueues: () => Promise<readonly number[]>;
-  /** The host of a queue's webhooks; empty: they lead to different ones. */
+  /** The host of a queue's webhooks; empty: they lead to different ones, which have the places of one host together. */
   readonly hostOf: (queue: number) => string;
   /** Claims at most `max` tasks of some queues, durably, and answers after the commit; `more`: there may be more in them. */
   readonly claim: (queues: readonly number[], max: number) => Promise<ClaimedStarts<Start>>;
@@ -33,6 +33,8 @@ export interface StartLoopOptions<Start extends HostedStart> {
 /** A start, and the host that it leads to. */
 export interface HostedStart extends StartCall {
   readonly host: string;
+  /** Its queue does not tell the host. */
+  readonly sharesQueue: boolean;
 }
 
 /** What a claim brought. */
@@ -50,7 +52,7 @@ const reportBackoffMs = { first: 100, max: 5000 };
 /** How long an aborted call may take to give up its place before `stop` goes on without it. */
 const abortGraceMs = 1000;
 
-/** Hosts with so many free places are claimed for together, so many queues at a time; others alone. */
+/** Hosts with so many free places, or with as many as there are in all, are claimed for together, so many queues at a time; others alone. */
 const together = { placesMin: 16, queuesMax: 32 } as const;
 
 /** Queues that are claimed from together, and for how many calls: as many as each of their hosts has places for. */
@@ -71,6 +73,8 @@ export class StartLoop<Start extends HostedStart> {
   readonly #now: () => number;
   readonly #abort = new AbortController();
   readonly #inFlight = new Set<Promise<void>>();
+  /** Calls in flight from queues that do not tell the host. */
+  #sharing = 0;
   /** In the order in which they are served. */
   readonly #marked = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
@@ -133,23 +137,32 @@ export class StartLoop<Start extends HostedStart> {
     }
   }
 
-  /** The first marked queue whose host has a place, and, where that has many, others whose hosts have many, too. */
+  /**
+   * The first marked queue whose host has a place, with the others of that host; and, where that has many, others whose hosts have many, too. So what is first in all these queues is called first.
+   */
   #nextRound(): Round | undefined {
     const { places, hostOf } = this.#options;
     const queues: number[] = [];
-    const placesMin = Math.min(together.placesMin, places.perHostMax);
+    const placesMin = Math.min(together.placesMin, places.perHostMax, places.free);
     let max = places.free;
+    let alone: string | undefined;
     for (const queue of max > 0 ? this.#marked : []) {
       const host = hostOf(queue);
-      const free = host === "" ? places.free : places.freeAt(host);
+      if (alone !== undefined && host !== alone) continue;
+      const free = this.#freeAt(host);
       if (free === 0) continue;
-      if (queues.length === 0 && free < placesMin) return { queues: [queue], max: free };
-      if (free < placesMin) continue;
+      if (free < placesMin && queues.length === 0) alone = host;
+      if (free < placesMin && host !== alone) continue;
       queues.push(queue);
       max = Math.min(max, free);
       if (queues.length === together.queuesMax) break;
     }
-    return queues.length === 0 ? undefined : { queues, max };
+    return queues.length === 0 ? undefined : { queues: queues.toSorted((a, b) => a - b), max };
+  }
+
+  #freeAt(host: string): number {
+    const { places } = this.#options;
+    return host === "" ? Math.max(0, Math.min(places.free, places.perHostMax - this.#sharing)) : places.freeAt(host);
   }
 
   async #claim({ queues, max }: Round): Promise<void> {
@@ -168,8 +181,10 @@ export class StartLoop<Start extends HostedStart> {
 
   #launch(start: Start): void {
     const place = this.#options.places.take(start.host);
+    if (start.sharesQueue) this.#sharing += 1;
     const running = this.#callAndReport(start, place).finally(() => {
       this.#inFlight.delete(running);
+      if (start.sharesQueue) this.#sharing -= 1;
       if (!this.#isHeld && this.#marked.size > 0) this.#work();
     });
     this.#inFlight.add(running);

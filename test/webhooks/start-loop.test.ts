@@ -1,11 +1,6 @@
 import { describe, expect, it, onTestFinished, test, vi } from "vitest";
-import { MillpondError } from "../../src/domain/errors.ts";
 import { HostBreakers } from "../../src/webhooks/host-breakers.ts";
-import { HostPlaces } from "../../src/webhooks/host-places.ts";
-import type { StartOutcome } from "../../src/webhooks/start-call.ts";
-import { type HostedStart, StartLoop, type StartLoopOptions } from "../../src/webhooks/start-loop.ts";
-
-const started: StartOutcome = { kind: "started" };
+import { away, names, setup, started, until } from "./engine-in-memory.ts";
 
 describe("a start loop", () => {
   it("claims, calls and reports what is ready, each with its own outcome", async () => {
@@ -162,6 +157,46 @@ describe("hosts", () => {
     engine.add(...names(50).flatMap((name) => [`${name}-1`, `${name}-2`]));
     engine.loop.start();
     await until(() => engine.reports.length === 100);
+  });
+
+  it("get what is first in all their queues, where one place is free in all", async () => {
+    const engine = setup({ concurrency: 2, perHostMax: 2, pollMs: 1e9, autoAnswer: false });
+    engine.add("busy-1", "busy-2");
+    engine.loop.start();
+    await until(() => engine.calling.size === 2);
+    engine.add("high-1", "low-1");
+    engine.loop.wake([engine.queueOf("low-1")]);
+    engine.loop.wake([engine.queueOf("high-1")]);
+    engine.answer("busy-1", started);
+    await until(() => engine.calling.size === 2);
+    expect(engine.waiting).toEqual(["low-1"]);
+  });
+
+  it("get what is first in all their queues, where one place of theirs is free", async () => {
+    const engine = setup({ concurrency: 8, perHostMax: 2, pollMs: 1e9, autoAnswer: false });
+    engine.add("host-1", "host-2");
+    engine.loop.start();
+    await until(() => engine.calling.size === 2);
+    engine.add("host-3+high", "host-4+low", "host-5+high");
+    engine.loop.wake([engine.queueOf("host-4+low")]);
+    engine.loop.wake([engine.queueOf("host-3+high")]);
+    engine.answer("host-1", started);
+    await until(() => engine.calling.size === 2);
+    expect(engine.waiting).toEqual(["host-4+low", "host-5+high"]);
+    engine.answer("host-2", started);
+    await until(() => engine.calling.size === 2);
+    expect(engine.waiting).toEqual(["host-5+high"]);
+  });
+
+  it("that share a queue have the places of one host together, and hold up nobody else's tasks", async () => {
+    const engine = setup({ concurrency: 8, perHostMax: 2, pollMs: 1e9, autoAnswer: (id) => !id.includes(" ") });
+    engine.add("shared 1", "shared 2", "shared 3", "shared 4", ...names(20));
+    engine.loop.start();
+    await until(() => engine.reports.length === 20);
+    expect([...engine.calling.keys()]).toEqual(["shared 1", "shared 2"]);
+    engine.answer("shared 1", started);
+    await until(() => engine.calling.has("shared 3"));
+    expect(engine.waiting).toEqual(["shared 4"]);
   });
 
   it("whose queue does not tell are called, each with its own places", async () => {
@@ -329,144 +364,3 @@ describe("stop", () => {
     await setup({}).loop.stop();
   });
 });
-
-const away = new MillpondError("STORE_UNAVAILABLE", "the database is away");
-
-function names(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `t${index}`);
-}
-
-function until(condition: () => boolean): Promise<void> {
-  return vi.waitUntil(condition, { timeout: 10_000, interval: 1 }).then(() => undefined);
-}
-
-interface SetupOptions extends Partial<StartLoopOptions<HostedStart>> {
-  readonly concurrency?: number;
-  readonly perHostMax?: number;
-  readonly breakers?: HostBreakers;
-  /** What calls that are answered by themselves come to; default: they have started. */
-  readonly outcome?: (id: string) => StartOutcome;
-  /** Which calls are answered with 2xx by themselves; default: all. */
-  readonly autoAnswer?: boolean | ((id: string) => boolean);
-  readonly reportError?: (id: string) => Error | undefined;
-  readonly callError?: Error;
-}
-
-/** An engine in memory with a queue for each host; the id of a task up to "-" is the name of its host, which an id with a space does not tell. */
-function setup({
-  autoAnswer = true,
-  reportError,
-  callError,
-  concurrency = 8,
-  perHostMax = concurrency,
-  breakers = new HostBreakers(),
-  outcome = () => started,
-  ...options
-}: SetupOptions) {
-  const waiting: string[] = [];
-  const claims: [number, readonly number[]][] = [];
-  const hosts: string[] = [];
-  let looks = 0;
-  const called: string[] = [];
-  const reports: [string, string][] = [];
-  const errors: [string, unknown][] = [];
-  const calling = new Map<string, (outcome: StartOutcome) => void>();
-  const held = new Set<string>();
-  const peaks = new Map<string, number>();
-  const onCall = vi.fn<NonNullable<StartLoopOptions<HostedStart>["onCall"]>>();
-  let claimError: Error | undefined;
-  let gate: { enter(): void; opened: Promise<boolean> } | undefined;
-
-  const hostOf = (id: string): string => (id.includes(" ") ? "" : `${id.replace(/-.*/, "")}.example.com:8080`);
-  const count = (key: string, now: number): void => void peaks.set(key, Math.max(peaks.get(key) ?? 0, now));
-  const queueOf = (id: string): number => {
-    const host = hostOf(id);
-    if (!hosts.includes(host)) hosts.push(host);
-    return hosts.indexOf(host);
-  };
-  const loop = new StartLoop<HostedStart>({
-    readyQueues: async () => {
-      looks += 1;
-      return [...new Set(waiting.map(queueOf))];
-    },
-    hostOf: (queue) => hosts[queue] as string,
-    claim: async (queues, max) => {
-      claims.push([max, queues]);
-      if (claimError !== undefined) throw claimError;
-      if (gate !== undefined) {
-        const current = gate;
-        gate = undefined;
-        current.enter();
-        if (!(await current.opened)) return { starts: [], more: false };
-      }
-      const ids = waiting.filter((id) => queues.includes(queueOf(id))).slice(0, max);
-      for (const id of ids) waiting.splice(waiting.indexOf(id), 1);
-      const starts = ids.map((id) => ({
-        ...{ taskId: id, attempt: 1, handle: "", defaultBody: "{}", secrets: [] },
-        ...{ host: hostOf(id) || id, webhook: { url: `http://${hostOf(id)}/` } },
-      }));
-      return { starts, more: waiting.some((id) => queues.includes(queueOf(id))) };
-    },
-    call: ({ taskId }, signal) => {
-      held.add(taskId);
-      called.push(taskId);
-      count("all", held.size);
-      const host = taskId.replace(/-.*/, "");
-      count(host, [...held].filter((id) => id.startsWith(host)).length);
-      if (callError !== undefined) return Promise.reject(callError);
-      return new Promise((resolve, reject) => {
-        const end = (came: StartOutcome): void => {
-          calling.delete(taskId);
-          resolve(came);
-        };
-        calling.set(taskId, end);
-        signal.addEventListener("abort", () => {
-          calling.delete(taskId);
-          reject(signal.reason);
-        });
-        if (typeof autoAnswer === "function" ? autoAnswer(taskId) : autoAnswer) setImmediate(end, outcome(taskId));
-      });
-    },
-    report: async ({ taskId }, outcome) => {
-      const error = reportError?.(taskId);
-      if (error !== undefined) throw error;
-      reports.push([taskId, outcome.kind]);
-      held.delete(taskId);
-    },
-    places: new HostPlaces({ concurrency, perHostMax, breakers }),
-    onError: (error, during) => errors.push([during, error]),
-    onCall,
-    stopTimeoutMs: 50,
-    ...options,
-  });
-  onTestFinished(async () => {
-    if (!vi.isFakeTimers()) await loop.stop();
-    else await Promise.all([loop.stop(), vi.advanceTimersByTimeAsync(5000)]);
-  });
-  return {
-    loop,
-    waiting,
-    claims,
-    called,
-    reports,
-    errors,
-    calling,
-    onCall,
-    queueOf,
-    looks: () => looks,
-    peak: () => peaks.get("all") ?? 0,
-    peakOf: (host: string) => peaks.get(host) ?? 0,
-    add: (...ids: string[]) => void waiting.push(...ids),
-    answer: (id: string, outcome: StartOutcome) => calling.get(id)?.(outcome),
-    failClaims: (error: Error | undefined) => {
-      claimError = error;
-    },
-    /** Holds the next claim before it looks: `open` lets it go on, `openEmpty` makes it find nothing. */
-    holdNextClaim: () => {
-      const entered = Promise.withResolvers<void>();
-      const opened = Promise.withResolvers<boolean>();
-      gate = { enter: entered.resolve, opened: opened.promise };
-      return { entered: entered.promise, open: () => opened.resolve(true), openEmpty: () => opened.resolve(false) };
-    },
-  };
-}
