@@ -9,6 +9,7 @@ import { plainReport, type Report, ReportAction } from "../domain/report.ts";
 import { Execution, FailureCause, TaskStatus } from "../domain/task-status.ts";
 import { NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import { AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
+import { startDeadline } from "../lib/deadline.ts";
 import { type ClaimedTask, type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
 import { namesOf, type RpcDeps } from "../rpc/rpc-deps.ts";
 import { queuesWithReadyTasks } from "../store/attempts.ts";
@@ -41,7 +42,7 @@ export interface WebhookStartsOptions {
 
 interface ClaimedStart extends HostedStart {
   readonly id: bigint;
-  /** When the attempt may have ended for want of an answer, by `performance.now`: then it is not called any more. */
+  /** When the attempt may have ended for want of an answer, by `performance.now`: no call begins then, or goes on. */
   readonly lateAtMs: number;
   /** Why there is no call that could be made. */
   readonly defect?: unknown;
@@ -60,15 +61,31 @@ export function createWebhookStarts(options: WebhookStartsOptions): StartLoop<Cl
     hostOf: (queue) => dictionaries.loadedQueue(queue).host,
     claim: (queues, max) => claimStarts(options, queues, max),
     report: (start, outcome) => reportStart(options, start, outcome),
-    // What rejects here is told to onError, and recorded as a start that failed.
-    call: async (start, signal) => {
-      if (start.defect !== undefined) throw start.defect;
-      // The server was held up: the attempt runs into its start timeout, and what tells of its end may have been called.
-      if (performance.now() >= start.lateAtMs) return undefined;
-      return options.caller.call(start, signal);
-    },
+    // What rejects is told to onError, and recorded as a start that failed.
+    call: (start, signal) => callInTime(options.caller, start, signal),
     ...{ places: options.places, onError: options.onError, onCall: options.onCall },
   });
+}
+
+/** Makes a call, or as much of it as there is time for; undefined: the attempt runs into its start timeout, and what tells of its end must not overtake a call of it. */
+async function callInTime(
+  caller: StartCaller,
+  start: ClaimedStart,
+  signal: AbortSignal,
+): Promise<StartOutcome | undefined> {
+  if (start.defect !== undefined) throw start.defect;
+  const leftMs = start.lateAtMs - performance.now();
+  // The server was held up.
+  if (leftMs <= 0) return undefined;
+  const deadline = startDeadline(signal, leftMs);
+  try {
+    return await caller.call(start, deadline.signal);
+  } catch (error) {
+    if (deadline.expired() && !signal.aborted) return undefined;
+    throw error;
+  } finally {
+    deadline.clear();
+  }
 }
 
 /** Whether a queue's tasks are started by webhooks. */

@@ -1,4 +1,5 @@
 import { Agent } from "undici";
+import { startDeadline } from "../lib/deadline.ts";
 import { checkHeaders } from "./header-rules.ts";
 import { ForbiddenAddressError, type UrlGuard } from "./url-guard.ts";
 import type { WebhookAnswer } from "./webhook-answer.ts";
@@ -129,35 +130,6 @@ async function readBounded(
 function firstValue(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
-
-interface Deadline {
-  readonly signal: AbortSignal;
-  expired(): boolean;
-  clear(): void;
-}
-
-/** Joins a long-lived signal and a time limit; `clear` takes the listener off, which `AbortSignal.any` leaves to GC. */
-function startDeadline(outer: AbortSignal, timeoutMs: number): Deadline {
-  const controller = new AbortController();
-  let expired = false;
-  const onAbort = (): void => controller.abort(outer.reason);
-  const timer = setTimeout(() => {
-    expired = true;
-    controller.abort(deadlineReason);
-  }, timeoutMs);
-  outer.addEventListener("abort", onAbort, { once: true });
-  return {
-    signal: controller.signal,
-    expired: () => expired,
-    clear() {
-      clearTimeout(timer);
-      outer.removeEventListener("abort", onAbort);
-    },
-  };
-}
-
-/** One for all calls: an abort without a reason builds an exception with a stack each time. */
-const deadlineReason = new Error("the call took too long");
 
 const timeoutCodes: ReadonlySet<string> = new Set([
   "UND_ERR_CONNECT_TIMEOUT",

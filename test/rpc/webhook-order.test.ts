@@ -1,6 +1,6 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { durationFromMs, ValueSchema } from "@bufbuild/protobuf/wkt";
-import { DeliveryState, TaskStatus } from "@millpond/sdk";
+import { DeliveryState, FailureCause, TaskStatus } from "@millpond/sdk";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { secretText } from "../../src/domain/webhook-secret.ts";
@@ -85,6 +85,32 @@ describe("what tells of an end", () => {
     const ms = (time: { seconds: bigint; nanos: number } | undefined): number =>
       Number(time?.seconds ?? 0n) * 1000 + (time?.nanos ?? 0) / 1e6;
     expect(ms(lastAttemptTime) - ms(createTime)).toBeGreaterThan(500);
+  });
+
+  test("follows a start call that its start_timeout has cut off", async () => {
+    const log: string[] = [];
+    const target = await receiver((response, { url, headers }, socket) => {
+      const name = `${url.pathname} ${headers["x-task-attempt"]}`;
+      log.push(name);
+      if (url.pathname === "/start") socket.on("close", () => log.push(`${name} ends`));
+      else response.end();
+    });
+    const { ids } = await server.graph([
+      {
+        ...{ key: "a", name: "a", kind: newKind(), execution: { case: "onStart", value: { url: target.url } } },
+        ...{ onCancel: [{ url: target.url.replace("/start", "/canceled") }], startTimeout: durationFromMs(700) },
+      },
+    ]);
+    await eventually(async () => log.includes("/canceled 2"), "two start timeouts");
+    await cancel(ids.a ?? "");
+    for (const attempt of [1, 2]) {
+      expect(log).toContain(`/start ${attempt} ends`);
+      expect(log.indexOf(`/start ${attempt} ends`)).toBeLessThan(log.indexOf(`/canceled ${attempt}`));
+    }
+    const causes = await server.query<{ cause: number }>(
+      "select distinct cause from task_attempt where task_id = (select task_id from delivery order by id desc limit 1) and attempt < 3",
+    );
+    expect(causes).toEqual([{ cause: FailureCause.START_TIMEOUT }]);
   });
 
   test("does not wait where the receiver has reported: it has the start", async () => {
