@@ -45,8 +45,9 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
   const agent = new Agent({
     connect: { lookup: options.guard.lookup },
     connectTimeout: Math.min(options.connectTimeoutMs ?? 5000, timeoutMs),
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
+    // The call's own deadline bounds both. Two bounds of the same length would race: whichever came first would tell of it in its own words.
+    headersTimeout: 0,
+    bodyTimeout: 0,
     // Shorter than servers keep an idle connection (gunicorn 2 s, Node 5 s), unless they say how long: a call sent just
     // as its connection is closed would be a failed attempt, and a repetition could start the task twice.
     keepAliveTimeout: 1000,
@@ -131,12 +132,7 @@ function firstValue(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-const timeoutCodes: ReadonlySet<string> = new Set([
-  "UND_ERR_CONNECT_TIMEOUT",
-  "UND_ERR_HEADERS_TIMEOUT",
-  "UND_ERR_BODY_TIMEOUT",
-  "ETIMEDOUT",
-]);
+const timeoutCodes: ReadonlySet<string> = new Set(["UND_ERR_CONNECT_TIMEOUT", "ETIMEDOUT"]);
 
 function unansweredBy(error: unknown, expiredMs: number | undefined): UnansweredCall {
   if (expiredMs !== undefined) {
