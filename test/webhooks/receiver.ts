@@ -18,12 +18,26 @@ export interface Receiver {
   readonly calls: ReceivedCall[];
   /** Connections that are open now. */
   readonly connections: ReadonlySet<Socket>;
+  /** How many connections there have been. */
+  readonly connectionCount: number;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** startReceiver starts a receiver on a free port; `answer` is called once a request is complete. */
+/** What a receiver does with a call. */
+export type Answer = (res: http.ServerResponse, call: ReceivedCall, socket: Socket) => void;
+
+/** What a receiver may be told beside its answers. */
+export interface ReceiverOptions {
+  /** Default: one that is free. */
+  readonly port?: number;
+  /** Called with each new connection, before anything is read of it. */
+  readonly onConnection?: (socket: Socket) => void;
+}
+
+/** startReceiver starts a receiver; `answer` is called once a request is complete. */
 export async function startReceiver(
-  answer: (res: http.ServerResponse, call: ReceivedCall, socket: Socket) => void,
+  answer: Answer,
+  { port: wantedPort = 0, onConnection }: ReceiverOptions = {},
 ): Promise<Receiver> {
   const calls: ReceivedCall[] = [];
   const connections = new Set<Socket>();
@@ -49,14 +63,18 @@ export async function startReceiver(
     connections.add(socket);
     socket.on("close", () => connections.delete(socket));
     socket.on("error", () => undefined);
+    onConnection?.(socket);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(wantedPort, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
     port,
     url: `http://127.0.0.1:${port}/start`,
     calls,
     connections,
+    get connectionCount() {
+      return opened;
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
