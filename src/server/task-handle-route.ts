@@ -28,14 +28,13 @@ export function createTaskHandleRoute({ deps, secret, validator, onError }: Task
     return { status: codeToHttpStatus(mapped.code), body: errorToJson(mapped, undefined) };
   };
   return {
-    methods: ["POST", "PATCH", "GET", "PUT", "DELETE"],
+    methods: ["POST", "PATCH"],
     path: "/task/:taskId",
     // Its URL is the secret of who executes one attempt, which is a program: no page has a reason to hold it.
     closedToPages: true,
     handle: (request) =>
       answerTaskHandle<TaskReport>(
         {
-          method: request.method,
           url: `/task/${request.params.taskId}?${request.query}`,
           headers: request.headers,
           body: request.body,

@@ -4,7 +4,6 @@ import { isHandleToken } from "./handle-token.ts";
 
 /** HandleRequest is what the handler needs of an HTTP request; `IncomingMessage` fits with itself as the body. */
 export interface HandleRequest {
-  readonly method: string;
   /** Path and query, as in the request line. */
   readonly url: string;
   /** By lower-case name. */
@@ -47,12 +46,11 @@ export interface TaskHandleDeps<Report> {
 }
 
 /**
- * answerTaskHandle answers POST or PATCH of a TaskReport as JSON to `/task/<task_id>?attempt=<n>&token=<token>`.
+ * answerTaskHandle answers a TaskReport as JSON, by POST or PATCH, to `/task/<task_id>?attempt=<n>&token=<token>`.
  *
  *     200  the task as it stands after the report
  *     400  no JSON, no report, or for another task or attempt than the handle's
  *     404  an unknown task, or a token that is not the attempt's: the answers are the same
- *     405  another method
  *     408  the body did not arrive in time
  *     409  the task has ended, or is in a state that does not take the report
  *     410  the attempt is over: the executor should stop
@@ -69,10 +67,6 @@ export async function answerTaskHandle<Report>(
   try {
     const handle = parseHandle(request.url);
     if (handle === undefined) throw unknownTask();
-    if (request.method !== "POST" && request.method !== "PATCH") {
-      const message = `method ${request.method} is not allowed; POST or PATCH a TaskReport such as {"success":{}}`;
-      throw new Refusal(405, new MillpondError("INVALID_FIELD", message), { allow: "POST, PATCH" });
-    }
     if (!isHandleToken(handle.token, { ...handle, secret: deps.secret })) throw unknownTask();
     checkEncoding(request.headers["content-encoding"]);
     const body = await readBody(request.body, deps.bodyBytesMax ?? bodyBytesDefault, deps.bodyTimeoutMs ?? 30_000);
