@@ -70,10 +70,6 @@ export async function startMillpond(
     openHosts: () => parts.breakers.openCount,
   });
   registerRuleMetrics(registry, () => parts.ruleFigures());
-  if (settings.webhookAllowLoopback)
-    logger.warn(
-      "webhooks may call this machine's loopback addresses (MILLPOND_WEBHOOK_ALLOW_LOOPBACK): for development only",
-    );
   let server: RunningServer | undefined;
   try {
     const [secrets] = await Promise.all([
