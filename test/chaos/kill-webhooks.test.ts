@@ -1,7 +1,7 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type Delivery, DeliveryState, type MillpondClient } from "@millpond/sdk";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { statusOf } from "../engine/two-servers.ts";
+import { createGraph, statusOf } from "../engine/two-servers.ts";
 import { withClient } from "../support/template-database.ts";
 import { until } from "../support/until.ts";
 import { type Answer, type Receiver, startReceiver } from "../webhooks/receiver.ts";
@@ -114,6 +114,60 @@ test("during the calls, kill -9 of PostgreSQL: what they came to is kept when it
   await prove(client, databaseUrl);
 });
 
+test("during a start call, kill -9 of PostgreSQL: what it came to is kept when it is back, and it is not called again", async () => {
+  await using stage = await stageOf("PostgreSQL");
+  const answers: (() => void)[] = [];
+  await using receiver = await startReceiver((response) => void answers.push(() => response.end('{"success":{}}')));
+  const { client, databaseUrl } = stage;
+  const taskId = await pushedTask(client, receiver.url, { startTimeoutMs: 600_000 });
+  await until("the call is under way", () => answers.length === 1);
+  await stage.kill();
+  answers[0]?.();
+  await stage.revive();
+
+  await until("the task has ended", async () => (await statusOf(client, taskId)) === "SUCCESS");
+  expect((await client.tasks.getTask({ taskId })).attempts.map(({ attempt }) => attempt)).toEqual([1]);
+  expect(receiver.calls).toHaveLength(1);
+  await prove(client, databaseUrl);
+});
+
+test("during a start call, kill -9 of a server: its start_timeout returns the task, and the next call is another attempt's", async () => {
+  await using stage = await startStage();
+  await using receiver = await startReceiver((response) => {
+    if (receiver.calls.length > 1) response.end('{"success":{}}');
+  });
+  const { client, databaseUrl } = stage;
+  const taskId = await pushedTask(client, receiver.url, { startTimeoutMs: 3_000 });
+  await until("the call is under way", () => receiver.calls.length === 1);
+  await stage.kill();
+  await stage.revive();
+
+  await until("the task has ended", async () => (await statusOf(client, taskId)) === "SUCCESS");
+  const ids = receiver.calls.map(({ headers }) => headers["webhook-id"]);
+  expect(ids).toEqual([1, 2].map((attempt) => `${taskId}:${attempt}:start`));
+  await prove(client, databaseUrl);
+});
+
+test("during the start call of a task that is canceled, kill -9 of a server: its cancellation is told once the call can be no more", async () => {
+  await using stage = await startStage();
+  await using receiver = await startReceiver((response, { url }) => {
+    if (url.pathname !== "/start") response.end();
+  });
+  const { client, databaseUrl } = stage;
+  const onCancel = [{ url: receiver.url.replace("/start", "/canceled") }];
+  const taskId = await pushedTask(client, receiver.url, { startTimeoutMs: 8_000, onCancel });
+  await until("the call is under way", () => receiver.calls.length === 1);
+  await client.tasks.cancelTasks({ taskIds: [taskId] });
+  await stage.kill();
+  expect(await count(databaseUrl, "delivery where state = 1 and fence = 0 and due > create_time")).toBe(1);
+  await stage.revive();
+
+  await until("it is told", async () => (await count(databaseUrl, "delivery where state = 2")) === 1);
+  expect(receiver.calls.map(({ url }) => url.pathname)).toEqual(["/start", "/canceled"]);
+  expect(await statusOf(client, taskId)).toBe("CANCELED");
+  await prove(client, databaseUrl);
+});
+
 const accept: Answer = (response) => response.end();
 const longTime = durationFromMs(600_000);
 
@@ -131,6 +185,18 @@ async function claimedTask(
   expect(assignments.map(({ task }) => task?.taskId)).toEqual([taskId]);
   const report = { taskId, attempt: 1, report: { case: "success", value: {} } } as const;
   return { taskId, end: () => client.tasks.reportTasks({ reports: [report] }) };
+}
+
+/** A task that is started by a webhook. */
+async function pushedTask(
+  client: MillpondClient,
+  url: string,
+  more: { readonly startTimeoutMs: number; readonly onCancel?: { readonly url: string }[] },
+): Promise<string> {
+  const { startTimeoutMs, onCancel = [] } = more;
+  const execution = { case: "onStart", value: { url } } as const;
+  const task = { key: "a", execution, startTimeout: durationFromMs(startTimeoutMs), onCancel };
+  return (await createGraph(client, [task])).id("a");
 }
 
 async function list(client: MillpondClient): Promise<Delivery[]> {
