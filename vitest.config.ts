@@ -5,7 +5,7 @@ const longTests = [
   ...["engine", "scenario", "chaos", "cli"].map((folder) => `test/${folder}/**/*.test.ts`),
   "test/store/{plans*,embedded-postgres*}.test.ts",
   "test/rpc/parity/**/*.test.ts",
-  "test/rpc/{dispatch-races,large-graphs,retries,timeouts,start-timeouts,update-timeouts,leases,server-stop,upload-tasks,follow-ups,sparse-events}.test.ts",
+  "test/rpc/{dispatch-races,large-graphs,retries,timeouts,start-timeouts,update-timeouts,webhook-hosts,leases,server-stop,upload-tasks,follow-ups,sparse-events}.test.ts",
 ];
 
 /** A file to which the results are written as JSON, besides what is printed; `.ci/run` counts from it. */

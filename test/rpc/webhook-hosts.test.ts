@@ -101,8 +101,11 @@ const downHosts: Readonly<Record<string, () => Promise<DownHost>>> = {
   },
 };
 
-/** Five calls in a row open a breaker; as many others may be under way then as there are places. After that one at a time tries, seldom. */
-const triesMax = 5 + 2 * perHost + 5;
+/**
+ * Five calls in a row open a breaker, while as many others may be under way as there are places; then one at a time tries, ever less often. How many
+ * have done so depends on how long the test takes; everything else would have been tried at once.
+ */
+const triesMax = 30;
 
 test.each(Object.keys(downHosts))(
   "what a host that %s is to be called for waits and uses up no attempts, and arrives when it is back",
