@@ -67,21 +67,21 @@ export function createWebhookStarts(options: WebhookStartsOptions): StartLoop<Cl
   });
 }
 
-/** Makes a call, or as much of it as there is time for; undefined: the attempt runs into its start timeout, and what tells of its end must not overtake a call of it. */
+/** Makes a call, or as much of it as there is time for: the attempt runs into its start timeout then, and what tells of its end must not overtake a call of it. */
 async function callInTime(
   caller: StartCaller,
   start: ClaimedStart,
   signal: AbortSignal,
-): Promise<StartOutcome | undefined> {
+): Promise<StartOutcome | "unanswered" | "not made"> {
   if (start.defect !== undefined) throw start.defect;
   const leftMs = start.lateAtMs - performance.now();
   // The server was held up.
-  if (leftMs <= 0) return undefined;
+  if (leftMs <= 0) return "not made";
   const deadline = startDeadline(signal, leftMs);
   try {
     return await caller.call(start, deadline.signal);
   } catch (error) {
-    if (deadline.expired() && !signal.aborted) return undefined;
+    if (deadline.expired() && !signal.aborted) return "unanswered";
     throw error;
   } finally {
     deadline.clear();

@@ -14,8 +14,8 @@ export interface StartLoopOptions<Start extends HostedStart> {
   readonly claim: (queues: readonly number[], max: number) => Promise<ClaimedStarts<Start>>;
   /** Records what a call came to. STORE_UNAVAILABLE is tried again until stop; any other error a few times. */
   readonly report: (start: Start, outcome: StartOutcome) => Promise<void>;
-  /** Makes the call; undefined: it was not made, and what the engine does of itself is enough. */
-  readonly call: (start: Start, signal: AbortSignal) => Promise<StartOutcome | undefined>;
+  /** Makes the call. What was not made in time, or not answered, is left to the start timeout. */
+  readonly call: (start: Start, signal: AbortSignal) => Promise<StartOutcome | "unanswered" | "not made">;
   /** The calls that may be in flight, from the claim to the stored report. */
   readonly places: HostPlaces;
   /** Hears of what the loop survives. */
@@ -192,7 +192,7 @@ export class StartLoop<Start extends HostedStart> {
 
   async #callAndReport(start: Start, place: HostPlace): Promise<void> {
     const startedAt = this.#now();
-    let outcome: StartOutcome | undefined;
+    let outcome: StartOutcome | "unanswered" | "not made" = "not made";
     try {
       outcome = await this.#options.call(start, this.#abort.signal);
     } catch (error) {
@@ -201,7 +201,7 @@ export class StartLoop<Start extends HostedStart> {
         outcome = { kind: "failed", code: "INTERNAL", message: "the start call failed inside the server" };
       }
     }
-    if (outcome !== undefined) {
+    if (typeof outcome === "object") {
       this.#options.onCall?.({ outcome: outcome.kind, durationMs: this.#now() - startedAt });
       await this.#reportUntilStored(start, outcome);
     }
@@ -249,16 +249,11 @@ export class StartLoop<Start extends HostedStart> {
 }
 
 /** What a call says of its host. */
-function hostOutcomeOf(outcome: StartOutcome | undefined): HostOutcome {
-  switch (outcome?.kind) {
-    case undefined:
-    case "forbidden":
-      return "unknown";
-    case "failed":
-      return unreachedCodes.has(outcome.code) ? "unreached" : outcome.code === "INTERNAL" ? "unknown" : "reached";
-    default:
-      return "reached";
-  }
+function hostOutcomeOf(outcome: StartOutcome | "unanswered" | "not made"): HostOutcome {
+  if (outcome === "unanswered") return "unreached";
+  if (outcome === "not made" || outcome.kind === "forbidden") return "unknown";
+  if (outcome.kind !== "failed") return "reached";
+  return unreachedCodes.has(outcome.code) ? "unreached" : outcome.code === "INTERNAL" ? "unknown" : "reached";
 }
 
 const unreachedCodes: ReadonlySet<string> = new Set(["TIMEOUT", "NETWORK", "HTTP_502", "HTTP_503", "HTTP_504"]);

@@ -5,7 +5,7 @@ import { Webhook } from "standardwebhooks";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { secretText } from "../../src/domain/webhook-secret.ts";
 import { type ReceivedCall, type Receiver, startReceiver } from "../webhooks/receiver.ts";
-import { eventually, newKind, sharedServer } from "./shared-server.ts";
+import { eventually, newKind, sharedServer, type TaskInit } from "./shared-server.ts";
 
 const server = sharedServer();
 
@@ -167,4 +167,18 @@ test("a host that is not reached keeps its tasks, which use up no attempts, and 
   isAway = false;
   await eventually(async () => (await server.stats(batchId)).SUCCESS === 1, "the task to be called");
   expect((await server.client.tasks.explainTask({ taskId })).blockers).toEqual([]);
+});
+
+test("a host that answers no call within the start_timeout is one that is not reached", async () => {
+  const target = await receiver(() => {});
+  const host = `127.0.0.1:${target.port}`;
+  const task = (): TaskInit => ({
+    ...{ key: "a", name: "a", kind: newKind(), startTimeout: durationFromMs(200) },
+    execution: { case: "onStart", value: { url: target.url } },
+  });
+  await eventually(async () => {
+    const { ids } = await server.graph([task()]);
+    const { blockers } = await server.client.tasks.explainTask({ taskId: ids.a ?? "" });
+    return blockers.some(({ blocker }) => blocker.case === "unreachedHost" && blocker.value.host === host);
+  }, "the host to be left alone");
 });
