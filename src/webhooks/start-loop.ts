@@ -170,8 +170,8 @@ export class StartLoop<Start extends HostedStart> {
     try {
       const { starts, more } = await this.#options.claim(queues, max);
       for (const start of starts) this.#launch(start);
-      // What there is more of and was not had is in somebody else's hands: the next poll sees what becomes of it.
-      if (more && starts.length > 0) for (const queue of queues) this.#marked.add(queue);
+      // Also where there were none: what rules do not let in is out of the way now.
+      if (more) for (const queue of queues) this.#marked.add(queue);
     } catch (error) {
       // The next poll tries again, not a wake by what the claim gave back; what was claimed without our knowledge returns by its start timeout.
       for (const queue of queues) this.#marked.add(queue);

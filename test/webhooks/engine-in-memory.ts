@@ -3,7 +3,12 @@ import { MillpondError } from "../../src/domain/errors.ts";
 import { HostBreakers } from "../../src/webhooks/host-breakers.ts";
 import { HostPlaces } from "../../src/webhooks/host-places.ts";
 import type { StartOutcome } from "../../src/webhooks/start-call.ts";
-import { type HostedStart, StartLoop, type StartLoopOptions } from "../../src/webhooks/start-loop.ts";
+import {
+  type ClaimedStarts,
+  type HostedStart,
+  StartLoop,
+  type StartLoopOptions,
+} from "../../src/webhooks/start-loop.ts";
 
 /** What most calls come to. */
 export const started: StartOutcome = { kind: "started" };
@@ -56,7 +61,7 @@ export function setup({
   const peaks = new Map<string, number>();
   const onCall = vi.fn<NonNullable<StartLoopOptions<HostedStart>["onCall"]>>();
   let claimError: Error | undefined;
-  let gate: { enter(): void; opened: Promise<boolean> } | undefined;
+  let gate: { enter(): void; opened: Promise<ClaimedStarts<HostedStart> | undefined> } | undefined;
 
   const hostOf = (id: string): string => (id.includes(" ") ? "" : `${id.replace(/-.*/, "")}.example.com:8080`);
   const count = (key: string, now: number): void => void peaks.set(key, Math.max(peaks.get(key) ?? 0, now));
@@ -78,7 +83,8 @@ export function setup({
         const current = gate;
         gate = undefined;
         current.enter();
-        if (!(await current.opened)) return { starts: [], more: false };
+        const found = await current.opened;
+        if (found !== undefined) return found;
       }
       const ids = waiting.filter((id) => asked.includes(queueOf(id))).slice(0, max);
       for (const id of ids) waiting.splice(waiting.indexOf(id), 1);
@@ -142,12 +148,13 @@ export function setup({
     failClaims: (error: Error | undefined) => {
       claimError = error;
     },
-    /** Holds the next claim before it looks: `open` lets it go on, `openEmpty` makes it find nothing. */
+    /** Holds the next claim before it looks: `open` lets it go on, `openEmpty` makes it find nothing, and perhaps more behind that. */
     holdNextClaim: () => {
       const entered = Promise.withResolvers<void>();
-      const opened = Promise.withResolvers<boolean>();
+      const opened = Promise.withResolvers<ClaimedStarts<HostedStart> | undefined>();
       gate = { enter: entered.resolve, opened: opened.promise };
-      return { entered: entered.promise, open: () => opened.resolve(true), openEmpty: () => opened.resolve(false) };
+      const openEmpty = (more = false): void => opened.resolve({ starts: [], more });
+      return { entered: entered.promise, open: () => opened.resolve(undefined), openEmpty };
     },
   };
 }

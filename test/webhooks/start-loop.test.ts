@@ -69,6 +69,17 @@ describe("a start loop", () => {
     await until(() => engine.reports.length === 2);
   });
 
+  it("claims again at once where a claim has only turned down what its rules do not let in", async () => {
+    const engine = setup({ pollMs: 1e9 });
+    const gate = engine.holdNextClaim();
+    engine.add("a");
+    engine.loop.start();
+    await gate.entered;
+    gate.openEmpty(true);
+    await until(() => engine.reports.length === 1);
+    expect(engine.looks()).toBe(1);
+  });
+
   it("claims what a wake announced while every place was taken as soon as one is free", async () => {
     const engine = setup({ concurrency: 1, pollMs: 1e9, autoAnswer: false });
     engine.add("a");
