@@ -66,7 +66,8 @@ export class HostBreakers {
   /** Says that a call begins; `end` it once. */
   begin(host: string): HostCall {
     const breaker = this.#breakers.get(host);
-    const isTrial = breaker?.openUntilMs !== undefined;
+    // One that was claimed before the breaker opened tries nothing.
+    const isTrial = breaker?.openUntilMs !== undefined && this.#options.now() >= breaker.openUntilMs;
     if (isTrial) breaker.trials += 1;
     let ended = false;
     return {
@@ -99,8 +100,8 @@ export class HostBreakers {
     this.#breakers.set(host, breaker);
     if (this.#breakers.size > hostsMax) this.#breakers.delete(this.#breakers.keys().next().value as string);
     if (breaker.openUntilMs !== undefined) {
-      // Calls that began before it opened say nothing new.
-      if (!isTrial) return;
+      // Calls that began before it opened say nothing new, and neither does a trial that another one was quicker than.
+      if (!isTrial || now() < breaker.openUntilMs) return;
       breaker.openMs = Math.min(breaker.openMs * 2, openMs.max);
       breaker.openUntilMs = now() + breaker.openMs;
     } else if (breaker.failures >= failuresMax) {
