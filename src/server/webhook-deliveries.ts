@@ -33,7 +33,10 @@ const outcomeNames = {
   [DeliveryState.EXHAUSTED]: "exhausted",
 } as const;
 
-type PreparedDelivery = ClaimedDelivery & { readonly prepared: DeliveryCall | { readonly defect: unknown } };
+/** A delivery that was taken, with its call; or why there is none: the webhook cannot be read, or this server could not look up what belongs to it. */
+type PreparedDelivery = ClaimedDelivery & {
+  readonly prepared: DeliveryCall | { readonly defect: unknown } | { readonly failure: unknown };
+};
 
 /** Creates the loop that takes deliveries that are due, calls their webhooks and records what it came to. */
 export function createWebhookDeliveries(options: WebhookDeliveriesOptions): DeliveryLoop<PreparedDelivery> {
@@ -46,16 +49,13 @@ export function createWebhookDeliveries(options: WebhookDeliveriesOptions): Deli
       const leaseMs = options.timeoutMs + leaseSlackMs;
       const claimed = await claimDeliveries(db, { max: places.free, leaseMs, limits, afterHost });
       afterHost = claimed.reduce((last, { host }) => (host > last ? host : last), "");
-      const rows = claimed.flatMap(({ queue, worker }) => (queue === null ? [] : [{ queue, worker }]));
-      const names = await namesOf(deps, rows);
-      return Promise.all(
-        claimed.map(async (delivery) => {
-          const secrets = await signing.of(delivery.namespaceId);
-          return { ...delivery, prepared: prepare(delivery, names, secrets) };
-        }),
+      // What has been taken fails alone, and is tried again soon: to fail here would leave all of it to its lease.
+      return prepareAll(deps, signing, claimed).catch((failure: unknown) =>
+        claimed.map((delivery) => ({ ...delivery, prepared: { failure } })),
       );
     },
     call: async ({ prepared }, signal): Promise<DeliveryOutcome> => {
+      if ("failure" in prepared) throw prepared.failure;
       if (!("defect" in prepared)) return callDelivery({ client }, prepared, signal);
       onError(prepared.defect, "delivery call");
       return { kind: "refused", status: 0, message: "the webhook cannot be read" };
@@ -68,12 +68,27 @@ export function createWebhookDeliveries(options: WebhookDeliveriesOptions): Deli
   });
 }
 
+async function prepareAll(
+  deps: RpcDeps,
+  signing: Pick<WebhookSecrets, "of">,
+  claimed: readonly ClaimedDelivery[],
+): Promise<PreparedDelivery[]> {
+  const rows = claimed.flatMap(({ queue, worker }) => (queue === null ? [] : [{ queue, worker }]));
+  const names = await namesOf(deps, rows);
+  return Promise.all(
+    claimed.map(async (delivery) => {
+      const secrets = await signing.of(delivery.namespaceId);
+      return { ...delivery, prepared: prepare(delivery, names, secrets) };
+    }),
+  );
+}
+
 /** The call of a delivery; one that cannot be made fails alone. */
 function prepare(
   delivery: ClaimedDelivery,
   names: Names,
   secrets: readonly Uint8Array[],
-): PreparedDelivery["prepared"] {
+): DeliveryCall | { readonly defect: unknown } {
   const { taskId, attempt } = delivery;
   try {
     const message = deliveryWebhook(delivery);
