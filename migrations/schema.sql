@@ -1184,7 +1184,7 @@ CREATE OR REPLACE FUNCTION public.mp_call_host(p_url text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN (SELECT "left"(regexp_replace(lower((regexp_replace("substring"(bare.bare, '^[A-Za-z]+:[/\\]*([^/?#\\]+)'::text), '^.*@'::text, ''::text) COLLATE "C")), CASE WHEN (bare.bare ~* '^https:'::text) THEN ':443$'::text ELSE ':80$'::text END, ''::text), 255) AS "left" FROM regexp_replace(mp_call_host.p_url, '^[\x01-\x20]+|[\x01-\x20]+$|[\t\n\r]'::text, ''::text, 'g'::text) bare(bare));
+RETURN (SELECT "left"(regexp_replace(lower((regexp_replace("substring"(bare.bare, '^[\x01-\x20]*[A-Za-z]+:[/\\]*([^/?#\\\x01-\x20]+)'::text), '^.*@'::text, ''::text) COLLATE "C")), CASE WHEN (bare.bare ~* '^[\x01-\x20]*https:'::text) THEN ':443$'::text ELSE ':80$'::text END, ''::text), 255) AS "left" FROM regexp_replace(mp_call_host.p_url, '[\t\n\r]'::text, ''::text, 'g'::text) bare(bare));
 
 CREATE OR REPLACE FUNCTION public.mp_cancel(p_ids bigint[], p_reason text, p_late_only boolean, p_time timestamp with time zone, INOUT p_changes mp_changes, OUT o_ids bigint[], OUT o_from smallint[], OUT o_ready integer[])
  RETURNS record

@@ -7,10 +7,10 @@ const lengthMax = 255;
  * credentials (which are empty: others are refused). The database function mp_call_host says the same.
  */
 export function hostKey(url: string): string {
-  const bare = url.replace(/^[\0-\x20]+|[\0-\x20]+$|[\t\n\r]/g, "");
-  const authority = /^[A-Za-z]+:[/\\]*([^/?#\\]+)/.exec(bare)?.[1] ?? "";
+  const bare = url.replace(/[\t\n\r]/g, "");
+  const authority = /^[\0-\x20]*[A-Za-z]+:[/\\]*([^/?#\\\0-\x20]+)/.exec(bare)?.[1] ?? "";
   const lower = asciiLower(authority.replace(/^.*@/s, ""));
-  const ownPort = /^https:/i.test(bare) ? /:443$/ : /:80$/;
+  const ownPort = /^[\0-\x20]*https:/i.test(bare) ? /:443$/ : /:80$/;
   return [...lower.replace(ownPort, "")].slice(0, lengthMax).join("");
 }
 

@@ -228,7 +228,12 @@ describe("hosts", () => {
         "ht\ntp://example.com \u0001",
         "htt\rps://example.com:443",
       ],
-      ...["http://@example.com/", "http://:@example.com:80/a@b", "http://@@example.com"],
+      ...[
+        "http://@example.com/",
+        "http://:@example.com:80/a@b",
+        "http://@@example.com",
+        "\u0001 https://example.com:443",
+      ],
     ];
     const urls = [
       ...["https://example.com/a?b#c", "HTTPS://Example.COM:443/", "http://example.com:80", "http://example.com:443/x"],
