@@ -24,7 +24,7 @@ describe.concurrent("start_timeout", () => {
   test("calls again three times, then fails; each call is another attempt, which has not begun to run", async () => {
     await using target = await receiver(silence);
     const { taskId, batchId } = await history.single({
-      startTimeout: ms(100),
+      startTimeout: ms(1_000),
       execution: { case: "onStart", value: { url: target.url } },
     });
     const task = await history.reaches(taskId, "FAILURE");
