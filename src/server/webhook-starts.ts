@@ -25,6 +25,8 @@ import { jsonBytesMax, valueText } from "../wire/json.ts";
 import { encodeAssignment, type Names } from "../wire/task.ts";
 import { decodeWebhook, webhookText } from "./webhook-message.ts";
 
+/** A call that was cut off says that nobody is there only if it had this long. */
+const answerMsMin = 5_000;
 const messageLengthMax = 16_384;
 const codeLengthMax = 255;
 
@@ -33,6 +35,8 @@ export interface WebhookStartsOptions {
   readonly deps: RpcDeps;
   readonly caller: StartCaller;
   readonly places: HostPlaces;
+  /** How long a call may take. */
+  readonly timeoutMs: number;
   readonly hostUrl: string;
   readonly secret: Uint8Array;
   readonly signing: WebhookSecrets;
@@ -62,26 +66,28 @@ export function createWebhookStarts(options: WebhookStartsOptions): StartLoop<Cl
     claim: (queues, max) => claimStarts(options, queues, max),
     report: (start, outcome) => reportStart(options, start, outcome),
     // What rejects is told to onError, and recorded as a start that failed.
-    call: (start, signal) => callInTime(options.caller, start, signal),
+    call: (start, signal) => callInTime(start, signal, options),
     ...{ places: options.places, onError: options.onError, onCall: options.onCall },
   });
 }
 
 /** Makes a call, or as much of it as there is time for: the attempt runs into its start timeout then, and what tells of its end must not overtake a call of it. */
 async function callInTime(
-  caller: StartCaller,
   start: ClaimedStart,
   signal: AbortSignal,
-): Promise<StartOutcome | "unanswered" | "not made"> {
+  { caller, timeoutMs }: Pick<WebhookStartsOptions, "caller" | "timeoutMs">,
+): Promise<StartOutcome | "unanswered" | "unknown"> {
   if (start.defect !== undefined) throw start.defect;
   const leftMs = start.lateAtMs - performance.now();
   // The server was held up.
-  if (leftMs <= 0) return "not made";
+  if (leftMs <= 0) return "unknown";
+  // Who gives a receiver less time than that has no word on whether it is there: others call it, too.
+  const enoughMs = Math.min(timeoutMs, answerMsMin);
   const deadline = startDeadline(signal, leftMs);
   try {
     return await caller.call(start, deadline.signal);
   } catch (error) {
-    if (deadline.expired() && !signal.aborted) return "unanswered";
+    if (deadline.expired() && !signal.aborted) return leftMs >= enoughMs ? "unanswered" : "unknown";
     throw error;
   } finally {
     deadline.clear();

@@ -41,7 +41,7 @@ export function createWebhooks(options: {
   const signing = new WebhookSecrets(deps.engine.db);
   const onError = (error: unknown, during: string): void => options.onError(`webhook ${during}`)(error);
   const starts = createWebhookStarts({
-    ...{ deps, signing, onError, caller: createStartCaller({ client }) },
+    ...{ deps, signing, onError, timeoutMs, caller: createStartCaller({ client }) },
     places: new HostPlaces({ concurrency: settings.startConcurrency, perHostMax, breakers }),
     ...{ secret: options.secrets.handleSecret, hostUrl: settings.hostUrl ?? options.url },
     onCall: (call) => metrics.onWebhookStart(call),

@@ -14,8 +14,8 @@ export interface StartLoopOptions<Start extends HostedStart> {
   readonly claim: (queues: readonly number[], max: number) => Promise<ClaimedStarts<Start>>;
   /** Records what a call came to. STORE_UNAVAILABLE is tried again until stop; any other error a few times. */
   readonly report: (start: Start, outcome: StartOutcome) => Promise<void>;
-  /** Makes the call. What was not made in time, or not answered, is left to the start timeout. */
-  readonly call: (start: Start, signal: AbortSignal) => Promise<StartOutcome | "unanswered" | "not made">;
+  /** Makes the call. What nobody answered, or was not made in time (`unknown`: then it says nothing of the host), is left to the start timeout. */
+  readonly call: (start: Start, signal: AbortSignal) => Promise<StartOutcome | "unanswered" | "unknown">;
   /** The calls that may be in flight, from the claim to the stored report. */
   readonly places: HostPlaces;
   /** Hears of what the loop survives. */
@@ -192,7 +192,7 @@ export class StartLoop<Start extends HostedStart> {
 
   async #callAndReport(start: Start, place: HostPlace): Promise<void> {
     const startedAt = this.#now();
-    let outcome: StartOutcome | "unanswered" | "not made" = "not made";
+    let outcome: StartOutcome | "unanswered" | "unknown" = "unknown";
     try {
       outcome = await this.#options.call(start, this.#abort.signal);
     } catch (error) {
@@ -249,9 +249,9 @@ export class StartLoop<Start extends HostedStart> {
 }
 
 /** What a call says of its host. */
-function hostOutcomeOf(outcome: StartOutcome | "unanswered" | "not made"): HostOutcome {
+function hostOutcomeOf(outcome: StartOutcome | "unanswered" | "unknown"): HostOutcome {
   if (outcome === "unanswered") return "unreached";
-  if (outcome === "not made" || outcome.kind === "forbidden") return "unknown";
+  if (outcome === "unknown" || outcome.kind === "forbidden") return "unknown";
   if (outcome.kind !== "failed") return "reached";
   return unreachedCodes.has(outcome.code) ? "unreached" : outcome.code === "INTERNAL" ? "unknown" : "reached";
 }
