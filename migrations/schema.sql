@@ -1096,9 +1096,10 @@ declare
 begin
   with change as materialized (
     select h.id, h.batch_id, c.type, c.f, c.t, c.attempt, h.execution, h.notifies, h.critical, h.serves,
-      -- The start call of an attempt that nobody has confirmed may be under way: what tells of its end waits until that is over (mp_end_starts), at most as long as it may take.
+      -- The start call of an attempt that nobody has confirmed may be under way: what tells of its end waits until that is over (mp_end_starts), at most as long as it may take:
+      -- the start_timeout, and never longer than 15 minutes (startCallMsMax of src/server/webhook-starts.ts), should its server have died.
       case when h.execution = 2 and c.f = 3 and (c.t = 8 or exists (select from task_attempt a where a.task_id = h.id and a.attempt = c.attempt and a.cause in (3, 4, 5, 6))) then
-        h.claim_time + h.start_timeout_ms * interval '1 millisecond' end as start_until
+        h.claim_time + least(h.start_timeout_ms, 900000) * interval '1 millisecond' end as start_until
     from unnest(p.task_ids, p.batch_ids, p.types, p.from_statuses, p.to_statuses, p.attempts) c(id, batch_id, type, f, t, attempt)
       join task_state h on h.id = any (array[c.id])
     where c.batch_id = any (p_batches) and c.type in (2, 3, 7) and (c.t > 5 or (c.t = 2 and c.type = 3))

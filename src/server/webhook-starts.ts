@@ -25,6 +25,8 @@ import { jsonBytesMax, valueText } from "../wire/json.ts";
 import { encodeAssignment, type Names } from "../wire/task.ts";
 import { decodeWebhook, webhookText } from "./webhook-message.ts";
 
+/** No call goes on for longer from its claim: more than the longest MILLPOND_WEBHOOK_TIMEOUT. `mp_attend` counts on it. */
+const startCallMsMax = 15 * 60_000;
 /** A call that was cut off says that nobody is there only if it had this long. */
 const answerMsMin = 5_000;
 const messageLengthMax = 16_384;
@@ -159,7 +161,7 @@ function startOf(
   const { host } = deps.engine.dictionaries.loadedQueue(task.queue);
   const attempt = {
     ...{ id: task.id, taskId: deps.ids.encode(task.id), attempt: task.attempt, secrets },
-    ...{ lateAtMs: claimedAtMs + task.startTimeoutMs, sharesQueue: host === "" },
+    ...{ lateAtMs: claimedAtMs + Math.min(task.startTimeoutMs, startCallMsMax), sharesQueue: host === "" },
   };
   try {
     const webhook = webhookOf(task.spec);
