@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { CommandFailure, exitCodes } from "./command-failure.ts";
-import { demoCommand } from "./demo.ts";
+import { demoCommand } from "./demo/demo.ts";
 import { migrateCommand } from "./migrate.ts";
-import { runCommand } from "./run.ts";
+import { runCommand } from "./run/run.ts";
 import { serveCommand } from "./serve.ts";
 import { webhookSecretCommand } from "./webhook-secret.ts";
 

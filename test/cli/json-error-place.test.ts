@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { jsonErrorPlace } from "../../src/cli/json-error-place.ts";
+import { jsonErrorPlace } from "../../src/cli/input/json-error-place.ts";
 
 test.each([
   ["", "line 1, column 1"],

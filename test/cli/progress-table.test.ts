@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
 import { TaskStatus } from "@millpond/sdk";
 import { expect, test } from "vitest";
-import { countKinds, drawTable } from "../../src/cli/progress-table.ts";
-import { RunRecord } from "../../src/cli/run-record.ts";
-import { fitted, type Screen } from "../../src/cli/screen.ts";
+import { RunRecord } from "../../src/cli/run/run-record.ts";
+import { countKinds, drawTable } from "../../src/cli/terminal/progress-table.ts";
+import { fitted, type Screen } from "../../src/cli/terminal/screen.ts";
 
 const screen = (columns: number, rows: number, hasColours = false): Screen => ({
   isTerminal: true,

@@ -2,9 +2,9 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { BatchSchema, BatchStatus, type EventSchema, TaskStatus, WatchEventsResponseSchema } from "@millpond/sdk";
 import { expect, test } from "vitest";
-import { RunRecord } from "../../src/cli/run-record.ts";
-import { summarize } from "../../src/cli/run-summary.ts";
-import type { Workflow } from "../../src/cli/workflow-file.ts";
+import { RunRecord } from "../../src/cli/run/run-record.ts";
+import { summarize } from "../../src/cli/run/run-summary.ts";
+import type { Workflow } from "../../src/cli/run/workflow-file.ts";
 
 const task = (id: string, ...parents: string[]) => ({ id, name: id, kind: "k", parents, runtimeSeconds: 1 });
 const workflow: Workflow = { name: "w", source: "", tasks: [task("a"), task("b"), task("c", "a", "b")] };

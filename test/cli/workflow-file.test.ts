@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { CommandFailure } from "../../src/cli/command-failure.ts";
-import { criticalPath } from "../../src/cli/critical-path.ts";
-import { parseWorkflow, readWorkflowFile, type Workflow } from "../../src/cli/workflow-file.ts";
+import { criticalPath } from "../../src/cli/run/critical-path.ts";
+import { parseWorkflow, readWorkflowFile, type Workflow } from "../../src/cli/run/workflow-file.ts";
 
 function failureOf(text: string): string {
   try {

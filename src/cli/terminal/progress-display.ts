@@ -1,5 +1,5 @@
+import type { RunRecord } from "../run/run-record.ts";
 import { countKinds, drawTable, type KindProgress, totalOf } from "./progress-table.ts";
-import type { RunRecord } from "./run-record.ts";
 import { fitted, type Screen } from "./screen.ts";
 
 const redrawEveryMs = 100;

@@ -1,11 +1,11 @@
 import type { MillpondClient } from "@millpond/sdk";
-import { CommandFailure } from "./command-failure.ts";
-import { describeError } from "./describe-error.ts";
+import { CommandFailure } from "../command-failure.ts";
+import { describeError } from "../describe-error.ts";
+import { ProgressDisplay } from "../terminal/progress-display.ts";
+import type { Screen } from "../terminal/screen.ts";
 import { executeWorkflow, succeeded } from "./execute-workflow.ts";
 import { printSummary } from "./print-summary.ts";
-import { ProgressDisplay } from "./progress-display.ts";
 import { type RunSummary, summarize } from "./run-summary.ts";
-import type { Screen } from "./screen.ts";
 import type { Workflow } from "./workflow-file.ts";
 
 /** RunOptions is what `run` and `demo` have in common. */

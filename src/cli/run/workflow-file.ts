@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { CommandFailure, exitCodes } from "./command-failure.ts";
-import { jsonErrorPlace } from "./json-error-place.ts";
+import { CommandFailure, exitCodes } from "../command-failure.ts";
+import { jsonErrorPlace } from "../input/json-error-place.ts";
 
 /** Workflow is a graph of programs with the run times that were recorded when it was run for real. */
 export interface Workflow {

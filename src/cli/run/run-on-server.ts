@@ -1,9 +1,9 @@
 import { createClient, isTransient } from "@millpond/sdk";
-import { CommandFailure, exitCodes } from "./command-failure.ts";
-import { describeError } from "./describe-error.ts";
+import { CommandFailure, exitCodes } from "../command-failure.ts";
+import { describeError } from "../describe-error.ts";
+import { listenForStop } from "../stop-signals.ts";
+import { openScreen } from "../terminal/screen.ts";
 import { runWorkflow } from "./run-workflow.ts";
-import { openScreen } from "./screen.ts";
-import { listenForStop } from "./stop-signals.ts";
 import { readWorkflowFile } from "./workflow-file.ts";
 
 /** RunOptions are the options of `millpond run`. */

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { CommandFailure } from "./command-failure.ts";
-import type { ListeningMessage } from "./serve.ts";
+import { CommandFailure } from "../command-failure.ts";
+import type { ListeningMessage } from "../serve.ts";
 
 /** ChildServerOptions says how a server of one's own is started. */
 export interface ChildServerOptions {
@@ -22,7 +22,7 @@ export interface ChildServer {
   stop(): Promise<void>;
 }
 
-const cliFile = fileURLToPath(new URL("../cli.ts", import.meta.url));
+const cliFile = fileURLToPath(new URL("../../cli.ts", import.meta.url));
 /** As in package.json's `start`: short pauses of the garbage collector. */
 const nodeFlags = ["--max-semi-space-size=8"];
 const notInherited = {

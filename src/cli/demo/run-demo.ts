@@ -1,14 +1,14 @@
 import { fileURLToPath } from "node:url";
 import { BatchStatus, createClient, type MillpondClient } from "@millpond/sdk";
-import { loadSettings } from "../config/settings.ts";
+import { loadSettings } from "../../config/settings.ts";
+import { CommandFailure } from "../command-failure.ts";
+import { criticalPath } from "../run/critical-path.ts";
+import { runWorkflow } from "../run/run-workflow.ts";
+import { readWorkflowFile, type Workflow } from "../run/workflow-file.ts";
+import { listenForStop, type StopSignals } from "../stop-signals.ts";
+import { openScreen, type Screen } from "../terminal/screen.ts";
 import { type ChildServer, startChildServer } from "./child-server.ts";
-import { CommandFailure } from "./command-failure.ts";
-import { criticalPath } from "./critical-path.ts";
-import { runWorkflow } from "./run-workflow.ts";
-import { openScreen, type Screen } from "./screen.ts";
-import { listenForStop, type StopSignals } from "./stop-signals.ts";
 import { thingsToTry } from "./things-to-try.ts";
-import { readWorkflowFile, type Workflow } from "./workflow-file.ts";
 
 /** DemoOptions are the options of `millpond demo`. */
 export interface DemoOptions {
@@ -20,7 +20,7 @@ export interface DemoOptions {
 }
 
 const submittedBy = "millpond demo";
-const exampleFile = fileURLToPath(new URL("../../examples/workflows/1000genome.json", import.meta.url));
+const exampleFile = fileURLToPath(new URL("../../../examples/workflows/1000genome.json", import.meta.url));
 /** How long a workflow's critical path takes by default. */
 const criticalPathSeconds = 10;
 

@@ -1,5 +1,5 @@
 import { TaskStatus } from "@millpond/sdk";
-import type { RunRecord } from "./run-record.ts";
+import type { RunRecord } from "../run/run-record.ts";
 import { fitted, type Screen, styled } from "./screen.ts";
 
 /** KindProgress counts the tasks of one kind. */

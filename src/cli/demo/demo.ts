@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { integerBetween, positiveNumber } from "./option-values.ts";
+import { integerBetween, positiveNumber } from "../option-values.ts";
 import type { DemoOptions } from "./run-demo.ts";
 
 /** demoCommand is `millpond demo`: a server of its own, a real workflow run on it, and what came of it. */

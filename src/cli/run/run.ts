@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { integerBetween, positiveNumber } from "./option-values.ts";
+import { integerBetween, positiveNumber } from "../option-values.ts";
 import type { RunOptions } from "./run-on-server.ts";
 
 /** runCommand is `millpond run`: runs a workflow file on a server, with a worker that stands in for its programs. */

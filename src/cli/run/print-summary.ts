@@ -1,5 +1,5 @@
+import { type Screen, styled } from "../terminal/screen.ts";
 import type { RunSummary } from "./run-summary.ts";
-import { type Screen, styled } from "./screen.ts";
 
 const listedMax = 10;
 
