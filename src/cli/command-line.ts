@@ -5,6 +5,8 @@ import { demoCommand } from "./demo/demo.ts";
 import { migrateCommand } from "./migrate.ts";
 import { runCommand } from "./run/run.ts";
 import { serveCommand } from "./serve.ts";
+import { brokenPipeExitCode } from "./stop-signals.ts";
+import { taskCommand } from "./task/task.ts";
 import { webhookSecretCommand } from "./webhook-secret.ts";
 
 /**
@@ -12,6 +14,7 @@ import { webhookSecretCommand } from "./webhook-secret.ts";
  * when it failed, 2 when it was not understood, 128 + n when signal n ended it. What went wrong goes to stderr.
  */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  endOnBrokenPipe();
   try {
     await millpondCommand().parseAsync(argv);
     return Number(process.exitCode ?? exitCodes.success);
@@ -19,9 +22,23 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.misuse;
     // Each command loads what it needs when it runs: a server starts without the client library.
     const { describeError } = await import("./describe-error.ts");
-    process.stderr.write(`millpond: ${describeError(error)}\n`);
+    const text = describeError(error);
+    if (text !== "") process.stderr.write(`millpond: ${text}\n`);
     return error instanceof CommandFailure ? error.exitCode : exitCodes.failure;
   }
+}
+
+/**
+ * Output that nobody reads any more, as after `| head`, ends a command without words. One that listens for signals is told as
+ * by one of them, and ends in good order.
+ */
+function endOnBrokenPipe(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    if (process.stdout.listenerCount("error") === 1) process.exit(brokenPipeExitCode);
+  });
+  // Who could be told?
+  process.stderr.on("error", () => undefined);
 }
 
 function millpondCommand(): Command {
@@ -42,7 +59,14 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 not understood.`,
     );
-  const subcommands = [serveCommand(), migrateCommand(), webhookSecretCommand(), runCommand(), demoCommand()];
+  const subcommands = [
+    serveCommand(),
+    migrateCommand(),
+    webhookSecretCommand(),
+    runCommand(),
+    demoCommand(),
+    taskCommand(),
+  ];
   for (const command of subcommands) program.addCommand(command);
   return settle(program);
 }

@@ -18,7 +18,7 @@ export function positiveNumber(text: string): number {
 export function integerBetween(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max) {
+    if (!/^-?\d+$/.test(text) || value < min || value > max) {
       const bounds = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
       throw new InvalidArgumentError(`It must be a whole number ${bounds}.`);
     }

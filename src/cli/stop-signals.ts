@@ -4,18 +4,22 @@ import { constants } from "node:os";
 const sameSignalWithinMs = 250;
 const parentCheckMs = 1_000;
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** brokenPipeExitCode is how a shell tells that a program had nobody to write to. */
+export const brokenPipeExitCode = 128 + constants.signals.SIGPIPE;
 
 /** StopSignals is told when the command should end. */
 export interface StopSignals extends Disposable {
-  /** Aborted by the first signal. */
+  /** Aborted by the first signal, and when nobody reads the output any more. */
   readonly signal: AbortSignal;
   /** 128 + n after signal n. */
   readonly exitCode: number | undefined;
+  /** It ends because nobody reads its output: who would read why? */
+  readonly isBrokenPipe: boolean;
 }
 
 /**
  * listenForStop listens for SIGINT, SIGTERM and SIGHUP: the first one aborts the signal, so that the command can end in
- * good order; the second ends the process at once.
+ * good order; the second ends the process at once. Output into a pipe that was closed, as by `head`, counts as a first one.
  */
 export function listenForStop(): StopSignals {
   const controller = new AbortController();
@@ -31,14 +35,24 @@ export function listenForStop(): StopSignals {
       process.exit(code);
     }
   };
+  const onOutputError = (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    exitCode ??= brokenPipeExitCode;
+    controller.abort(error);
+  };
   for (const name of signals) process.on(name, onSignal);
+  process.stdout.on("error", onOutputError);
   return {
     signal: controller.signal,
     get exitCode() {
       return exitCode;
     },
+    get isBrokenPipe() {
+      return exitCode === brokenPipeExitCode;
+    },
     [Symbol.dispose]() {
       for (const name of signals) process.off(name, onSignal);
+      // That of the output stays: what was written last may fail after this.
     },
   };
 }

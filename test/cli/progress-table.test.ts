@@ -3,13 +3,15 @@ import { TaskStatus } from "@millpond/sdk";
 import { expect, test } from "vitest";
 import { RunRecord } from "../../src/cli/run/run-record.ts";
 import { countKinds, drawTable } from "../../src/cli/terminal/progress-table.ts";
-import { fitted, type Screen } from "../../src/cli/terminal/screen.ts";
+import type { Screen } from "../../src/cli/terminal/screen.ts";
+import { fitted } from "../../src/cli/terminal/text-width.ts";
 
 const screen = (columns: number, rows: number, hasColours = false): Screen => ({
   isTerminal: true,
   hasColours,
   columns,
   rows,
+  width: columns,
   line: () => {},
   draw: () => {},
   finishDrawing: () => {},

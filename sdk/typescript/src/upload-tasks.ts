@@ -34,7 +34,7 @@ const partBytesMax = 4 * 1024 * 1024;
  */
 export async function uploadTasks(
   client: Pick<MillpondClient, "tasks">,
-  graph: TaskGraph,
+  graph: Pick<TaskGraph, "toRequest">,
   options: UploadOptions = {},
 ): Promise<UploadTasksResponse> {
   const { tasks, target } = graph.toRequest();

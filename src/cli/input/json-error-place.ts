@@ -6,11 +6,30 @@ const space = /[ \t\r\n]*/y;
 const token =
   /([{}[\],:])|("(?:[^"\\\p{Cc}]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/uy;
 
-/**
- * jsonErrorPlace finds where text stops being JSON, as `line 2, column 11`. For text that `JSON.parse` refuses: its own
- * messages name the place of some errors only.
- */
+/** TextPlace is a place in a text, both counted from 1. */
+export interface TextPlace {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** jsonErrorText is what `JSON.parse` says against a text, without the places that it names: they are those of where it noticed. */
+export function jsonErrorText(error: unknown): string {
+  return (error as Error).message
+    .replace(/(?: in JSON)? at position \d+(?: \(line \d+ column \d+\))?/, "")
+    .replace(/, [^,]*"[\s\S]* is not valid JSON$/, "");
+}
+
+/** jsonErrorPlace is {@link jsonErrorPosition} in words: `line 2, column 11`. */
 export function jsonErrorPlace(text: string): string {
+  const { line, column } = jsonErrorPosition(text);
+  return `line ${line}, column ${column}`;
+}
+
+/**
+ * jsonErrorPosition finds where text stops being JSON. For text that `JSON.parse` refuses: its own messages name the place of
+ * some errors only.
+ */
+export function jsonErrorPosition(text: string): TextPlace {
   const open: string[] = [];
   let expected: Expected = "value";
   let offset = 0;
@@ -55,7 +74,7 @@ function endOf(pattern: RegExp, text: string, offset: number): number {
   return pattern.lastIndex;
 }
 
-function placeOf(text: string, offset: number): string {
+function placeOf(text: string, offset: number): TextPlace {
   const before = text.slice(0, offset).split("\n");
-  return `line ${before.length}, column ${[...(before.at(-1) ?? "")].length + 1}`;
+  return { line: before.length, column: [...(before.at(-1) ?? "")].length + 1 };
 }

@@ -1,4 +1,5 @@
 import { type Screen, styled } from "../terminal/screen.ts";
+import { durationText } from "../terminal/time-text.ts";
 import type { RunSummary } from "./run-summary.ts";
 
 const listedMax = 10;
@@ -11,7 +12,7 @@ export function printSummary(screen: Screen, summary: RunSummary): void {
   const lines: [string, string][] = [
     ["tasks", byStatus.join(", ") || "none"],
     ["wall time", seconds(summary.wall_seconds)],
-    ["recorded time", `${duration(summary.recorded_seconds)} of programs, run ${speed(summary.speedup)}`],
+    ["recorded time", `${durationText(summary.recorded_seconds * 1000)} of programs, run ${speed(summary.speedup)}`],
     ["critical path", criticalPathText(path, summary.speedup)],
     ["engine overhead", overheadText(overhead)],
     ["dependencies", dependenciesText(dependencies)],
@@ -31,7 +32,7 @@ export function printSummary(screen: Screen, summary: RunSummary): void {
 function criticalPathText({ tasks, seconds: length, first, last }: RunSummary["critical_path"], by: number): string {
   if (tasks === 0) return "none";
   const ends = tasks === 1 ? first : `${first} → ${last}`;
-  return `${counted(tasks)}, ${duration(length)} recorded, ${seconds(length / by)} at this speed: ${ends}`;
+  return `${counted(tasks)}, ${durationText(length * 1000)} recorded, ${seconds(length / by)} at this speed: ${ends}`;
 }
 
 function overheadText({ tasks, p50, p99, max }: RunSummary["overhead_ms"]): string {
@@ -59,19 +60,4 @@ function counted(tasks: number): string {
 
 function grouped(value: number): string {
   return value.toLocaleString("en-US");
-}
-
-/** Such as `9 h 57 min 4 s`. */
-function duration(value: number): string {
-  if (value < 60) return seconds(value);
-  const whole = Math.round(value);
-  const parts = [
-    [Math.floor(whole / 3600), "h"],
-    [Math.floor(whole / 60) % 60, "min"],
-    [whole % 60, "s"],
-  ] as const;
-  return parts
-    .filter(([count]) => count > 0)
-    .map(([count, unit]) => `${count} ${unit}`)
-    .join(" ");
 }

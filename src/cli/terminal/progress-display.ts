@@ -1,6 +1,6 @@
-import type { RunRecord } from "../run/run-record.ts";
-import { countKinds, drawTable, type KindProgress, totalOf } from "./progress-table.ts";
-import { fitted, type Screen } from "./screen.ts";
+import { countKinds, drawTable, type KindProgress, type ProgressSource, totalOf } from "./progress-table.ts";
+import type { Screen } from "./screen.ts";
+import { fitted } from "./text-width.ts";
 
 const redrawEveryMs = 100;
 const lineEveryMs = 1_000;
@@ -8,19 +8,19 @@ const lineEveryMs = 1_000;
 /** ProgressDisplay shows how a run goes: a table that is redrawn on a terminal, a line a second elsewhere. */
 export class ProgressDisplay {
   readonly #screen: Screen;
-  readonly #record: RunRecord;
+  readonly #source: ProgressSource;
   readonly #startMs = performance.now();
   readonly #timer: NodeJS.Timeout;
   #changed = true;
 
-  constructor(screen: Screen, record: RunRecord) {
+  constructor(screen: Screen, source: ProgressSource) {
     this.#screen = screen;
-    this.#record = record;
+    this.#source = source;
     this.#timer = setInterval(() => this.#show(), screen.isTerminal ? redrawEveryMs : lineEveryMs);
     if (screen.isTerminal) this.#show();
   }
 
-  /** Says that the record has changed. */
+  /** Says that a task has changed. */
   changed(): void {
     this.#changed = true;
   }
@@ -35,7 +35,7 @@ export class ProgressDisplay {
 
   #show(): void {
     const elapsedMs = performance.now() - this.#startMs;
-    const kinds = countKinds(this.#record);
+    const kinds = countKinds(this.#source);
     if (this.#screen.isTerminal) {
       this.#screen.draw(drawTable(this.#screen, kinds, elapsedMs));
       return;

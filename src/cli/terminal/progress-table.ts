@@ -1,6 +1,11 @@
 import { TaskStatus } from "@millpond/sdk";
-import type { RunRecord } from "../run/run-record.ts";
-import { fitted, type Screen, styled } from "./screen.ts";
+import { type Screen, styled } from "./screen.ts";
+import { fitted } from "./text-width.ts";
+
+/** ProgressSource is what progress is counted from: the tasks of a run by any id, as they stand. */
+export interface ProgressSource {
+  readonly tasks: ReadonlyMap<string, { readonly kind: string; readonly status: TaskStatus }>;
+}
 
 /** KindProgress counts the tasks of one kind. */
 export interface KindProgress {
@@ -22,8 +27,8 @@ const barWidthMax = 30;
 /** Lines of the table that are no kind, and the line of the prompt. */
 const otherRows = 5;
 
-/** countKinds counts a run's tasks by kind, in the order in which the workflow names the kinds. */
-export function countKinds({ tasks }: RunRecord): KindProgress[] {
+/** countKinds counts a run's tasks by kind, in the order in which the kinds first come. */
+export function countKinds({ tasks }: ProgressSource): KindProgress[] {
   const kinds = new Map<string, KindProgress>();
   for (const { kind, status } of tasks.values()) {
     let counts = kinds.get(kind);

@@ -1,11 +1,17 @@
-import { stripVTControlCharacters, styleText } from "node:util";
+import { styleText } from "node:util";
+
+/** Style is a colour or another way to set off a text. */
+export type Style = Parameters<typeof styleText>[0];
 
 /** Screen is where a command writes for people: a terminal, whose lines can be redrawn, or a file or pipe. */
 export interface Screen {
   readonly isTerminal: boolean;
   readonly hasColours: boolean;
+  /** For what is drawn. */
   readonly columns: number;
   readonly rows: number;
+  /** How wide a line may be: as the terminal, however narrow. A file or pipe takes every width. */
+  readonly width: number;
   /** Writes a line below what is drawn. */
   line(text: string): void;
   /** Replaces what was drawn last. Only on a terminal. */
@@ -24,17 +30,21 @@ const columnsMin = 60;
 
 /** openScreen makes a screen of a stream. Colours need a terminal and no `NO_COLOR`. */
 export function openScreen(stream: NodeJS.WriteStream): Screen {
-  const isTerminal = stream.isTTY === true && process.env.TERM !== "dumb" && stream.columns >= columnsMin;
+  const canBeSteered = stream.isTTY === true && process.env.TERM !== "dumb";
+  const isTerminal = canBeSteered && stream.columns >= columnsMin;
   let drawn = 0;
   const erase = () => (drawn > 0 ? `\r${csi}${drawn}A${clearBelow}` : "");
   return {
     isTerminal,
-    hasColours: isTerminal && stream.hasColors(),
+    hasColours: canBeSteered && stream.hasColors(),
     get columns() {
       return isTerminal ? Math.max(columnsMin, stream.columns) : 100;
     },
     get rows() {
       return isTerminal ? Math.max(10, stream.rows) : 24;
+    },
+    get width() {
+      return stream.isTTY === true && stream.columns > 0 ? stream.columns : Number.POSITIVE_INFINITY;
     },
     line(text) {
       stream.write(`${erase()}${text}\n`);
@@ -52,21 +62,6 @@ export function openScreen(stream: NodeJS.WriteStream): Screen {
 }
 
 /** styled colours a text where the screen has colours. */
-export function styled(
-  screen: Pick<Screen, "hasColours">,
-  style: Parameters<typeof styleText>[0],
-  text: string,
-): string {
+export function styled(screen: Pick<Screen, "hasColours">, style: Style, text: string): string {
   return screen.hasColours ? styleText(style, text, { validateStream: false }) : text;
-}
-
-/**
- * fitted makes a text from outside fit a column: of exactly so many characters, cut where it is longer, its end kept before its start,
- * and without characters that steer a terminal.
- */
-export function fitted(text: string, width: number): string {
-  const characters = [...stripVTControlCharacters(text).replace(/\p{Cc}/gu, "?")];
-  if (characters.length <= width) return characters.join("").padEnd(width);
-  const left = Math.floor((width - 1) / 3);
-  return [...characters.slice(0, left), "…", ...characters.slice(characters.length - (width - 1 - left))].join("");
 }

@@ -11,22 +11,30 @@ export interface MillpondProcess {
   /** Resolves with the exit code, or the signal that ended it. */
   readonly exit: Promise<number | NodeJS.Signals>;
   kill(signal: NodeJS.Signals): void;
-  /** Resolves with the match once what it has written matches. */
-  waitFor(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Resolves with the match once what it has written to stdout, or to the stream named, matches. */
+  waitFor(pattern: RegExp, stream?: "stdout" | "stderr"): Promise<RegExpExecArray>;
 }
 
 /** startMillpond runs `millpond` with these arguments; variables that are undefined are not passed on. */
-export function startMillpond(args: readonly string[], env: Record<string, string | undefined> = {}): MillpondProcess {
+export function startMillpond(
+  args: readonly string[],
+  env: Record<string, string | undefined> = {},
+  stdin = "",
+): MillpondProcess {
   const inherited = {
     ...process.env,
     DATABASE_URL: undefined,
     NODE_OPTIONS: undefined,
+    MILLPOND_ADDRESS: undefined,
+    MILLPOND_TOKEN: undefined,
     npm_lifecycle_event: undefined,
   };
   const child = spawn(process.execPath, [cliFile, ...args], {
     env: { ...inherited, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  // A command that ends without reading it is no failure of the test.
+  child.stdin.on("error", () => undefined).end(stdin);
   const changed = new EventEmitter();
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text) => {
@@ -35,6 +43,7 @@ export function startMillpond(args: readonly string[], env: Record<string, strin
   });
   child.stderr.setEncoding("utf8").on("data", (text) => {
     output.stderr += text;
+    changed.emit("change");
   });
   const { promise: exit, resolve, reject } = Promise.withResolvers<number | NodeJS.Signals>();
   child.once("error", reject);
@@ -46,10 +55,10 @@ export function startMillpond(args: readonly string[], env: Record<string, strin
     output,
     exit,
     kill: (signal) => child.kill(signal),
-    waitFor: async (pattern) => {
+    waitFor: async (pattern, stream = "stdout") => {
       const deadline = AbortSignal.timeout(50_000);
       for (;;) {
-        const match = pattern.exec(output.stdout);
+        const match = pattern.exec(output[stream]);
         if (match) return match;
         if (child.exitCode !== null || child.signalCode !== null || deadline.aborted) {
           throw new Error(`no ${pattern} in:\n${output.stdout}\n${output.stderr}`);
@@ -61,7 +70,7 @@ export function startMillpond(args: readonly string[], env: Record<string, strin
 }
 
 /** runMillpond runs `millpond` with these arguments to its end. */
-export async function runMillpond(args: readonly string[], env: Record<string, string | undefined> = {}) {
-  const { exit, output } = startMillpond(args, env);
+export async function runMillpond(args: readonly string[], env: Record<string, string | undefined> = {}, stdin = "") {
+  const { exit, output } = startMillpond(args, env, stdin);
   return { code: await exit, ...output };
 }
