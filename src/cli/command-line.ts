@@ -8,6 +8,7 @@ import { serveCommand } from "./serve.ts";
 import { brokenPipeExitCode } from "./stop-signals.ts";
 import { taskCommand } from "./task/task.ts";
 import { webhookSecretCommand } from "./webhook-secret.ts";
+import { workerCommand } from "./worker/worker.ts";
 
 /**
  * runCommandLine runs the command that the arguments name and answers the exit code: 0 when it did what was asked, 1
@@ -52,20 +53,17 @@ function millpondCommand(): Command {
       "after",
       `
 Examples:
-  millpond demo                      see a real workflow run, with nothing set up
-  millpond serve                     start a server on http://127.0.0.1:8085
-  millpond run my-workflow.json      run a workflow file on that server
-  millpond migrate status            see which migrations the database has
+  millpond demo                                          see a real workflow run, with nothing set up
+  millpond serve                                         start a server on http://127.0.0.1:8085
+  millpond worker --kind hello -- sh -c 'cat >&2'        run a program for each task of a kind
+  millpond task create --kind hello --input '"you"'      create a task
+  millpond run my-workflow.json                          run a workflow file on that server
 
 Exit codes: 0 done, 1 failed, 2 not understood.`,
     );
   const subcommands = [
-    serveCommand(),
-    migrateCommand(),
-    webhookSecretCommand(),
-    runCommand(),
-    demoCommand(),
-    taskCommand(),
+    ...[serveCommand(), migrateCommand(), webhookSecretCommand(), demoCommand()],
+    ...[taskCommand(), workerCommand(), runCommand()],
   ];
   for (const command of subcommands) program.addCommand(command);
   return settle(program);

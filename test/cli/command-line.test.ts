@@ -21,6 +21,9 @@ describe("without a server", () => {
       ["webhook-secret", "rotate"],
       ["run"],
       ["demo"],
+      ["worker"],
+      ["task"],
+      ...["create", "get", "list", "watch"].map((name) => ["task", name]),
     ]) {
       const help = await runMillpond([...command, "--help"]);
       expect(help.code).toBe(0);

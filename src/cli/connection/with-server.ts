@@ -1,10 +1,10 @@
 import { createClient, type MillpondClient } from "@millpond/sdk";
 import { CommandFailure, exitCodes } from "../command-failure.ts";
-import { describeError } from "../describe-error.ts";
 import { listenForStop } from "../stop-signals.ts";
 import { openScreen, type Screen } from "../terminal/screen.ts";
 import { type ConnectionOptions, defaultAddress } from "./client-command.ts";
 import { explainFailure } from "./explain-failure.ts";
+import { troubleTeller } from "./trouble-teller.ts";
 
 /** Session is what a command works with while it speaks to a server. */
 export interface Session {
@@ -17,6 +17,14 @@ export interface Session {
   readonly onTrouble: (error: unknown) => void;
 }
 
+/** WithServerOptions says what it means that a signal came. */
+export interface WithServerOptions {
+  /** What is said when a signal broke it off. */
+  readonly stopped?: string;
+  /** A signal asks the work to finish: when it has, the command is a success. */
+  readonly finishesOnSignal?: boolean;
+}
+
 /**
  * withServer calls back with a client of the server that the options name, and closes it afterwards. Failures that a
  * person can mend are explained; what a signal broke off ends without words, or with those of `stopped`, by the signal's exit code.
@@ -24,7 +32,7 @@ export interface Session {
 export async function withServer(
   options: ConnectionOptions,
   work: (session: Session) => Promise<void>,
-  { stopped = "" }: { readonly stopped?: string } = {},
+  { stopped = "", finishesOnSignal = false }: WithServerOptions = {},
 ): Promise<void> {
   using stop = listenForStop();
   const client = openClient(options);
@@ -33,11 +41,14 @@ export async function withServer(
     await work({
       ...{ client, signal, json: options.json === true },
       screen: openScreen(process.stdout),
-      onTrouble: troubleTeller(),
+      onTrouble: troubleTeller(client.address),
     });
-    if (stop.exitCode !== undefined) throw signal.reason;
+    // That nobody read what was written last is known in the next turn.
+    await new Promise(setImmediate);
+    if (!finishesOnSignal) signal.throwIfAborted();
   } catch (error) {
-    if (stop.exitCode !== undefined) throw new CommandFailure(stop.isBrokenPipe ? "" : stopped, stop.exitCode);
+    if (stop.exitCode !== undefined && !finishesOnSignal)
+      throw new CommandFailure(stop.isBrokenPipe ? "" : stopped, stop.exitCode);
     throw await explainFailure(error, client.address);
   } finally {
     client.close();
@@ -50,14 +61,4 @@ function openClient({ address, token }: ConnectionOptions): MillpondClient {
   } catch (error) {
     throw new CommandFailure((error as Error).message, exitCodes.misuse);
   }
-}
-
-/** A server that is away is the same trouble at every attempt to reach it. */
-function troubleTeller(): (error: unknown) => void {
-  const told = new Set<string>();
-  return (error) => {
-    const text = describeError(error);
-    if (!told.has(text)) process.stderr.write(`millpond: ${text}; going on\n`);
-    told.add(text);
-  };
 }

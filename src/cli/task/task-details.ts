@@ -32,12 +32,12 @@ export function printAttempts(screen: Screen, attempts: readonly TaskAttempt[], 
   if (attempts.length > 0) for (const line of drawRows(screen, columns, attempts)) screen.line(line);
 }
 
-/** failureText says why something failed: its cause or code, and the message; empty where nothing did. */
+/** failureText says on one line why something failed: its cause or code, and the message; empty where nothing did. */
 export function failureText(failure: TaskFailure | undefined): string {
   if (!failure) return "";
   const { cause, code, message } = failure;
   const name = cause === FailureCause.REPORTED ? code : (FailureCause[cause] ?? "");
-  return [name, message].filter((text) => text !== "").join(": ");
+  return [name, message.replace(/\s*\n\s*/g, " ⏎ ")].filter((text) => text !== "").join(": ");
 }
 
 function details(task: Task, nowMs: number): [string, string][] {

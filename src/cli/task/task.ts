@@ -13,6 +13,8 @@ import {
 } from "../input/task-options.ts";
 import { integerBetween } from "../option-values.ts";
 
+const example = "01990000-0000-7000-8000-000000000000";
+
 /** taskCommand is `millpond task`: creates tasks, shows them, follows them and steers them. */
 export function taskCommand(): Command {
   return new Command("task")
@@ -23,7 +25,7 @@ export function taskCommand(): Command {
 Examples:
   millpond task create --kind hello --input '{"name": "you"}'
   millpond task list --status RUNNING,FAILURE
-  millpond task watch 01990000-0000-7000-8000-000000000000`,
+  millpond task watch ${example}`,
     )
     .addCommand(createCommand())
     .addCommand(getCommand())
@@ -83,8 +85,8 @@ function getCommand(): Command {
       "after",
       `
 Examples:
-  millpond task get 01990000-0000-7000-8000-000000000000
-  millpond task get 01990000-0000-7000-8000-000000000000 --json | jq .task.output`,
+  millpond task get ${example}
+  millpond task get ${example} --json | jq .task.output`,
     )
     .action(async (id: string, options) => (await import("./get-task.ts")).getTask(id, options));
 }
@@ -104,7 +106,7 @@ function listCommand(): Command {
       `
 Examples:
   millpond task list
-  millpond task list --batch 01990000-0000-7000-8000-000000000000 --status FAILURE
+  millpond task list --batch ${example} --status FAILURE
   millpond task list --kind align --metadata '{"tenant": "a"}' --limit 1000 --json`,
     )
     .action(async (options) => (await import("./list-tasks.ts")).listTasks(options));
@@ -118,7 +120,7 @@ function watchCommand(): Command {
       "after",
       `
 Examples:
-  millpond task watch 01990000-0000-7000-8000-000000000000
+  millpond task watch ${example}
   millpond task watch "$(millpond task create -q --kind hello)" && echo done`,
     )
     .action(async (id: string, options) => (await import("./watch-task.ts")).watchTask(id, options));
