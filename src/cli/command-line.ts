@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { batchCommand } from "./batch/batch.ts";
 import { CommandFailure, exitCodes } from "./command-failure.ts";
 import { demoCommand } from "./demo/demo.ts";
 import { migrateCommand } from "./migrate.ts";
@@ -57,13 +58,13 @@ Examples:
   millpond serve                                         start a server on http://127.0.0.1:8085
   millpond worker --kind hello -- sh -c 'cat >&2'        run a program for each task of a kind
   millpond task create --kind hello --input '"you"'      create a task
-  millpond run my-workflow.json                          run a workflow file on that server
+  millpond run graph.yaml                                create a graph and follow it to its end
 
 Exit codes: 0 done, 1 failed, 2 not understood.`,
     );
   const subcommands = [
     ...[serveCommand(), migrateCommand(), webhookSecretCommand(), demoCommand()],
-    ...[taskCommand(), workerCommand(), runCommand()],
+    ...[taskCommand(), batchCommand(), workerCommand(), runCommand()],
   ];
   for (const command of subcommands) program.addCommand(command);
   return settle(program);

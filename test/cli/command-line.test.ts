@@ -24,6 +24,8 @@ describe("without a server", () => {
       ["worker"],
       ["task"],
       ...["create", "get", "list", "watch"].map((name) => ["task", name]),
+      ["batch"],
+      ...["get", "list", "watch", "graph", "stop", "pause", "resume", "seal", "retry"].map((name) => ["batch", name]),
     ]) {
       const help = await runMillpond([...command, "--help"]);
       expect(help.code).toBe(0);

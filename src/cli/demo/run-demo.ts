@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { BatchStatus, createClient, type MillpondClient } from "@millpond/sdk";
 import { loadSettings } from "../../config/settings.ts";
 import { CommandFailure } from "../command-failure.ts";
+import { troubleTeller } from "../connection/trouble-teller.ts";
 import { criticalPath } from "../run/critical-path.ts";
 import { runWorkflow } from "../run/run-workflow.ts";
 import { readWorkflowFile, type Workflow } from "../run/workflow-file.ts";
@@ -43,7 +44,7 @@ export async function runDemo(file: string | undefined, options: DemoOptions): P
     }
   } catch (error) {
     if (stop.exitCode === undefined) throw error;
-    throw new CommandFailure("stopped", stop.exitCode);
+    throw new CommandFailure(stop.isBrokenPipe ? "" : "stopped", stop.exitCode);
   }
 }
 
@@ -69,6 +70,7 @@ async function useServer({ server, workflow, options, stop, screen }: Use): Prom
       signal,
       screen,
       json: options.json === true,
+      onTrouble: troubleTeller(server.url),
     });
     if (!options.keep) return;
     if (!options.json) screen.line(thingsToTry(server.url, summary.batch_id));

@@ -13,6 +13,7 @@ import {
   watchEvents,
 } from "@millpond/sdk";
 import { RunRecord } from "./run-record.ts";
+import { stopBatch } from "./stop-batch.ts";
 import type { Workflow } from "./workflow-file.ts";
 
 /** ExecutionOptions is what {@link executeWorkflow} works with. */
@@ -41,9 +42,6 @@ export interface Execution {
   /** From the batch's creation to its end, by the server's clock. */
   readonly wallMs: number;
 }
-
-/** How long the stop of an interrupted batch may take. */
-const stopTimeoutMs = 3_000;
 
 /**
  * executeWorkflow submits a workflow as one batch, executes it with a worker that stands in for each program by waiting
@@ -126,12 +124,6 @@ function rejection(worker: TaskWorker): AbortSignal {
   const controller = new AbortController();
   worker.done.catch((error: unknown) => controller.abort(error));
   return controller.signal;
-}
-
-/** Nothing is left to do when it fails: what brought us here is told, and the batch can be stopped by hand. */
-async function stopBatch(client: MillpondClient, batchId: string): Promise<void> {
-  const request = { batchId, reason: "the command that ran it was stopped" };
-  await client.batches.stopBatch(request, { timeoutMs: stopTimeoutMs }).catch(() => undefined);
 }
 
 /** succeeded tells whether every task of an execution succeeded. */

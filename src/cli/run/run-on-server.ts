@@ -1,52 +1,62 @@
-import { createClient, isTransient } from "@millpond/sdk";
+import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { CommandFailure, exitCodes } from "../command-failure.ts";
-import { describeError } from "../describe-error.ts";
-import { listenForStop } from "../stop-signals.ts";
-import { openScreen } from "../terminal/screen.ts";
+import type { ConnectionOptions } from "../connection/client-command.ts";
+import { withServer } from "../connection/with-server.ts";
+import { graphFileOf } from "../graph-file/graph-file.ts";
+import { parseSource, type SourceText } from "../graph-file/source-text.ts";
+import { readText } from "../input/read-text.ts";
+import { runGraph } from "./run-graph.ts";
 import { runWorkflow } from "./run-workflow.ts";
-import { readWorkflowFile } from "./workflow-file.ts";
+import { workflowOf } from "./workflow-file.ts";
 
 /** RunOptions are the options of `millpond run`. */
-export interface RunOptions {
-  readonly address: string;
-  readonly token?: string;
-  readonly speedup: number;
-  readonly slots: number;
-  readonly json?: boolean;
+export interface RunOptions extends ConnectionOptions {
+  readonly speedup?: number;
+  readonly slots?: number;
 }
+
+const slotsMax = 1_000;
 
 /** runOnServer is what `millpond run` does. */
-export async function runOnServer(file: string, options: RunOptions): Promise<void> {
-  const workflow = await readWorkflowFile(file);
-  using stop = listenForStop();
-  const client = openClient(options);
-  try {
-    await runWorkflow({
-      client,
-      workflow,
-      speedup: options.speedup,
-      slots: options.slots,
-      submittedBy: "millpond run",
-      signal: stop.signal,
-      screen: openScreen(process.stdout),
-      json: options.json === true,
-    });
-  } catch (error) {
-    if (stop.exitCode !== undefined) throw new CommandFailure("stopped, and the batch with it", stop.exitCode);
-    if (!isTransient(error)) throw error;
+export async function runOnServer(path: string, options: RunOptions): Promise<void> {
+  const source = parseSource(await readText(path), path);
+  if (isRecording(source)) return runRecording(source, options);
+  const flag = options.speedup !== undefined ? "--speedup" : options.slots !== undefined ? "--slots" : undefined;
+  if (flag !== undefined) {
     throw new CommandFailure(
-      `no Millpond server answers at ${client.address} (${describeError(error)}); ` +
-        "start one with `millpond serve`, or name another with --address",
+      `${flag} is for recorded workflows, and ${source.name} is none: its tasks are executed by workers; see millpond worker --help`,
+      exitCodes.misuse,
     );
-  } finally {
-    client.close();
   }
+  const file = graphFileOf(source);
+  await withServer(options, (session) => runGraph(file, session), { stopped: "stopped, and the batch with it" });
 }
 
-function openClient({ address, token = process.env.MILLPOND_TOKEN }: RunOptions) {
-  try {
-    return createClient({ address, token });
-  } catch (error) {
-    throw new CommandFailure((error as Error).message, exitCodes.misuse);
-  }
+async function runRecording(
+  source: SourceText,
+  { speedup = 1, slots = slotsMax, ...options }: RunOptions,
+): Promise<void> {
+  const workflow = workflowOf(source.document.toJS(), source.name);
+  await withServer(
+    options,
+    async (session) => {
+      await runWorkflow({ ...session, workflow, speedup, slots, submittedBy: "millpond run" });
+    },
+    { stopped: "stopped, and the batch with it" },
+  );
+}
+
+/**
+ * Whether it is a recorded workflow and no CreateTasks request: its tasks have what only those have, or it has a name of its
+ * own and no tasks that would tell.
+ */
+function isRecording({ document: { contents } }: SourceText): boolean {
+  if (!isMap(contents)) return false;
+  const tasks = contents.get("tasks", true) as Node | undefined;
+  const names = isSeq(tasks)
+    ? tasks.items.flatMap((task) => (isMap(task) ? task.items.map(({ key }) => key) : []))
+    : [];
+  const isOfRecording = (key: unknown) =>
+    isScalar(key) && ["id", "parents", "runtime_seconds"].includes(String(key.value));
+  return names.some(isOfRecording) || (contents.has("name") && names.length === 0);
 }

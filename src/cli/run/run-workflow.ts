@@ -1,6 +1,5 @@
 import type { MillpondClient } from "@millpond/sdk";
 import { CommandFailure } from "../command-failure.ts";
-import { describeError } from "../describe-error.ts";
 import { ProgressDisplay } from "../terminal/progress-display.ts";
 import type { Screen } from "../terminal/screen.ts";
 import { executeWorkflow, succeeded } from "./execute-workflow.ts";
@@ -19,6 +18,8 @@ export interface RunOptions {
   readonly screen: Screen;
   /** Prints the summary as JSON, and nothing else. */
   readonly json: boolean;
+  /** What went wrong and is being dealt with. */
+  readonly onTrouble: (error: unknown) => void;
 }
 
 /**
@@ -28,7 +29,6 @@ export interface RunOptions {
 export async function runWorkflow(options: RunOptions): Promise<RunSummary> {
   const { screen, json, workflow, speedup } = options;
   let display: ProgressDisplay | undefined;
-  const troubles = new Set<string>();
   const execution = await executeWorkflow({
     ...options,
     onStart: (batchId, record) => {
@@ -37,12 +37,6 @@ export async function runWorkflow(options: RunOptions): Promise<RunSummary> {
       display = new ProgressDisplay(screen, record);
     },
     onChange: () => display?.changed(),
-    onTrouble: (error) => {
-      const text = describeError(error);
-      // Each trouble once: a server that is away is the same trouble at every attempt to reach it.
-      if (!troubles.has(text)) process.stderr.write(`millpond: ${text}; going on\n`);
-      troubles.add(text);
-    },
   }).finally(() => display?.stop());
 
   const summary = summarize(workflow, speedup, execution);

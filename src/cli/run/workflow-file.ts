@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { CommandFailure, exitCodes } from "../command-failure.ts";
 import { jsonErrorPlace } from "../input/json-error-place.ts";
+import { readText } from "../input/read-text.ts";
 
 /** Workflow is a graph of programs with the run times that were recorded when it was run for real. */
 export interface Workflow {
@@ -29,14 +29,7 @@ const problemsMax = 10;
  * is wrong and where.
  */
 export async function readWorkflowFile(path: string): Promise<Workflow> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new CommandFailure(code === "ENOENT" ? `there is no file ${path}` : `cannot read ${path}: ${message}`);
-  }
-  return parseWorkflow(text, path);
+  return parseWorkflow(await readText(path), path);
 }
 
 /** parseWorkflow is {@link readWorkflowFile} for text; `path` names it in errors. */
@@ -48,6 +41,11 @@ export function parseWorkflow(text: string, path: string): Workflow {
     const place = jsonErrorPlace(text);
     throw new CommandFailure(`${path} is no JSON, at ${place}: ${(error as Error).message}`, exitCodes.misuse);
   }
+  return workflowOf(json, path);
+}
+
+/** workflowOf is {@link parseWorkflow} for what is parsed already. */
+export function workflowOf(json: unknown, path: string): Workflow {
   const problems: string[] = [];
   const workflow = readWorkflow(json, problems);
   if (problems.length === 0) return workflow;
@@ -64,8 +62,8 @@ function readWorkflow(json: unknown, problems: string[]): Workflow {
     problems.push(`it is ${nameOf(json)}, not an object with "name" and "tasks"`);
     return { name: "", source: "", tasks: [] };
   }
-  const name = readText(json.name, "name", problems);
-  const source = json.source === undefined ? "" : readText(json.source, "source", problems);
+  const name = textOf(json.name, "name", problems);
+  const source = json.source === undefined ? "" : textOf(json.source, "source", problems);
   if (!Array.isArray(json.tasks)) {
     problems.push(`tasks is ${nameOf(json.tasks)}, not a list`);
     return { name, source, tasks: [] };
@@ -85,11 +83,11 @@ function readTask(json: unknown, at: string, problems: string[]): WorkflowTask {
     problems.push(`${at} is ${nameOf(json)}, not an object`);
     return { id: "", name: "", kind: "", parents: [], runtimeSeconds: 0 };
   }
-  const id = readText(json.id, `${at}.id`, problems);
+  const id = textOf(json.id, `${at}.id`, problems);
   return {
     id,
-    name: json.name === undefined ? id : readText(json.name, `${at}.name`, problems),
-    kind: readText(json.kind, `${at}.kind`, problems),
+    name: json.name === undefined ? id : textOf(json.name, `${at}.name`, problems),
+    kind: textOf(json.kind, `${at}.kind`, problems),
     parents: readParents(json.parents, `${at}.parents`, problems),
     runtimeSeconds: readSeconds(json.runtime_seconds, `${at}.runtime_seconds`, problems),
   };
@@ -101,10 +99,10 @@ function readParents(json: unknown, at: string, problems: string[]): string[] {
     problems.push(`${at} is ${nameOf(json)}, not a list of ids`);
     return [];
   }
-  return json.map((parent: unknown, index) => readText(parent, `${at}[${index}]`, problems));
+  return json.map((parent: unknown, index) => textOf(parent, `${at}[${index}]`, problems));
 }
 
-function readText(json: unknown, at: string, problems: string[]): string {
+function textOf(json: unknown, at: string, problems: string[]): string {
   if (typeof json === "string" && json !== "") return json;
   problems.push(json === "" ? `${at} is empty` : `${at} is ${nameOf(json)}, not a text`);
   return "";
