@@ -59,6 +59,7 @@ Examples:
   millpond worker --kind hello -- sh -c 'cat >&2'        run a program for each task of a kind
   millpond task create --kind hello --input '"you"'      create a task
   millpond run graph.yaml                                create a graph and follow it to its end
+  millpond task explain ID                               say why a task is not running
 
 Exit codes: 0 done, 1 failed, 2 not understood.`,
     );

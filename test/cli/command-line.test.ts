@@ -23,7 +23,9 @@ describe("without a server", () => {
       ["demo"],
       ["worker"],
       ["task"],
-      ...["create", "get", "list", "watch"].map((name) => ["task", name]),
+      ...["create", "get", "list", "watch", "report", "explain", "logs", "cancel", "pause", "resume", "retry"].map(
+        (name) => ["task", name],
+      ),
       ["batch"],
       ...["get", "list", "watch", "graph", "stop", "pause", "resume", "seal", "retry"].map((name) => ["batch", name]),
     ]) {

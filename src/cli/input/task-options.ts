@@ -68,6 +68,11 @@ export function jsonValue(text: string): unknown {
   }
 }
 
+/** jsonIfGiven reads an option's value that is JSON and may be left out: then there is no `value` in what it answers. */
+export function jsonIfGiven(text: string): { readonly value?: unknown } {
+  return text === "" ? {} : { value: jsonValue(text) };
+}
+
 /** jsonObject reads an option's value that is a JSON object. */
 export function jsonObject(text: string): Record<string, unknown> {
   const value = jsonValue(text);

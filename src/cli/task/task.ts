@@ -1,17 +1,20 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { clientCommand } from "../connection/client-command.ts";
 import {
   batchId,
   durationMs,
+  jsonIfGiven,
   jsonObject,
   jsonValue,
   keyValue,
   oneOf,
   taskId,
+  taskIds,
   taskStatusNames,
   texts,
 } from "../input/task-options.ts";
 import { integerBetween } from "../option-values.ts";
+import type { TaskChange } from "./change-tasks.ts";
 
 const example = "01990000-0000-7000-8000-000000000000";
 
@@ -30,7 +33,14 @@ Examples:
     .addCommand(createCommand())
     .addCommand(getCommand())
     .addCommand(listCommand())
-    .addCommand(watchCommand());
+    .addCommand(watchCommand())
+    .addCommand(reportCommand())
+    .addCommand(explainCommand())
+    .addCommand(logsCommand())
+    .addCommand(changeCommand("cancel", "cancel tasks that have not ended; their executors are told to stop"))
+    .addCommand(changeCommand("pause", "hold tasks that have not started"))
+    .addCommand(changeCommand("resume", "let paused tasks go on"))
+    .addCommand(changeCommand("retry", "run ended tasks again"));
 }
 
 function createCommand(): Command {
@@ -124,4 +134,74 @@ Examples:
   millpond task watch "$(millpond task create -q --kind hello)" && echo done`,
     )
     .action(async (id: string, options) => (await import("./watch-task.ts")).watchTask(id, options));
+}
+
+function reportCommand(): Command {
+  return clientCommand("report")
+    .description("report on a task as its executor: success, failure, or that the work goes on")
+    .argument("<id>", "the task", taskId)
+    .addOption(
+      new Option("--success [json]", "the work is done, and this is its output").argParser(jsonIfGiven).preset(""),
+    )
+    .option("--failure <message>", "the work has failed")
+    .addOption(new Option("--heartbeat [json]", "the work goes on, and is so far").argParser(jsonIfGiven).preset(""))
+    .option(
+      "--attempt <n>",
+      "the attempt that is meant; another one is refused (default: the current one)",
+      integerBetween(1, 2_147_483_647),
+    )
+    .option("--code <code>", "of a failure: its code, for the retry policy")
+    .option("--details <json>", "of a failure: anything more", jsonValue)
+    .option("--non-retryable", "of a failure: do not try again, whatever the retry policy says")
+    .option("--retry-delay <duration>", "of a failure: how long to wait before the next attempt", durationMs)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  millpond task report "$MILLPOND_TASK_ID" --attempt "$MILLPOND_ATTEMPT" --heartbeat '{"percent": 40}'
+  millpond task report ${example} --success '{"lines": 3}'
+  millpond task report ${example} --failure "no such file" --code INPUT --non-retryable`,
+    )
+    .action(async (id: string, options) => (await import("./report-task.ts")).reportTask(id, options));
+}
+
+function explainCommand(): Command {
+  return clientCommand("explain")
+    .description("say why a task is not running, and what would let it go")
+    .argument("<id>", "the task", taskId)
+    .addHelpText("after", `\nExample:\n  millpond task explain ${example}`)
+    .action(async (id: string, options) => (await import("./explain-task.ts")).explainTask(id, options));
+}
+
+function logsCommand(): Command {
+  return clientCommand("logs", "print each line of the log as a line of ProtoJSON")
+    .description("print the log of a task's attempt")
+    .argument("<id>", "the task", taskId)
+    .option("-f, --follow", "wait for more lines until the attempt is over")
+    .option("--attempt <n>", "which attempt (default: the current or last one)", integerBetween(1, 2_147_483_647))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  millpond task logs ${example}
+  millpond task logs ${example} --follow`,
+    )
+    .action(async (id: string, options) => (await import("./print-logs.ts")).printLogs(id, options));
+}
+
+function changeCommand(change: TaskChange, description: string): Command {
+  const command = clientCommand(change)
+    .description(description)
+    .argument("<id...>", "the tasks", taskIds)
+    .addHelpText(
+      "after",
+      `
+Example:
+  millpond task ${change} ${example}${change === "cancel" ? ' --reason "wrong input"' : ""}`,
+    );
+  if (change === "cancel") command.option("--reason <text>", "why (default: none)");
+  if (change === "retry") command.option("--with-dependents", "also run again what their end brought down");
+  return command.action(async (ids: string[], options) =>
+    (await import("./change-tasks.ts")).changeTasks(change, ids, options),
+  );
 }
