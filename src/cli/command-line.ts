@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { batchCommand } from "./batch/batch.ts";
 import { CommandFailure, exitCodes } from "./command-failure.ts";
 import { demoCommand } from "./demo/demo.ts";
+import { eventsCommand } from "./events/events.ts";
 import { migrateCommand } from "./migrate.ts";
 import { runCommand } from "./run/run.ts";
 import { serveCommand } from "./serve.ts";
@@ -60,12 +61,13 @@ Examples:
   millpond task create --kind hello --input '"you"'      create a task
   millpond run graph.yaml                                create a graph and follow it to its end
   millpond task explain ID                               say why a task is not running
+  millpond events --follow                               see every change
 
 Exit codes: 0 done, 1 failed, 2 not understood.`,
     );
   const subcommands = [
     ...[serveCommand(), migrateCommand(), webhookSecretCommand(), demoCommand()],
-    ...[taskCommand(), batchCommand(), workerCommand(), runCommand()],
+    ...[taskCommand(), batchCommand(), workerCommand(), runCommand(), eventsCommand()],
   ];
   for (const command of subcommands) program.addCommand(command);
   return settle(program);

@@ -22,6 +22,7 @@ describe("without a server", () => {
       ["run"],
       ["demo"],
       ["worker"],
+      ["events"],
       ["task"],
       ...["create", "get", "list", "watch", "report", "explain", "logs", "cancel", "pause", "resume", "retry"].map(
         (name) => ["task", name],
