@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { batchCommand } from "./batch/batch.ts";
 import { CommandFailure, exitCodes } from "./command-failure.ts";
+import { completionCommand } from "./completion/completion.ts";
 import { demoCommand } from "./demo/demo.ts";
 import { eventsCommand } from "./events/events.ts";
 import { migrateCommand } from "./migrate.ts";
@@ -67,7 +68,7 @@ Exit codes: 0 done, 1 failed, 2 not understood.`,
     );
   const subcommands = [
     ...[serveCommand(), migrateCommand(), webhookSecretCommand(), demoCommand()],
-    ...[taskCommand(), batchCommand(), workerCommand(), runCommand(), eventsCommand()],
+    ...[taskCommand(), batchCommand(), workerCommand(), runCommand(), eventsCommand(), completionCommand()],
   ];
   for (const command of subcommands) program.addCommand(command);
   return settle(program);

@@ -23,6 +23,7 @@ describe("without a server", () => {
       ["demo"],
       ["worker"],
       ["events"],
+      ["completion"],
       ["task"],
       ...["create", "get", "list", "watch", "report", "explain", "logs", "cancel", "pause", "resume", "retry"].map(
         (name) => ["task", name],
