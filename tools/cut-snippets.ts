@@ -2,7 +2,14 @@
 export type ReadSource = (file: string) => string;
 
 const place = /(<!-- snippet (\S+?)#(\S+) -->\n)[\s\S]*?(<!-- \/snippet -->)/g;
-const languages: Readonly<Record<string, string>> = { sh: "sh", ts: "ts", json: "json", proto: "proto", sql: "sql" };
+const languages: Readonly<Record<string, string>> = {
+  sh: "sh",
+  ts: "ts",
+  json: "json",
+  yaml: "yaml",
+  proto: "proto",
+  sql: "sql",
+};
 
 /**
  * Fills the snippets of a Markdown text. A snippet stands between `<!-- snippet FILE#NAME -->` and `<!-- /snippet -->` and becomes the lines of

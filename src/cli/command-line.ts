@@ -45,7 +45,8 @@ function endOnBrokenPipe(): void {
   process.stderr.on("error", () => undefined);
 }
 
-function millpondCommand(): Command {
+/** millpondCommand is the tree of all commands. */
+export function millpondCommand(): Command {
   const program = new Command("millpond")
     .description("Runs graphs of tasks: a gRPC server on PostgreSQL, and the commands to work with it.")
     .version(version(), "-V, --version", "show the version")

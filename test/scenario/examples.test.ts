@@ -55,6 +55,20 @@ it("runs examples/first-graph.ts: a graph, its worker and its watch with the SDK
   });
 });
 
+it("runs examples/command-line.sh: a program per task, a graph from a file, a task on its own", async () => {
+  await using millpond = await setup();
+  const run = start("sh", ["examples/command-line.sh"], { MILLPOND_ADDRESS: millpond.url });
+  expect(await run.ended, run.output()).toBe(0);
+  expect(run.output()).toMatch(/Running word counts: 3 tasks as batch [\s\S]*\nSUCCESS {2}word counts/);
+  expect(run.output()).toMatch(/\nSUCCESS {2}example\.words {2}[\s\S]*\n {2}output {8}2\n/);
+  const { tasks } = await millpond.client.tasks.listTasks({ kinds: ["example.words"] });
+  expect(tasks.map(({ name, status }) => [name, status])).toEqual(
+    ["example.words", "Both", "Text", "Title"].map((name) => [name, TaskStatus.SUCCESS]),
+  );
+  const outputs = tasks.map(({ output }) => output?.kind.value);
+  expect(outputs).toEqual([2, 2, 9, 5]);
+});
+
 /** Receivers of start webhooks, in the languages of the examples, and what each says when its report was taken. */
 const receivers = [
   { name: "receiver.ts", command: [process.execPath, "receiver.ts"], says: "reported greet: 200" },
