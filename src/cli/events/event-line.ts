@@ -1,4 +1,4 @@
-import { BatchStatus, type Event, LogLevel, TaskStatus, type TaskStatusChanged } from "@millpond/sdk";
+import { BatchStatus, type Event, TaskStatus, type TaskStatusChanged } from "@millpond/sdk";
 import { countsText, failureText } from "../task/task-details.ts";
 import { type Screen, styled } from "../terminal/screen.ts";
 import { batchStatusStyle, statusStyle } from "../terminal/status-style.ts";
@@ -46,10 +46,6 @@ function tell({ payload }: Event): { status: string; style?: ReturnType<typeof s
         style: batchStatusStyle(to),
         text: [what, stopReason].filter(Boolean).join("  "),
       };
-    }
-    case "taskLogged": {
-      const [first] = payload.value.entries;
-      return { status: "logged", text: first ? `${LogLevel[first.level]} ${first.message}` : "" };
     }
     case undefined:
       return { status: "", text: "a change that this version of the command does not know" };
