@@ -129,7 +129,8 @@ const stalling: readonly Misbehaviour[] = [
   },
 ];
 
-const patient = sharedServer();
+/** What it does not end of itself, its timeout does not end either. */
+const patient = sharedServer({ MILLPOND_WEBHOOK_TIMEOUT: "10m" });
 const impatient = sharedServer({ MILLPOND_WEBHOOK_TIMEOUT: "700ms" });
 
 describe("a receiver that fails with", () => eachOf(failing, patient));
