@@ -90,14 +90,18 @@ const downHosts: Readonly<Record<string, () => Promise<DownHost>>> = {
     const port = await freePort();
     return { url: `http://127.0.0.1:${port}/start`, comeBack: () => receiver(succeed, { port }) };
   },
-  "drops connections": async () => {
+  "hangs up": async () => {
     let isDown = true;
-    const target = await receiver(succeed, { onConnection: (socket) => void (isDown && socket.destroy()) });
+    const target = await receiver((...call) => {
+      if (isDown) call[2].destroy();
+      else succeed(...call);
+    });
     const comeBack = async (): Promise<Receiver> => {
       isDown = false;
+      target.calls.length = 0;
       return target;
     };
-    return { url: target.url, tries: () => target.connectionCount, comeBack };
+    return { url: target.url, tries: () => target.calls.length, comeBack };
   },
 };
 

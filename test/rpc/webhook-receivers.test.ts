@@ -224,7 +224,9 @@ async function makeDue({ query }: SharedServer, { port }: Receiver): Promise<voi
 /** Expects exactly the calls with these ids, signed, none of which asks for what could not be bounded. */
 async function expectCalls(target: Receiver, { options, cutOff }: Misbehaviour, ids: string[]): Promise<void> {
   if (options?.onConnection === bad.drop) {
-    expect([target.connectionCount, target.calls.length]).toEqual([ids.length, 0]);
+    // One that is dropped before the request is written is opened again: nobody has got anything.
+    expect(target.connectionCount).toBeGreaterThanOrEqual(ids.length);
+    expect(target.calls).toEqual([]);
     return;
   }
   expect(target.calls.map(({ headers }) => headers["webhook-id"])).toEqual(ids);
