@@ -15,7 +15,9 @@ export function printTask(screen: Screen, task: Task, nowMs: number): void {
   const head = `${styled(screen, statusStyle(status) ?? "bold", TaskStatus[status] ?? "")}  ${styled(screen, "bold", printable(name))}`;
   screen.line(`${head}  ${taskId}`);
   for (const [label, text] of details(task, nowMs)) {
-    if (text !== "") screen.line(`  ${label.padEnd(labelWidth)}  ${cut(text, screen.width - labelWidth - 4)}`);
+    // An id that is cut is of no use.
+    const fits = label === "batch" ? text : cut(text, screen.width - labelWidth - 4);
+    if (text !== "") screen.line(`  ${label.padEnd(labelWidth)}  ${fits}`);
   }
 }
 
