@@ -1,8 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { MillpondClient } from "@millpond/sdk";
 import { setup } from "../../support/setup.ts";
+import { until } from "../../support/until.ts";
 import { type MillpondProcess, runMillpond, startMillpond } from "./millpond-process.ts";
 
 /** A server on a database of its own, and the command line beside it, which finds it by MILLPOND_ADDRESS. */
@@ -26,6 +28,7 @@ export interface CommandLineSetup extends AsyncDisposable {
 export async function commandLineSetup(env: Readonly<Record<string, string>> = {}): Promise<CommandLineSetup> {
   const server = await setup(env);
   const folder = await mkdtemp(path.join(tmpdir(), "millpond-cli-"));
+  const started: MillpondProcess[] = [];
   const address = { MILLPOND_ADDRESS: server.url };
   const run = (args: readonly string[], stdin = "") => runMillpond(args, address, stdin);
   return {
@@ -35,16 +38,34 @@ export async function commandLineSetup(env: Readonly<Record<string, string>> = {
       if (code !== 0) throw new Error(`millpond ${args.join(" ")} ended with ${code}: ${stderr}`);
       return JSON.parse(stdout);
     },
-    start: (args, more = {}) => startMillpond(args, { ...address, ...more }),
+    start: (args, more = {}) => {
+      const process = startMillpond(args, { ...address, ...more });
+      started.push(process);
+      return process;
+    },
     file: async (name, text) => {
       const file = path.join(folder, name);
       await writeFile(file, text);
       return file;
     },
     [Symbol.asyncDispose]: async () => {
+      await Promise.all(started.map(endLeftOver));
       server.client.close();
       await server[Symbol.asyncDispose]();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A test that fails leaves its commands running: a second signal ends each at once, and with it what it has started. */
+async function endLeftOver({ exit, kill }: MillpondProcess): Promise<void> {
+  let isOver = false;
+  void exit.finally(() => {
+    isOver = true;
+  });
+  await until("a command that was left over has ended", async () => {
+    if (!isOver) kill("SIGTERM");
+    await Promise.race([exit, sleep(300)]);
+    return isOver;
+  });
 }
