@@ -78,7 +78,12 @@ const receivers = [
 ];
 
 describe("examples/webhooks", () => {
-  it.each(receivers)("runs $name: takes the start call and reports", async ({ command, says, name }) => {
+  /** Without its program a receiver cannot be run: in CI that is a failure, elsewhere it is said and left out. */
+  const isMissing = (program = ""): boolean =>
+    process.env.CI === undefined && spawnSync(program, [program === "go" ? "version" : "--version"]).status !== 0;
+
+  it.for(receivers)("runs $name: takes the start call and reports", async ({ command, says, name }, { skip }) => {
+    skip(isMissing(command[0]), `there is no ${command[0]} on this machine`);
     await using millpond = await setup();
     const { current } = (await changeWebhookSecrets(millpond.database.url, {
       ...{ case: "show", namespace: "default" },
@@ -98,8 +103,9 @@ describe("examples/webhooks", () => {
     await expect.poll(receiver.output, { timeout: 60_000 }).toContain(says);
   });
 
-  it.each(["receiver.py", "receiver.go"])("%s answers 401 to a call with another signature", async (name) => {
+  it.for(["receiver.py", "receiver.go"])("%s answers 401 to a call with another signature", async (name, { skip }) => {
     const command = receivers.find((each) => each.name === name)?.command ?? [];
+    skip(isMissing(command[0]), `there is no ${command[0]} on this machine`);
     await using receiver = startReceiver(command, secretText(Buffer.alloc(32)));
     const body = JSON.stringify({ task: { input: { name: "you" } } });
     const call = async (key: number, change: Record<string, string> = {}) => {
