@@ -34,7 +34,8 @@ function checkWebhook(urlGuard: Pick<UrlGuard, "check">, { url, headers, body }:
   const forbidden = urlGuard.check(url);
   if (forbidden !== undefined) {
     const violations = [{ field: `${field}.url`, description: forbidden }];
-    throw new MillpondError("URL_FORBIDDEN", `${field}.url: ${forbidden}`, { metadata: { url }, violations });
+    const metadata = { url: withoutCredentials(url) };
+    throw new MillpondError("URL_FORBIDDEN", `${field}.url: ${forbidden}`, { metadata, violations });
   }
   const wrong = checkHeaders(headers);
   if (wrong !== undefined) {
@@ -42,4 +43,9 @@ function checkWebhook(urlGuard: Pick<UrlGuard, "check">, { url, headers, body }:
     throw new MillpondError("INVALID_FIELD", `${field}.headers: ${wrong}`, { violations });
   }
   valueText(body, { field: `${field}.body`, bytesMax: jsonBytesMax.webhookBody });
+}
+
+/** An error is written to logs, of callers too. */
+function withoutCredentials(url: string): string {
+  return url.replace(/^(\s*[a-z]+:[/\\]*)[^/?#\\]*@/i, "$1…@");
 }

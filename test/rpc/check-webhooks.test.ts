@@ -52,3 +52,13 @@ it("refuses a forbidden URL of a batch, headers that may not be set, and bodies 
   const large = refusal({ onCancel: [{ ...good, body }] });
   expect(large).toMatchObject({ reason: "INVALID_FIELD", violations: [{ field: "tasks[1].on_cancel[0].body" }] });
 });
+
+it.each([
+  ["http://user:hunter2@example.com/a@b", "http://…@example.com/a@b"],
+  ["http://hunter2@10.0.0.1", "http://…@10.0.0.1"],
+  ["http:\\\\a:hunter2@b@example.com\\x", "http:\\\\…@example.com\\x"],
+])("repeats no credentials of a URL that it refuses: %s", (url, shown) => {
+  const error = refusal({ onSuccess: [{ url }] });
+  expect(error?.metadata).toEqual({ url: shown });
+  expect(error?.message).not.toContain("hunter2");
+});
