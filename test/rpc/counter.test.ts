@@ -175,7 +175,12 @@ describe("a counter of the SDK", () => {
       await expect(count({ success: -1 })).rejects.toBeInstanceOf(RangeError);
     });
     worker.start();
-    await until("all have ended", async () => worker.running === 0 && (await server.status(ids.b ?? "")) === "SUCCESS");
+    const ends = { a: "SUCCESS", b: "SUCCESS", canceled: "CANCELED" };
+    const hasEnded = async ([key, end]: [string, string]) => (await server.status(ids[key] ?? "")) === end;
+    await until("all have ended", async () => {
+      const ended = await Promise.all(Object.entries(ends).map(hasEnded));
+      return worker.running === 0 && ended.every(Boolean);
+    });
     await worker.stop();
     for (const key of ["a", "b"]) {
       expect(await server.status(ids[key] ?? "")).toBe("SUCCESS");
