@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { openScreen } from "../../src/cli/terminal/screen.ts";
 import { type Column, drawRows } from "../../src/cli/terminal/table.ts";
 import { textWidth } from "../../src/cli/terminal/text-width.ts";
@@ -47,11 +47,14 @@ afterEach(() => vi.unstubAllEnvs());
 test("colours are for terminals, and not with NO_COLOR or on a dumb one", () => {
   const stream = (isTTY: boolean) =>
     ({ isTTY, columns: 80, rows: 24, hasColors: () => process.env.NO_COLOR === undefined }) as NodeJS.WriteStream;
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const ordinary = (): void => void vi.stubEnv("NO_COLOR", undefined).stubEnv("TERM", "xterm");
+  ordinary();
   expect(openScreen(stream(true))).toMatchObject({ hasColours: true, width: 80 });
   expect(openScreen(stream(false))).toMatchObject({ hasColours: false, width: Number.POSITIVE_INFINITY });
   vi.stubEnv("NO_COLOR", "1");
   expect(openScreen(stream(true)).hasColours).toBe(false);
-  vi.unstubAllEnvs();
+  ordinary();
   vi.stubEnv("TERM", "dumb");
   expect(openScreen(stream(true)).hasColours).toBe(false);
 });
