@@ -90,7 +90,7 @@ async function expectForbidden(server: SharedServer, field: string, url: string)
   ];
   const create = server.client.tasks.createTasks({ target: { case: "newBatch", value: batch }, tasks });
   const { error, metadata } = await expectRefusal(create, forbidden(field));
-  expect(metadata).toEqual({ url });
+  expect(metadata).toEqual({ url: url.replace(/\/\/[^/@]+@/, "//…@") });
   expect(error.rawMessage.startsWith(`${field}: `)).toBe(true);
 }
 
