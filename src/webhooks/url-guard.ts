@@ -124,7 +124,8 @@ function whyUrlForbidden(url: string, rules: GuardRules): string | undefined {
 function whyNameForbidden(name: string, rules: GuardRules): string | undefined {
   if (rules.blocked.hasName(name)) return `host "${name}" is blocked by this server's settings`;
   if (rules.allowLoopback && name === "localhost") return undefined;
-  if (isLoopbackName(name)) return `host "${name}" is this machine, which only the loopback setting opens`;
+  if (isLoopbackName(name))
+    return `host "${name}" is this machine (loopback), which only MILLPOND_WEBHOOK_ALLOW_LOOPBACK opens`;
   if (rules.allowed.hasName(name)) return undefined;
   const isPublic = name.includes(".") && !forbiddenSuffixes.some((suffix) => name.endsWith(suffix));
   if (isPublic && !forbiddenNames.has(name)) return undefined;
@@ -157,7 +158,7 @@ function isAddressAllowed(address: string, rules: GuardRules, nameIsAllowed: boo
 function wayOut(address: string): string {
   switch (addressKind(address)) {
     case "loopback":
-      return ": it is loopback, which only the loopback setting opens";
+      return ": it is loopback, which only MILLPOND_WEBHOOK_ALLOW_LOOPBACK opens";
     case "private":
       return ": it is private; an operator can add it to MILLPOND_WEBHOOK_ALLOW_HOSTS";
     case "metadata":
