@@ -7,11 +7,11 @@ import { repositoryRoot, runBuf } from "./run-buf.ts";
 
 const checks = [
   {
-    run: () => runBuf("lint"),
+    run: () => runBuf(["lint"]),
     mend: "edit the files named above; see again with: npx buf lint",
   },
   {
-    run: () => runBuf("format", "proto", "--diff", "--exit-code"),
+    run: () => runBuf(["format", "proto", "--diff", "--exit-code"]),
     mend: "run: npx buf format --write proto",
   },
   {
@@ -40,7 +40,7 @@ function checkBreaking(): boolean {
       console.error(`buf breaking: git could not read the protos of ${base.commit}`);
       return false;
     }
-    if (runBuf("breaking", "--against", archive)) return true;
+    if (runBuf(["breaking", "--against", archive])) return true;
     console.error(`buf breaking: compared with ${base.commit}`);
     return false;
   } finally {
