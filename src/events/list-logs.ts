@@ -36,16 +36,18 @@ export interface LogPage {
 
 /** A page ends where its messages would be larger than this, below what gRPC clients accept in one message; a single line is smaller. */
 const pageBytesMax = 2 * 1024 * 1024;
+/** How long a call waits for late lines of an attempt that is over: who follows a log comes again, and hears the end. */
+const lateLinesMs = 1_000;
 /** What a line takes in a message beside its text. */
 const lineBytes = 24;
 
 /**
- * Reads a page of the log of an attempt, from a cursor on; waits up to `waitMs` for the first line, but not beyond the end of the attempt, if that comes
- * meanwhile. Where lines were dropped, a marker is the last line, once; for those who go on from behind it once more when the attempt is over and more were.
+ * Reads a page of the log of an attempt, from a cursor on; waits up to `waitMs` for the first line, but not beyond the end of the attempt if that comes
+ * meanwhile, and a second at most where it has come before. Where lines were dropped, a marker is the last line, once; for those who go on from behind it once more when the attempt is over and more were.
  * Fails with TASK_NOT_FOUND, CURSOR_EXPIRED and, where too many wait, LIMIT_EXCEEDED.
  */
 export async function listLogs(source: LogSource, request: LogPageRequest): Promise<LogPage> {
-  const deadline = Date.now() + request.waitMs;
+  const askedAt = Date.now();
   const pinned = pinnedAttempt(request);
   let wasOver: boolean | undefined;
   for (;;) {
@@ -53,7 +55,8 @@ export async function listLogs(source: LogSource, request: LogPageRequest): Prom
     const [head] = await getLogHeads(source.db, source.namespaceId, [request.id]);
     if (head === undefined) throw new MillpondError("TASK_NOT_FOUND", "there is no such task");
     const page = await readPage(source, request, { head, attempt: pinned || head.attempt });
-    const leftMs = deadline - Date.now();
+    const waitMs = page.over ? Math.min(request.waitMs, lateLinesMs) : request.waitMs;
+    const leftMs = askedAt + waitMs - Date.now();
     const hasEndedMeanwhile = page.over && wasOver === false;
     wasOver ??= page.over;
     const isToWait = page.lines.length === 0 && leftMs > 0 && !hasEndedMeanwhile;

@@ -311,6 +311,18 @@ describe("following", () => {
     expect(await waiting).toMatchObject({ entries: [], attemptEnded: true });
   });
 
+  test("does not wait for long behind an attempt that is over: the end may fall between two calls", async () => {
+    const { taskId } = await runningTask();
+    const { nextCursor } = await millpond.client.workers.listLogs({ taskId });
+    await succeed(taskId);
+    // Well before the 60 s that it may wait for otherwise.
+    const last = await millpond.client.workers.listLogs(
+      { taskId, waitTimeout: durationFromMs(60_000), cursor: nextCursor },
+      { timeoutMs: 40_000 },
+    );
+    expect(last).toMatchObject({ entries: [], attemptEnded: true });
+  });
+
   test("is answered empty when the server stops", async () => {
     const { taskId } = await runningTask();
     const third = await millpond.another();

@@ -15,6 +15,7 @@ import { EventService } from "./gen/millpond/v1/event_service_pb.js";
 import { TaskService } from "./gen/millpond/v1/task_service_pb.js";
 import { WorkerService } from "./gen/millpond/v1/worker_service_pb.js";
 import { withUnaryCalls } from "./grpc/unary-transport.ts";
+import { nameAddress } from "./name-address.ts";
 import { requestId } from "./request-id.ts";
 import { type RetryPolicyOptions, retryPolicy } from "./retry-policy.ts";
 import { retrySafeCalls } from "./retry-safe-calls.ts";
@@ -94,6 +95,7 @@ function parseAddress(address: string): string {
 
 function openTransport(baseUrl: string, options: ClientOptions): { transport: Transport; close(): void } {
   const interceptors = [
+    nameAddress(baseUrl),
     ...(options.token ? [authorization(options.token)] : []),
     requestId,
     ...(options.retry === false ? [] : [retrySafeCalls(retryPolicy(options.retry))]),

@@ -61,6 +61,11 @@ function isBrokenConnection(error: ConnectError): boolean {
   );
 }
 
+/** isMillponds tells whether an error was made by a Millpond server, rather than by what stands between. */
+export function isMillponds(error: unknown): boolean {
+  return errorInfo(error) !== undefined;
+}
+
 function errorInfo(error: unknown) {
   if (!(error instanceof ConnectError)) return undefined;
   return error.findDetails(ErrorInfoSchema).find((info) => info.domain === domain);

@@ -753,7 +753,8 @@ export type ListLogsRequest = Message<"millpond.v1.ListLogsRequest"> & {
   pageSize: number;
 
   /**
-   * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+   * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+   * once.
    *
    * @generated from field: google.protobuf.Duration wait_timeout = 5;
    */
@@ -938,10 +939,10 @@ export const WorkerService: GenService<{
   },
   /**
    * Reads the log of an attempt in pages, in order; waits up to wait_timeout for the first line, to follow a log that
-   * grows, but not beyond the end of the attempt if that comes meanwhile. Where lines were dropped, the last line is a
-   * marker that says how many, as of then; who goes on from behind it is told once more when the attempt is over, if it
-   * has become more. Logs are kept for some time after the end of their task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED
-   * and LIMIT_EXCEEDED.
+   * grows, but not beyond the end of the attempt if that comes meanwhile, and a second at most where it has come before.
+   * Where lines were dropped, the last line is a marker that says how many, as of then; who goes on from behind it is
+   * told once more when the attempt is over, if it has become more. Logs are kept for some time after the end of their
+   * task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED and LIMIT_EXCEEDED.
    *
    * @generated from rpc millpond.v1.WorkerService.ListLogs
    */

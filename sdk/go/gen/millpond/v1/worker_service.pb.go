@@ -1424,7 +1424,8 @@ type ListLogsRequest struct {
 	Cursor string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// How many lines at most; 0: 50, above 1000: 1000.
 	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+	// How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+	// once.
 	WaitTimeout   *durationpb.Duration `protobuf:"bytes,5,opt,name=wait_timeout,json=waitTimeout,proto3" json:"wait_timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -59,10 +59,10 @@ type WorkerServiceClient interface {
 	// STALE_ATTEMPT, REQUEST_ID_REUSED and LIMIT_EXCEEDED.
 	AppendLogs(ctx context.Context, in *AppendLogsRequest, opts ...grpc.CallOption) (*AppendLogsResponse, error)
 	// Reads the log of an attempt in pages, in order; waits up to wait_timeout for the first line, to follow a log that
-	// grows, but not beyond the end of the attempt if that comes meanwhile. Where lines were dropped, the last line is a
-	// marker that says how many, as of then; who goes on from behind it is told once more when the attempt is over, if it
-	// has become more. Logs are kept for some time after the end of their task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED
-	// and LIMIT_EXCEEDED.
+	// grows, but not beyond the end of the attempt if that comes meanwhile, and a second at most where it has come before.
+	// Where lines were dropped, the last line is a marker that says how many, as of then; who goes on from behind it is
+	// told once more when the attempt is over, if it has become more. Logs are kept for some time after the end of their
+	// task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED and LIMIT_EXCEEDED.
 	ListLogs(ctx context.Context, in *ListLogsRequest, opts ...grpc.CallOption) (*ListLogsResponse, error)
 	// Lists workers that are connected, to any server, or have claimed tasks lately, by worker id, with what each runs, in
 	// keyset pages. No attempt that is over is among it; one that began at another server is within a few seconds. Fails
@@ -173,10 +173,10 @@ type WorkerServiceServer interface {
 	// STALE_ATTEMPT, REQUEST_ID_REUSED and LIMIT_EXCEEDED.
 	AppendLogs(context.Context, *AppendLogsRequest) (*AppendLogsResponse, error)
 	// Reads the log of an attempt in pages, in order; waits up to wait_timeout for the first line, to follow a log that
-	// grows, but not beyond the end of the attempt if that comes meanwhile. Where lines were dropped, the last line is a
-	// marker that says how many, as of then; who goes on from behind it is told once more when the attempt is over, if it
-	// has become more. Logs are kept for some time after the end of their task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED
-	// and LIMIT_EXCEEDED.
+	// grows, but not beyond the end of the attempt if that comes meanwhile, and a second at most where it has come before.
+	// Where lines were dropped, the last line is a marker that says how many, as of then; who goes on from behind it is
+	// told once more when the attempt is over, if it has become more. Logs are kept for some time after the end of their
+	// task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED and LIMIT_EXCEEDED.
 	ListLogs(context.Context, *ListLogsRequest) (*ListLogsResponse, error)
 	// Lists workers that are connected, to any server, or have claimed tasks lately, by worker id, with what each runs, in
 	// keyset pages. No attempt that is over is among it; one that began at another server is within a few seconds. Fails

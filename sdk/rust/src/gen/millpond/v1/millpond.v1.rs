@@ -2874,7 +2874,8 @@ pub struct ListLogsRequest {
     /// How many lines at most; 0: 50, above 1000: 1000.
     #[prost(int32, tag="4")]
     pub page_size: i32,
-    /// How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+    /// How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+    /// once.
     #[prost(message, optional, tag="5")]
     pub wait_timeout: ::core::option::Option<::prost_types::Duration>,
 }

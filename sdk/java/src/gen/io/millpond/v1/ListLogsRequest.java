@@ -185,7 +185,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration waitTimeout_;
   /**
    * <pre>
-   * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+   * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+   * once.
    * </pre>
    *
    * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -197,7 +198,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+   * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+   * once.
    * </pre>
    *
    * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -209,7 +211,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+   * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+   * once.
    * </pre>
    *
    * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -916,7 +919,8 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> waitTimeoutBuilder_;
     /**
      * <pre>
-     * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+     * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+     * once.
      * </pre>
      *
      * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -927,7 +931,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+     * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+     * once.
      * </pre>
      *
      * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -942,7 +947,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+     * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+     * once.
      * </pre>
      *
      * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -960,7 +966,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+     * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+     * once.
      * </pre>
      *
      * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -978,7 +985,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+     * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+     * once.
      * </pre>
      *
      * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -1003,7 +1011,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+     * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+     * once.
      * </pre>
      *
      * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -1020,7 +1029,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+     * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+     * once.
      * </pre>
      *
      * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -1032,7 +1042,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+     * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+     * once.
      * </pre>
      *
      * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -1047,7 +1058,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+     * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+     * once.
      * </pre>
      *
      * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>

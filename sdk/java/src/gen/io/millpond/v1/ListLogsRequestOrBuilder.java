@@ -74,7 +74,8 @@ public interface ListLogsRequestOrBuilder extends
 
   /**
    * <pre>
-   * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+   * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+   * once.
    * </pre>
    *
    * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -83,7 +84,8 @@ public interface ListLogsRequestOrBuilder extends
   boolean hasWaitTimeout();
   /**
    * <pre>
-   * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+   * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+   * once.
    * </pre>
    *
    * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>
@@ -92,7 +94,8 @@ public interface ListLogsRequestOrBuilder extends
   com.google.protobuf.Duration getWaitTimeout();
   /**
    * <pre>
-   * How long to wait for the first line, at most 60 s. Absent or zero: answers at once.
+   * How long to wait for the first line, at most 60 s; once the attempt is over, at most 1 s. Absent or zero: answers at
+   * once.
    * </pre>
    *
    * <code>.google.protobuf.Duration wait_timeout = 5 [json_name = "waitTimeout"];</code>

@@ -328,10 +328,10 @@ public final class WorkerServiceGrpc {
     /**
      * <pre>
      * Reads the log of an attempt in pages, in order; waits up to wait_timeout for the first line, to follow a log that
-     * grows, but not beyond the end of the attempt if that comes meanwhile. Where lines were dropped, the last line is a
-     * marker that says how many, as of then; who goes on from behind it is told once more when the attempt is over, if it
-     * has become more. Logs are kept for some time after the end of their task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED
-     * and LIMIT_EXCEEDED.
+     * grows, but not beyond the end of the attempt if that comes meanwhile, and a second at most where it has come before.
+     * Where lines were dropped, the last line is a marker that says how many, as of then; who goes on from behind it is
+     * told once more when the attempt is over, if it has become more. Logs are kept for some time after the end of their
+     * task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED and LIMIT_EXCEEDED.
      * </pre>
      */
     default void listLogs(io.millpond.v1.ListLogsRequest request,
@@ -448,10 +448,10 @@ public final class WorkerServiceGrpc {
     /**
      * <pre>
      * Reads the log of an attempt in pages, in order; waits up to wait_timeout for the first line, to follow a log that
-     * grows, but not beyond the end of the attempt if that comes meanwhile. Where lines were dropped, the last line is a
-     * marker that says how many, as of then; who goes on from behind it is told once more when the attempt is over, if it
-     * has become more. Logs are kept for some time after the end of their task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED
-     * and LIMIT_EXCEEDED.
+     * grows, but not beyond the end of the attempt if that comes meanwhile, and a second at most where it has come before.
+     * Where lines were dropped, the last line is a marker that says how many, as of then; who goes on from behind it is
+     * told once more when the attempt is over, if it has become more. Logs are kept for some time after the end of their
+     * task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED and LIMIT_EXCEEDED.
      * </pre>
      */
     public void listLogs(io.millpond.v1.ListLogsRequest request,
@@ -554,10 +554,10 @@ public final class WorkerServiceGrpc {
     /**
      * <pre>
      * Reads the log of an attempt in pages, in order; waits up to wait_timeout for the first line, to follow a log that
-     * grows, but not beyond the end of the attempt if that comes meanwhile. Where lines were dropped, the last line is a
-     * marker that says how many, as of then; who goes on from behind it is told once more when the attempt is over, if it
-     * has become more. Logs are kept for some time after the end of their task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED
-     * and LIMIT_EXCEEDED.
+     * grows, but not beyond the end of the attempt if that comes meanwhile, and a second at most where it has come before.
+     * Where lines were dropped, the last line is a marker that says how many, as of then; who goes on from behind it is
+     * told once more when the attempt is over, if it has become more. Logs are kept for some time after the end of their
+     * task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED and LIMIT_EXCEEDED.
      * </pre>
      */
     public io.millpond.v1.ListLogsResponse listLogs(io.millpond.v1.ListLogsRequest request) throws io.grpc.StatusException {
@@ -637,10 +637,10 @@ public final class WorkerServiceGrpc {
     /**
      * <pre>
      * Reads the log of an attempt in pages, in order; waits up to wait_timeout for the first line, to follow a log that
-     * grows, but not beyond the end of the attempt if that comes meanwhile. Where lines were dropped, the last line is a
-     * marker that says how many, as of then; who goes on from behind it is told once more when the attempt is over, if it
-     * has become more. Logs are kept for some time after the end of their task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED
-     * and LIMIT_EXCEEDED.
+     * grows, but not beyond the end of the attempt if that comes meanwhile, and a second at most where it has come before.
+     * Where lines were dropped, the last line is a marker that says how many, as of then; who goes on from behind it is
+     * told once more when the attempt is over, if it has become more. Logs are kept for some time after the end of their
+     * task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED and LIMIT_EXCEEDED.
      * </pre>
      */
     public io.millpond.v1.ListLogsResponse listLogs(io.millpond.v1.ListLogsRequest request) {
@@ -723,10 +723,10 @@ public final class WorkerServiceGrpc {
     /**
      * <pre>
      * Reads the log of an attempt in pages, in order; waits up to wait_timeout for the first line, to follow a log that
-     * grows, but not beyond the end of the attempt if that comes meanwhile. Where lines were dropped, the last line is a
-     * marker that says how many, as of then; who goes on from behind it is told once more when the attempt is over, if it
-     * has become more. Logs are kept for some time after the end of their task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED
-     * and LIMIT_EXCEEDED.
+     * grows, but not beyond the end of the attempt if that comes meanwhile, and a second at most where it has come before.
+     * Where lines were dropped, the last line is a marker that says how many, as of then; who goes on from behind it is
+     * told once more when the attempt is over, if it has become more. Logs are kept for some time after the end of their
+     * task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED and LIMIT_EXCEEDED.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<io.millpond.v1.ListLogsResponse> listLogs(

@@ -118,10 +118,10 @@ class WorkerServiceServicer(object):
 
     def ListLogs(self, request, context):
         """Reads the log of an attempt in pages, in order; waits up to wait_timeout for the first line, to follow a log that
-        grows, but not beyond the end of the attempt if that comes meanwhile. Where lines were dropped, the last line is a
-        marker that says how many, as of then; who goes on from behind it is told once more when the attempt is over, if it
-        has become more. Logs are kept for some time after the end of their task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED
-        and LIMIT_EXCEEDED.
+        grows, but not beyond the end of the attempt if that comes meanwhile, and a second at most where it has come before.
+        Where lines were dropped, the last line is a marker that says how many, as of then; who goes on from behind it is
+        told once more when the attempt is over, if it has become more. Logs are kept for some time after the end of their
+        task. Fails with TASK_NOT_FOUND, CURSOR_EXPIRED and LIMIT_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CaseContext } from "../case-context.ts";
+import type { Step } from "../case-file.ts";
+import { differences } from "../differences.ts";
+import { startFakeServer } from "../fake-servers.ts";
+import { startReceiver } from "../receiver.ts";
+
+const statusMs = 60_000;
+
+/**
+ * `proxy: cut | mend | stall | lose-answer`: ends all connections and takes none; takes them again; lets nothing through any more by the connections that there are, without ending them; breaks the
+ * connection of the next answer before it gets through, once.
+ */
+export async function proxy(context: CaseContext, step: Step): Promise<void> {
+  const { cut, mend, stall, loseAnswer } = context.proxy;
+  const acts = { cut, mend, stall, "lose-answer": loseAnswer };
+  const act = acts[step.proxy as keyof typeof acts];
+  if (!act) throw new Error(`proxy: "${step.proxy}" is none of ${Object.keys(acts).join(", ")}`);
+  act();
+}
+
+/** `server: restart`: the server is told to end (SIGTERM), drains, and is started again at its address. */
+export async function server(context: CaseContext, step: Step): Promise<void> {
+  if (step.server !== "restart") throw new Error(`server: "${step.server}" is not restart`);
+  await context.server.restart();
+}
+
+/** `signal: SIGTERM`: sends a signal to the runner's process. */
+export async function signal(context: CaseContext, step: Step): Promise<void> {
+  context.runner.signal(step.signal as NodeJS.Signals);
+}
+
+/** `fake: nothing | html | silent | newer | older | mute`, `as`: something else than this version's server, at `$AS.address`. */
+export async function fake(context: CaseContext, step: Step): Promise<void> {
+  const started = await startFakeServer(String(step.fake), context.server.address);
+  context.onEnd(started.stop);
+  context.variables.set(String(step.as), { address: started.address });
+}
+
+/** `receiver: NAME`, `answering?`: something that takes webhooks at `$NAME.url`, and answers them with a status, by default 200. */
+export async function receiver(context: CaseContext, step: Step): Promise<void> {
+  const started = await startReceiver(typeof step.answering === "number" ? step.answering : 200);
+  context.onEnd(started.stop);
+  context.variables.set(String(step.receiver), started);
+}
+
+/** `received: NAME`, `calls`: waits until a receiver's calls, `{method, path, body}`, are as expected. */
+export async function received(context: CaseContext, step: Step): Promise<void> {
+  const { received: name, calls } = context.variables.fill({ ...step, received: `$${step.received}` }) as {
+    received: { readonly calls: readonly unknown[] };
+    calls: unknown;
+  };
+  await until(() => differences(calls, name.calls));
+}
+
+/** `status: TASK_ID`, `is`: waits, asking the server itself and not by the SDK, until a task has a status. */
+export async function status(context: CaseContext, step: Step): Promise<void> {
+  const { status: taskId, is } = context.variables.fill(step) as { status: string; is: string };
+  await until(async () => {
+    const answer = await fetch(`${context.server.address}/millpond.v1.TaskService/GetTask`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ taskId }),
+    });
+    return differences({ task: { status: is } }, await answer.json());
+  });
+}
+
+async function until(look: () => string[] | Promise<string[]>): Promise<void> {
+  const deadlineMs = performance.now() + statusMs;
+  for (;;) {
+    const wrong = await look();
+    if (wrong.length === 0) return;
+    if (performance.now() > deadlineMs) throw new Error(wrong.join("\n"));
+    await sleep(20);
+  }
+}
