@@ -5,6 +5,10 @@ const place = /(<!-- snippet (\S+?)#(\S+) -->\n)[\s\S]*?(<!-- \/snippet -->)/g;
 const languages: Readonly<Record<string, string>> = {
   sh: "sh",
   ts: "ts",
+  go: "go",
+  py: "python",
+  rs: "rust",
+  java: "java",
   json: "json",
   yaml: "yaml",
   proto: "proto",

@@ -6,7 +6,7 @@ import { writeOrCompare } from "./write-or-compare.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
 const read = (file: string): string => readFileSync(path.join(root, file), "utf8");
-const documents = globSync(["*.md", "docs/**/*.md", "examples/**/*.md"], { cwd: root }).sort();
+const documents = globSync(["*.md", "docs/**/*.md", "examples/**/*.md", "sdk/*/*.md"], { cwd: root }).sort();
 
 await writeOrCompare(
   documents.map((file) => ({ file, text: cutSnippets(read(file), read) })),
