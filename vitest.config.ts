@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /** What takes many seconds: whole histories, and what waits for real timeouts, processes or large tables. */
 const longTests = [
-  ...["engine", "scenario", "chaos", "cli", "conformance"].map((folder) => `test/${folder}/**/*.test.ts`),
+  ...["engine", "scenario", "chaos", "cli", "conformance", "package"].map((folder) => `test/${folder}/**/*.test.ts`),
   "test/store/{plans*,embedded-postgres*}.test.ts",
   "test/rpc/parity/**/*.test.ts",
   "test/rpc/{dispatch-races,large-graphs,retries,timeouts,start-timeouts,update-timeouts,webhook-hosts,leases,server-stop,upload-tasks,follow-ups,sparse-events}.test.ts",

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CommandFailure } from "../command-failure.ts";
@@ -22,7 +23,8 @@ export interface ChildServer {
   stop(): Promise<void>;
 }
 
-const cliFile = fileURLToPath(new URL("../../cli.ts", import.meta.url));
+/** Compiled, it ends as this file does. */
+const cliFile = fileURLToPath(new URL(`../../cli${path.extname(import.meta.filename)}`, import.meta.url));
 /** As in package.json's `start`: short pauses of the garbage collector. */
 const nodeFlags = ["--max-semi-space-size=8"];
 const notInherited = {

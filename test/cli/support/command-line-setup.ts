@@ -58,7 +58,7 @@ export async function commandLineSetup(env: Readonly<Record<string, string>> = {
 }
 
 /** A test that fails leaves its commands running: a second signal ends each at once, and with it what it has started. */
-async function endLeftOver({ exit, kill }: MillpondProcess): Promise<void> {
+export async function endLeftOver({ exit, kill }: MillpondProcess): Promise<void> {
   let isOver = false;
   void exit.finally(() => {
     isOver = true;

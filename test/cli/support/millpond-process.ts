@@ -21,6 +21,15 @@ export function startMillpond(
   env: Record<string, string | undefined> = {},
   stdin = "",
 ): MillpondProcess {
+  return startProgram([process.execPath, cliFile, ...args], env, stdin);
+}
+
+/** startProgram runs another program as {@link startMillpond} runs `millpond`. */
+export function startProgram(
+  [program, ...args]: readonly [string, ...string[]],
+  env: Record<string, string | undefined> = {},
+  stdin = "",
+): MillpondProcess {
   const inherited = {
     ...process.env,
     DATABASE_URL: undefined,
@@ -29,7 +38,7 @@ export function startMillpond(
     MILLPOND_TOKEN: undefined,
     npm_lifecycle_event: undefined,
   };
-  const child = spawn(process.execPath, [cliFile, ...args], {
+  const child = spawn(program, args, {
     env: { ...inherited, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
