@@ -31,6 +31,7 @@ type runner struct {
 	ops     map[string]op
 	clients registry[*millpond.Client]
 	watches registry[*watch]
+	workers registry[*worker]
 	calls   registry[context.CancelFunc]
 
 	answers  sync.Mutex
@@ -44,6 +45,8 @@ func newRunner(out io.Writer) *runner {
 		"hello": hello, "client.open": r.openClient, "client.close": r.closeClient,
 		"call": r.call, "cancel": r.cancel, "stream": r.stream, "graph": r.graph,
 		"watch.open": r.openWatch, "watch.next": r.nextOfWatch, "watch.close": r.closeWatch, "logs": r.logs,
+		"worker.open": r.openWorker, "worker.release": r.releaseWorker, "worker.state": r.stateOfWorker,
+		"worker.stop": r.stopWorker,
 	}
 	return r
 }
@@ -106,6 +109,9 @@ func (r *runner) answer(id json.RawMessage, do func() (any, error)) {
 
 // close ends everything that was opened.
 func (r *runner) close() {
+	for _, each := range r.workers.all() {
+		each.stop()
+	}
 	for _, each := range r.watches.all() {
 		each.close()
 	}
