@@ -53,7 +53,7 @@ func (c *calls) repeated(
 			return newError(err, c.address)
 		}
 		return nil
-	}, func() bool { return isSafeToRepeat(method, request) })
+	}, func() bool { return isSafeToRepeat(method, request.(proto.Message)) })
 }
 
 // stream is the outermost interceptor of streams.
@@ -124,8 +124,8 @@ func waitOf(request proto.Message) time.Duration {
 // twice. The caller's message is not changed: sent again by the caller it is another call.
 func withRequestID(request proto.Message) proto.Message {
 	message := request.ProtoReflect()
-	field := message.Descriptor().Fields().ByName(requestIDField)
-	if field == nil || field.Kind() != protoreflect.StringKind || message.Get(field).String() != "" {
+	field := requestIDField(message)
+	if field == nil || message.Has(field) {
 		return request
 	}
 	// What the fields hold is shared, not copied: a graph may be large.
@@ -139,7 +139,14 @@ func withRequestID(request proto.Message) proto.Message {
 	return filled.Interface()
 }
 
-const requestIDField = "request_id"
+// requestIDField is the field of a message that makes its call safe to repeat; nil: it has none.
+func requestIDField(message protoreflect.Message) protoreflect.FieldDescriptor {
+	field := message.Descriptor().Fields().ByName("request_id")
+	if field == nil || field.Kind() != protoreflect.StringKind {
+		return nil
+	}
+	return field
+}
 
 // newUUID is a random UUID (RFC 9562, version 4).
 func newUUID() string {

@@ -56,9 +56,9 @@ func bytesOf(entry *millpondv1.LogEntry) int64 {
 	return int64(len(entry.GetMessage()) + logLineBytes)
 }
 
-// add takes a line, if there is room. The buffer is locked.
-func (b *logBuffer) add(entry *millpondv1.LogEntry) bool {
-	if b.dropped > 0 || len(b.lines) == logLinesWaiting || b.bytes+bytesOf(entry) > logBytesWaiting {
+// add takes a line, or counts it as dropped where there is no room. The buffer is locked.
+func (b *logBuffer) add(entry *millpondv1.LogEntry, hasRoom bool) bool {
+	if !hasRoom || b.dropped > 0 || len(b.lines) == logLinesWaiting || b.bytes+bytesOf(entry) > logBytesWaiting {
 		b.dropped++
 		return false
 	}

@@ -52,7 +52,8 @@ func (q *logQueue) add(a *attempt, level slog.Level, message string) {
 	}
 	for _, piece := range linesOf(message) {
 		entry := &millpondv1.LogEntry{LogTime: now, Level: logLevel(level), Message: piece}
-		if q.bytes.Add(bytesOf(entry)) > logBytesMax || !buffer.add(entry) {
+		hasRoom := q.bytes.Add(bytesOf(entry)) <= logBytesMax
+		if !buffer.add(entry, hasRoom) {
 			q.bytes.Add(-bytesOf(entry))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	millpondv1 "github.com/millpond/millpond/sdk/go/gen/millpond/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -38,7 +39,7 @@ func (r repeater) run(ctx context.Context, call func() error, isSafe func() bool
 
 // isSafeToRepeat tells whether a call may be made twice: reads, calls with a request id, extensions of leases, and reports
 // that do not count twice. A claim never is: its first answer may be on its way.
-func isSafeToRepeat(method string, request any) bool {
+func isSafeToRepeat(method string, request proto.Message) bool {
 	if method == millpondv1.WorkerService_ExtendLeases_FullMethodName {
 		return true
 	}
@@ -50,7 +51,8 @@ func isSafeToRepeat(method string, request any) bool {
 		}
 		return true
 	}
-	if message, ok := request.(interface{ GetRequestId() string }); ok && message.GetRequestId() != "" {
+	message := request.ProtoReflect()
+	if field := requestIDField(message); field != nil && message.Has(field) {
 		return true
 	}
 	return hasNoSideEffects(method)

@@ -39,7 +39,7 @@ func (r *runner) openWorker(_ context.Context, line json.RawMessage) (any, error
 	fields, err := decoded[struct {
 		Client, Worker, WorkerID string
 		Handlers                 map[string]action
-		Slots                    int
+		Slots                    *int
 		Labels                   map[string]string
 		Stream                   *bool
 		LeaseMs                  int64
@@ -57,7 +57,7 @@ func (r *runner) openWorker(_ context.Context, line json.RawMessage) (any, error
 	}
 	w := &worker{released: make(chan struct{}), done: make(chan struct{})}
 	options := &millpond.WorkerOptions{
-		ID: fields.WorkerID, Slots: fields.Slots, Labels: fields.Labels, OnError: w.noteError,
+		ID: fields.WorkerID, Slots: givenSlots(fields.Slots), Labels: fields.Labels, OnError: w.noteError,
 		DisableStream: fields.Stream != nil && !*fields.Stream, Lease: milliseconds(fields.LeaseMs),
 		StopGrace: givenMilliseconds(fields.StopGraceMs), StreamRetry: givenMilliseconds(fields.StreamRetryMs),
 		SilenceMax: milliseconds(fields.SilenceMaxMs),
@@ -74,6 +74,18 @@ func (r *runner) openWorker(_ context.Context, line json.RawMessage) (any, error
 	go w.run()
 	r.workers.put(fields.Worker, w)
 	return map[string]string{"workerId": w.sdk.ID()}, nil
+}
+
+// givenSlots is a number of slots where 0 is another one than none: the SDK takes 0 for its default.
+func givenSlots(slots *int) int {
+	switch {
+	case slots == nil:
+		return 0
+	case *slots == 0:
+		return -1
+	default:
+		return *slots
+	}
 }
 
 func (w *worker) run() {
@@ -114,16 +126,14 @@ func (w *worker) handler(action action) millpond.Handler {
 			started.Input = text
 		}
 		w.note(task, started)
-		told := make(chan struct{})
-		stop := context.AfterFunc(ctx, func() {
-			defer close(told)
-			if reason := abortReason(ctx); reason != "" {
-				w.note(task, event{Type: "aborted", Reason: reason})
-			}
+		noteAbort := sync.OnceFunc(func() {
+			w.note(task, event{Type: "aborted", Reason: abortReason(ctx)})
 		})
+		stop := context.AfterFunc(ctx, noteAbort)
 		defer func() {
-			if !stop() {
-				<-told
+			stop()
+			if ctx.Err() != nil {
+				noteAbort()
 			}
 			w.note(task, event{Type: "ended"})
 		}()
@@ -140,7 +150,7 @@ func abortReason(ctx context.Context) string {
 	case errors.Is(cause, millpond.ErrWorkerStopped):
 		return "WORKER_STOPPED"
 	default:
-		return ""
+		return cause.Error()
 	}
 }
 
