@@ -1,0 +1,51 @@
+"""What handlers raise."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from millpond.json import Json
+
+
+class TaskError(Exception):
+    """A failure that a handler raises with a code, details or a delay of its own."""
+
+    def __init__(
+        self, message: str, *, code: str = "", details: Json = None, retry_delay: timedelta | None = None
+    ) -> None:
+        """Make a failure.
+
+        ``code`` is the handler's own, which a retry policy may name as not worth retrying; ``details`` are anything
+        more; ``retry_delay`` is the delay before the next attempt, instead of the policy's.
+        """
+        super().__init__(message)
+        self.code = code
+        self.details = details
+        self.retry_delay = retry_delay
+
+
+class NonRetryableError(TaskError):
+    """A failure that repeating cannot mend: the task ends, whatever its retry policy says."""
+
+
+class AbortReason(enum.Enum):
+    """Why a handler should stop."""
+
+    CANCEL_REQUESTED = "cancel requested"
+    """Its task was canceled, or its attempt has timed out."""
+    LEASE_LOST = "lease lost"
+    """Another worker may have the attempt."""
+    WORKER_STOPPED = "worker stopped"
+    """The worker stops, and its grace is over."""
+
+
+class AttemptAbortedError(Exception):
+    """Raised by handlers that end because they should stop."""
+
+    def __init__(self, reason: AbortReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -1,0 +1,69 @@
+"""Calls that are made until they are answered."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import grpc
+
+from millpond.errors import MillpondError
+from millpond.repeats import RepeatPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from millpond import v1
+    from millpond._methods import Method, RequestT, ResponseT
+
+ResultT = TypeVar("ResultT")
+
+BACKOFF = RepeatPolicy()
+"""The delays of everything that a worker does again and again."""
+
+
+class WorkCall(Protocol):
+    """A worker's stream."""
+
+    def send(self, request: v1.WorkRequest) -> None:
+        """Send a message, in order. Does not wait."""
+
+    def end_sending(self) -> None:
+        """Send no more. Harmless when it has been called."""
+
+    async def receive(self) -> v1.WorkResponse | None:
+        """Wait for a message; None: the stream has ended. Raises MillpondError."""
+
+    async def close(self) -> None:
+        """End the stream, if it has not ended."""
+
+
+class WorkerCalls(Protocol):
+    """The calls that a worker makes. Cancelling the task that awaits one ends it."""
+
+    async def unary(self, method: Method[RequestT, ResponseT], request: RequestT, timeout: float | None) -> ResponseT:
+        """Make a call. Raises MillpondError."""
+
+    def work(self) -> WorkCall:
+        """Begin a stream."""
+
+
+def is_away(error: MillpondError) -> bool:
+    """Tell whether a call said nothing about what it carried: the server did not get to it, or asks for patience."""
+    return error.is_transient or error.retry_delay is not None or error.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def persist(call: Callable[[], Awaitable[ResultT]], on_error: Callable[[Exception], object]) -> ResultT:
+    """Make a call again and again while the server is away. Raises MillpondError when it refuses."""
+    failures = 0
+    while True:
+        try:
+            return await call()
+        except MillpondError as error:
+            if not is_away(error):
+                raise
+            failures += 1
+            on_error(error)
+            requested = error.retry_delay.total_seconds() if error.retry_delay else 0.0
+            delay = requested + BACKOFF.backoff(failures)
+        await asyncio.sleep(delay)
