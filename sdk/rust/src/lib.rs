@@ -1,0 +1,47 @@
+//! The Rust SDK of Millpond, a task-graph orchestrator: a client of every service, a builder of graphs, a watch and a
+//! reader of logs that survive broken connections, and a worker.
+//!
+//! ```no_run
+//! use millpond::{Client, Graph, TaskSpec};
+//! use serde_json::json;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new("http://127.0.0.1:8085")?;
+//! let mut graph = Graph::new("sample 7");
+//! let fetch = graph.task(TaskSpec::new("fetch", "download").input(json!({ "sample": 7 })))?;
+//! graph.task(TaskSpec::new("align", "bwa").after(&fetch))?;
+//! client.tasks().create_tasks(graph.build()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All of it needs a [Tokio](https://tokio.rs) runtime with its timer and its I/O enabled.
+
+#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod address;
+mod backoff;
+mod call;
+mod client;
+mod error;
+mod graph;
+pub mod json;
+mod random;
+mod services;
+mod upload;
+
+/// The messages and generated clients of the contract, as `proto/millpond/v1` of the repository defines them.
+#[rustfmt::skip]
+#[allow(missing_docs, rustdoc::all, clippy::all, clippy::pedantic)]
+pub mod v1 {
+    include!("gen/millpond/v1/millpond.v1.rs");
+}
+
+pub use call::UnaryRequest;
+pub use client::{Authorization, Client, ClientBuilder, Transport};
+pub use error::{Error, FieldViolation, InvalidArgument};
+pub use graph::{Graph, Parent, Retry, TaskRef, TaskSpec};
+pub use services::{BatchService, DeliveryService, EventService, TaskService, WorkerService};
+pub use tonic::Code;
+pub use upload::Upload;
