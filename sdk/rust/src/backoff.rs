@@ -33,11 +33,13 @@ pub(crate) fn before_repeat(error: &Error, failures: u32) -> Option<Duration> {
     }
 }
 
-/// How long what goes on without end waits before it tries again; `None`: trying again cannot mend the error.
+/// How long what goes on without end waits before it tries again; `None`: trying again cannot mend the error. A call that
+/// was not answered in time is tried again, too: its deadline is the SDK's own.
 pub(crate) fn before_resuming(error: &Error, failures: u32) -> Option<Duration> {
     match requested_delay(error) {
         Some(requested) => Some(requested + delay(failures)),
-        None => error.is_transient().then(|| delay(failures)),
+        None => (error.is_transient() || error.code() == Code::DeadlineExceeded)
+            .then(|| delay(failures)),
     }
 }
 

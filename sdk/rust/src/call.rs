@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::{Error, backoff, random};
 
 /// The largest message that is taken.
-const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Stands for "never" where a deadline would be beyond what the clock can tell.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 

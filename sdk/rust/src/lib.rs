@@ -27,9 +27,13 @@ mod client;
 mod error;
 mod graph;
 pub mod json;
+mod logs;
+mod pull;
 mod random;
 mod services;
 mod upload;
+mod watch;
+mod worker;
 
 /// The messages and generated clients of the contract, as `proto/millpond/v1` of the repository defines them.
 #[rustfmt::skip]
@@ -42,6 +46,12 @@ pub use call::UnaryRequest;
 pub use client::{Authorization, Client, ClientBuilder, Transport};
 pub use error::{Error, FieldViolation, InvalidArgument};
 pub use graph::{Graph, Parent, Retry, TaskRef, TaskSpec};
+pub use logs::Logs;
 pub use services::{BatchService, DeliveryService, EventService, TaskService, WorkerService};
 pub use tonic::Code;
 pub use upload::Upload;
+pub use watch::Watch;
+pub use worker::{
+    CancelReason, Canceled, IntoOutput, Json, ParentOutcome, TaskContext, TaskError, Worker,
+    WorkerBuilder,
+};

@@ -1,11 +1,14 @@
 //! The runner of the conformance suite for the Rust SDK: does what it is told by lines of JSON on stdin, and answers by
 //! lines on stdout. `sdk/conformance/README.md` says what it is told.
 
+mod actions;
 mod calls;
 mod graphs;
 mod outcome;
 mod proto_json;
 mod streams;
+mod watches;
+mod workers;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -25,6 +28,8 @@ struct Runner {
     json: ProtoJson,
     clients: Mutex<HashMap<String, Client>>,
     calls: calls::Calls,
+    watches: watches::Watches,
+    workers: workers::Workers,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +61,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         json: ProtoJson::load()?,
         clients: Mutex::default(),
         calls: calls::Calls::default(),
+        watches: watches::Watches::default(),
+        workers: workers::Workers::default(),
     });
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
@@ -89,6 +96,14 @@ impl Runner {
             "cancel" => self.cancel(&read(fields)?),
             "stream" => self.stream(read(fields)?).await,
             "graph" => self.graph(read(fields)?).await,
+            "watch.open" => self.open_watch(read(fields)?),
+            "watch.next" => self.next_of_watch(read(fields)?).await,
+            "watch.close" => self.close_watch(&read(fields)?),
+            "logs" => self.logs(read(fields)?).await,
+            "worker.open" => self.open_worker(read(fields)?),
+            "worker.release" => self.release_worker(&read(fields)?),
+            "worker.state" => self.worker_state(&read(fields)?),
+            "worker.stop" => self.stop_worker(&read(fields)?).await,
             _ => Err(Failure::runner(format!("no such op: {op}"))),
         }
     }
