@@ -1,0 +1,45 @@
+package io.millpond.sdk;
+
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * How long to wait before something that failed is tried again: a delay drawn between 0 and a
+ * ceiling that doubles from 100 ms to 5 s ("full jitter", M. Brooker, "Exponential Backoff And
+ * Jitter", 2015), so that clients which failed together do not come back together.
+ */
+final class Backoff {
+  private static final long CEILING_MIN_MILLIS = 100;
+  private static final long CEILING_MAX_MILLIS = 5_000;
+
+  /** The longest delay asked for by a server that is waited for. */
+  private static final Duration REQUESTED_DELAY_MAX = Duration.ofSeconds(30);
+
+  private Backoff() {}
+
+  /** Draws the delay after so many failures in a row, from 1. */
+  static long delayMillis(int failures) {
+    return ThreadLocalRandom.current().nextLong(ceilingMillis(failures) + 1);
+  }
+
+  /** The longest delay after so many failures in a row, from 1. */
+  static long ceilingMillis(int failures) {
+    int doublings = Math.min(failures - 1, 30);
+    return Math.min(CEILING_MAX_MILLIS, CEILING_MIN_MILLIS << doublings);
+  }
+
+  /**
+   * Draws the delay before a call that is safe to repeat is repeated: what the server asked for,
+   * and some jitter, or that of a server that is away. Empty: repeating does not help.
+   */
+  static Optional<Long> delayBeforeRepeatMillis(MillpondException error, int failures) {
+    Optional<Duration> requested = error.retryDelay();
+    if (requested.isPresent()) {
+      return requested
+          .filter(delay -> delay.compareTo(REQUESTED_DELAY_MAX) <= 0)
+          .map(delay -> delay.toMillis() + delayMillis(1));
+    }
+    return error.isTransient() ? Optional.of(delayMillis(failures)) : Optional.empty();
+  }
+}
