@@ -18,6 +18,7 @@ final class Runner {
   private final CallOps calls = new CallOps(clients);
   private final GraphOps graphs = new GraphOps(clients);
   private final ReadOps reads = new ReadOps(clients);
+  private final WorkerOps workers = new WorkerOps(clients);
   private final PrintStream out;
   private final ExecutorService threads =
       Executors.newCachedThreadPool(
@@ -38,7 +39,11 @@ final class Runner {
           Map.entry("watch.open", reads::openWatch),
           Map.entry("watch.next", reads::nextOfWatch),
           Map.entry("watch.close", reads::closeWatch),
-          Map.entry("logs", reads::logs));
+          Map.entry("logs", reads::logs),
+          Map.entry("worker.open", workers::open),
+          Map.entry("worker.release", workers::release),
+          Map.entry("worker.state", workers::state),
+          Map.entry("worker.stop", workers::stop));
 
   private Runner(PrintStream out) {
     this.out = out;
@@ -63,7 +68,9 @@ final class Runner {
       }
     }
     reads.close();
+    workers.awaitStops();
     clients.all().forEach(MillpondClient::close);
+    workers.close();
   }
 
   private void begin(JsonObject request) {

@@ -30,6 +30,20 @@ final class Backoff {
   }
 
   /**
+   * Draws the delay after so many failures in a row of what is tried until it succeeds: what the
+   * server asked for, if that is longer.
+   */
+  static long delayAfterMillis(MillpondException error, int failures) {
+    long requested =
+        error
+            .retryDelay()
+            .filter(delay -> delay.compareTo(REQUESTED_DELAY_MAX) <= 0)
+            .map(Duration::toMillis)
+            .orElse(0L);
+    return Math.max(requested, delayMillis(failures));
+  }
+
+  /**
    * Draws the delay before a call that is safe to repeat is repeated: what the server asked for,
    * and some jitter, or that of a server that is away. Empty: repeating does not help.
    */

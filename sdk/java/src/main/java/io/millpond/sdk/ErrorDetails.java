@@ -54,6 +54,11 @@ record ErrorDetails(
         retryDelayOf(details, code));
   }
 
+  /** The name of a reason as servers write it, without the enum's prefix. */
+  static String nameOf(ErrorReason reason) {
+    return reason.name().substring(REASON_PREFIX.length());
+  }
+
   private static ErrorReason reasonOf(String name) {
     try {
       return ErrorReason.valueOf(REASON_PREFIX + name);

@@ -37,7 +37,9 @@ final class ErrorTranslation {
 
   private static String messageOf(Status status, ErrorDetails details, Address address) {
     if (details.isOfMillpond()) {
-      return status.getDescription() == null ? details.reason().name() : status.getDescription();
+      return status.getDescription() == null
+          ? ErrorDetails.nameOf(details.reason())
+          : status.getDescription();
     }
     String text = address.text() + ": " + textOf(status);
     if (status.getCode() == Status.Code.UNIMPLEMENTED) {

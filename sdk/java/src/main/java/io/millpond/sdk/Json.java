@@ -79,6 +79,15 @@ public final class Json {
     return Collections.unmodifiableMap(fields);
   }
 
+  /** What {@link #fromValue} made of an object; anything else is refused. */
+  @SuppressWarnings("unchecked") // The keys of a JSON object are text.
+  static Map<String, Object> asMap(Object plain, String noun) {
+    if (plain instanceof Map<?, ?> map) {
+      return (Map<String, Object>) map;
+    }
+    throw new IllegalStateException(noun + " is no object");
+  }
+
   private static List<Object> fromList(ListValue list) {
     List<Object> items = new ArrayList<>(list.getValuesCount());
     list.getValuesList().forEach(item -> items.add(fromValue(item)));

@@ -37,7 +37,7 @@ public final class Workers {
   }
 
   /**
-   * Claims tasks for a lease. Never repeated. {@link MillpondClient} does not.
+   * Claims tasks for a lease. Never repeated. {@link Worker} does this, and what belongs to it.
    *
    * @param request the request
    * @return the answer
