@@ -2,11 +2,12 @@
 import { parseArgs } from "node:util";
 import { createMigratedDatabase } from "../../test/support/template-database.ts";
 import { startTestPostgres } from "../../test/support/test-postgres.ts";
-import { readCases } from "./harness/case-file.ts";
+import { type ConformanceCase, readCases } from "./harness/case-file.ts";
 import { startConformanceServer } from "./harness/conformance-server.ts";
-import { buildRunner, languagesNamed, missingToolChain, sdkLanguages } from "./harness/languages.ts";
+import { languagesNamed, type SdkLanguage, sdkLanguages } from "./harness/languages.ts";
 import { resultTable } from "./harness/result-table.ts";
 import { type CaseResult, LanguageSuite } from "./harness/run-language.ts";
+import { buildRunner, missingToolChain } from "./harness/tool-chain.ts";
 
 const usage = `usage: npm run conformance -- [--language LANGUAGE ...] [--case PATTERN ...]
 
@@ -48,25 +49,12 @@ async function run({ languages, named, cases }: ReturnType<typeof readArguments>
   try {
     for (const language of languages) {
       const missing = missingToolChain(language);
-      if (missing !== undefined) {
+      if (missing === undefined) {
+        const list = await runLanguage(language, { cases, postgresUrl: postgres.url });
+        results.set(language.name, list);
+      } else {
         console.log(`${language.name}: skipped, ${missing}`);
         failed ||= named || Boolean(process.env.CI);
-        continue;
-      }
-      console.log(`${language.name}: ${cases.length} cases …`);
-      await buildRunner(language);
-      const list: CaseResult[] = [];
-      results.set(language.name, list);
-      const database = await createMigratedDatabase(postgres.url);
-      try {
-        await using server = await startConformanceServer({ DATABASE_URL: database.url });
-        await using suite = new LanguageSuite(language, server);
-        await suite.runAll(cases, (result) => {
-          list.push(result);
-          if (result.failure !== undefined) console.log(`  ${result.name}: FAILED\n${indented(result.failure)}`);
-        });
-      } finally {
-        await database.drop();
       }
     }
   } finally {
@@ -74,6 +62,32 @@ async function run({ languages, named, cases }: ReturnType<typeof readArguments>
   }
   if (results.size > 0) console.log(`\n${resultTable(results)}`);
   return failed || [...results.values()].flat().some(({ failure }) => failure !== undefined) ? 1 : 0;
+}
+
+async function runLanguage(
+  language: SdkLanguage,
+  { cases, postgresUrl }: { readonly cases: readonly ConformanceCase[]; readonly postgresUrl: string },
+): Promise<CaseResult[]> {
+  const results: CaseResult[] = [];
+  console.log(`${language.name}: ${cases.length} cases …`);
+  const database = await createMigratedDatabase(postgresUrl);
+  try {
+    await buildRunner(language);
+    await using server = await startConformanceServer({ DATABASE_URL: database.url });
+    await using suite = new LanguageSuite(language, server);
+    await suite.runAll(cases, (result) => {
+      results.push(result);
+      if (result.failure !== undefined) console.log(`  ${result.name}: FAILED\n${indented(result.failure)}`);
+    });
+  } catch (error) {
+    // What is common to all cases: its build, or the end of its runner.
+    const failure = error instanceof Error ? error.message : String(error);
+    console.log(indented(failure));
+    results.push({ name: "(the runner)", failure });
+  } finally {
+    await database.drop();
+  }
+  return results;
 }
 
 function indented(text: string): string {

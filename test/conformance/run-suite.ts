@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readCases } from "../../sdk/conformance/harness/case-file.ts";
 import { type ConformanceServer, startConformanceServer } from "../../sdk/conformance/harness/conformance-server.ts";
-import { buildRunner, languagesNamed, missingToolChain } from "../../sdk/conformance/harness/languages.ts";
+import { languagesNamed } from "../../sdk/conformance/harness/languages.ts";
 import { LanguageSuite } from "../../sdk/conformance/harness/run-language.ts";
+import { buildRunner, missingToolChain } from "../../sdk/conformance/harness/tool-chain.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 
 const buildMs = 600_000;
