@@ -27,12 +27,13 @@ const waysOut: Partial<Record<ErrorReason, string>> = {
 export async function explainFailure(error: unknown, address: string): Promise<unknown> {
   if (!(error instanceof ConnectError)) return error;
   const reason = errorReason(error);
+  if (reason === ErrorReason.UNIMPLEMENTED) return otherVersion(error, address);
   if (reason !== undefined) {
     const wayOut = waysOut[reason];
     return wayOut === undefined ? error : new CommandFailure(`${describeError(error)}; ${wayOut}`);
   }
   if (!strangeCodes.has(error.code)) return error;
-  const text = error.rawMessage.replace(/\s+/g, " ").trim();
+  const text = causeOf(error, address);
   switch (awayCodes.has(errorCode(error)) ? "nobody" : await whoAnswers(address)) {
     case "nobody":
       return new CommandFailure(
@@ -46,14 +47,26 @@ export async function explainFailure(error: unknown, address: string): Promise<u
         `what answers at ${address} is no Millpond server (${text}); name the right one with --address or MILLPOND_ADDRESS`,
       );
     case "millpond":
-      if (error.code === Code.Unimplemented) {
-        return new CommandFailure(`the server at ${address} is of another version than this command (${text})`);
-      }
+      if (error.code === Code.Unimplemented) return otherVersion(error, address);
       return new CommandFailure(
         `the Millpond server at ${address} could not be spoken to by gRPC (${text}); ` +
           "does a proxy in between let no HTTP/2 through?",
       );
   }
+}
+
+/** A Millpond that does not know the call, or not yet. */
+function otherVersion(error: ConnectError, address: string): CommandFailure {
+  return new CommandFailure(
+    `the Millpond server at ${address} does not know what this command asks of it (${causeOf(error, address)}): it is of an ` +
+      "older version; bring it up to that of this command (`millpond --version`), or name another server with --address",
+  );
+}
+
+/** What the call met, on one line, without the address and the guess of the client library: here it is known who answers. */
+function causeOf({ rawMessage }: ConnectError, address: string): string {
+  const text = rawMessage.replace(/\s+/g, " ").trim();
+  return text.replace(`${address}: `, "").replace(/; is this the address of a Millpond server\?.*$/, "");
 }
 
 /** Who listens, by the answer to a small call in JSON over HTTP/1.1. */
@@ -66,9 +79,7 @@ async function whoAnswers(address: string): Promise<"nobody" | "no TLS" | "anoth
       redirect: "manual",
       signal: AbortSignal.timeout(probeTimeoutMs),
     });
-    const json: unknown = await answer.json();
-    const isMillpond = typeof json === "object" && json !== null && (answer.ok || "code" in json);
-    return isMillpond ? "millpond" : "another";
+    return isOfMillpond(await answer.json()) ? "millpond" : "another";
   } catch (error) {
     if (error instanceof DOMException && error.name === "TimeoutError") return "nobody";
     const code = error instanceof Error ? errorCode(error) : "";
@@ -76,6 +87,17 @@ async function whoAnswers(address: string): Promise<"nobody" | "no TLS" | "anoth
     // Whoever lets connect and then says what is no JSON, or no HTTP, is somebody else.
     return awayCodes.has(code) ? "nobody" : "another";
   }
+}
+
+/** Whether it is what Millpond answers to ListTasks: a page of tasks, or an error whose details name it as their domain. */
+function isOfMillpond(json: unknown): boolean {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return false;
+  const names = Object.keys(json);
+  if (!("code" in json)) return names.every((name) => name === "tasks" || name === "nextPageToken");
+  const details: unknown = "details" in json ? json.details : undefined;
+  return (
+    Array.isArray(details) && details.some((detail) => Buffer.from(`${detail?.value}`, "base64").includes("millpond"))
+  );
 }
 
 /** The code of the error of Node.js that is behind another one. */
