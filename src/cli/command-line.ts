@@ -2,10 +2,13 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { batchCommand } from "./batch/batch.ts";
 import { CommandFailure, exitCodes } from "./command-failure.ts";
+import { CommandWithDefault } from "./command-with-default.ts";
 import { completionCommand } from "./completion/completion.ts";
+import { deliveryCommand } from "./delivery/delivery.ts";
 import { demoCommand } from "./demo/demo.ts";
 import { eventsCommand } from "./events/events.ts";
 import { migrateCommand } from "./migrate.ts";
+import { ruleCommand } from "./rule/rule.ts";
 import { runCommand } from "./run/run.ts";
 import { serveCommand } from "./serve.ts";
 import { brokenPipeExitCode } from "./stop-signals.ts";
@@ -69,7 +72,16 @@ Exit codes: 0 done, 1 failed, 2 not understood.`,
     );
   const subcommands = [
     ...[serveCommand(), migrateCommand(), webhookSecretCommand(), demoCommand()],
-    ...[taskCommand(), batchCommand(), workerCommand(), runCommand(), eventsCommand(), completionCommand()],
+    ...[
+      taskCommand(),
+      batchCommand(),
+      ruleCommand(),
+      workerCommand(),
+      deliveryCommand(),
+      runCommand(),
+      eventsCommand(),
+    ],
+    completionCommand(),
   ];
   for (const command of subcommands) program.addCommand(command);
   return settle(program);
@@ -83,6 +95,8 @@ function settle(command: Command): Command {
     child.showHelpAfterError(`(millpond ${pathOf(child)} --help shows what there is)`);
     settle(child);
   }
+  // It would take a flag for help from among the arguments of a program behind `--`; the command that is meant takes its own.
+  if (command instanceof CommandWithDefault) command.helpOption(false);
   return command;
 }
 

@@ -52,6 +52,9 @@ describe("batch get and list", () => {
     expect(table.stdout).toMatch(
       new RegExp(`^BATCH +STATUS +NAME +TASKS +CREATED\n${batchId} +ACTIVE +seen +3 WAITING, 1 PENDING +`),
     );
+    const created = (...options: string[]) => cli.json("batch", "list", "--name", "seen", ...options);
+    expect((await created("--created-after", "1h")).batches).toMatchObject([{ batchId }]);
+    expect(await created("--created-before", "2026-01-31T12:00:00+01:00")).toEqual({});
     expect((await cli.run(["batch", "list", "--name", "no such"])).stdout).toBe("There are no such batches.\n");
   });
 
@@ -80,6 +83,13 @@ describe("batch graph", () => {
     expect(code).toBe(0);
     const part = await cli.json("batch", "graph", batchId, "--task", ids[1] ?? "");
     expect(part.nodes.map(({ key }: { key: string }) => key)).toEqual(["a", "b", "d"]);
+    for (const [direction, keys] of [
+      ["upstream", ["a", "b"]],
+      ["downstream", ["b", "d"]],
+    ] as const) {
+      const half = await cli.json("batch", "graph", batchId, "--task", ids[1] ?? "", "--direction", direction);
+      expect(half.nodes.map(({ key }: { key: string }) => key)).toEqual(keys);
+    }
   });
 
   test("as dot for Graphviz, and as JSON of all pages", async () => {

@@ -1,7 +1,7 @@
 import { chmod } from "node:fs/promises";
 import path from "node:path";
 import { TaskStatus } from "@millpond/sdk";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCutProxy } from "../support/cut-proxy.ts";
 import { until } from "../support/until.ts";
 import { type CommandLineSetup, commandLineSetup } from "./support/command-line-setup.ts";
@@ -231,4 +231,69 @@ test("without a server it goes on trying, and says so once", async () => {
   proxy.mend();
   expect((await end(await create("late"))).output).toBe("hi");
   await stop(running);
+});
+
+describe("worker list", () => {
+  test("it shows each worker with what it takes and how much it runs, and --json what that is", async () => {
+    const running = worker("listed", "sleep 600", "--slots", "3", "--label", "gpu=a100", "--name", "lister");
+    await running.waitFor(/takes tasks/);
+    const id = await create("listed");
+    await running.waitFor(new RegExp(`started {2}key {2}${id}`));
+    const list = ["worker", "list", "--kind", "listed"];
+    await until("the attempt is among what the worker runs", async () => {
+      const { workers = [] } = await cli.json(...list);
+      return workers[0]?.running?.length === 1;
+    });
+    const { code, stdout } = await cli.run(list);
+    expect(stdout).toMatch(
+      /^WORKER +STATE +RUNS +KINDS +LABELS +CONNECTED +LAST SIGN\nlister +ACTIVE +1 of 3 +listed +gpu=a100 +(now|.* ago) +(now|.* ago)\n$/,
+    );
+    expect(code).toBe(0);
+    expect(await cli.json(...list)).toMatchObject({
+      workers: [{ workerId: "lister", slots: 3, labels: { gpu: "a100" }, running: [{ taskId: id, attempt: 1 }] }],
+    });
+    await cli.client.tasks.cancelTasks({ taskIds: [id] });
+    await stop(running);
+  });
+
+  test("pages are one list, workers that only claim are in it, and that there is none is told", async () => {
+    for (const workerId of ["claimer-a", "claimer-b"]) {
+      await create("claimed");
+      await cli.client.workers.claimTasks({ workerId, kinds: ["claimed"] });
+    }
+    const list = ["worker", "list", "--kind", "claimed"];
+    const first = await cli.json(...list, "--limit", "1");
+    const rest = await cli.json(...list, "--page-token", first.nextPageToken);
+    const names = [...first.workers, ...rest.workers].map(({ workerId }: { workerId: string }) => workerId);
+    expect(names).toEqual(["claimer-a", "claimer-b"]);
+    const text = await cli.run([...list, "--limit", "1"]);
+    expect(text.stdout).toMatch(
+      /\nclaimer-a +ACTIVE +1 of 1 +claimed .*\nThese are the first 1; --limit 10 shows more\.\n$/,
+    );
+    expect((await cli.run(["worker", "list", "--kind", "nobody"])).stdout).toBe("There are no such workers.\n");
+  });
+});
+
+describe("worker run", () => {
+  test("`run` may be said, and a program may be called as a command is, with flags that commands have", async () => {
+    const program = path.join(cli.folder, "list");
+    await cli.file("list", '#!/bin/sh\necho "$*"\n');
+    await chmod(program, 0o755);
+    const PATH = `${cli.folder}:${process.env.PATH}`;
+    for (const [kind, words] of [
+      ["said", ["worker", "run"]],
+      ["unsaid", ["worker"]],
+    ] as const) {
+      const running = cli.start([...words, "--kind", kind, "--", "list", "--help", "-h"], { PATH });
+      expect((await end(await create(kind))).output).toBe("--help -h");
+      await stop(running);
+    }
+  });
+
+  test("without a kind it is misuse", async () => {
+    const { code, stderr } = await cli.run(["worker"]);
+    expect(stderr).toContain("required option '--kind <kind>' not specified");
+    expect(stderr).toContain("(millpond worker run --help shows what there is)");
+    expect(code).toBe(2);
+  });
 });

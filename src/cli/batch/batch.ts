@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { clientCommand } from "../connection/client-command.ts";
-import { batchId, batchStatusNames, jsonObject, oneOf, taskId, texts } from "../input/task-options.ts";
+import { batchId, batchStatusNames, jsonObject, oneOf, taskId, texts, timeMs } from "../input/task-options.ts";
 import { integerBetween } from "../option-values.ts";
 
 const example = "01990000-0000-7000-8000-000000000000";
@@ -54,6 +54,12 @@ function listCommand(): Command {
     .option("--kind <kind>", "with a task of this kind; repeatable", texts)
     .option("--name <text>", "whose name contains this, without regard to case")
     .option("--metadata <json>", "whose metadata contains this JSON object", jsonObject)
+    .option(
+      "--created-after <time>",
+      "created at this time or later: 2026-01-31T12:00:00Z, or 2h for two hours ago",
+      timeMs,
+    )
+    .option("--created-before <time>", "created before this time", timeMs)
     .option("--limit <n>", "how many at most", integerBetween(1, 1_000_000), 50)
     .option("--page-token <token>", "go on behind an earlier list: the nextPageToken of its --json")
     .addHelpText(
@@ -84,11 +90,17 @@ function graphCommand(): Command {
         .default("text"),
     )
     .option("--task <id>", "only this task, and what it depends on and what depends on it", taskId)
+    .addOption(
+      new Option("--direction <direction>", "with --task: only what it depends on, or only what depends on it")
+        .choices(["upstream", "downstream", "both"])
+        .default("both"),
+    )
     .addHelpText(
       "after",
       `
 Examples:
   millpond batch graph ${example}
+  millpond batch graph ${example} --task ${example} --direction upstream
   millpond batch graph ${example} --format dot | dot -Tsvg > graph.svg`,
     )
     .action(async (id: string, options) => (await import("./show-graph.ts")).showGraph(id, options));

@@ -1,4 +1,5 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Batch, BatchStatus, ListBatchesResponseSchema } from "@millpond/sdk";
 import type { ConnectionOptions } from "../connection/client-command.ts";
 import { collectPages } from "../connection/collect-pages.ts";
@@ -16,6 +17,9 @@ interface Options extends ConnectionOptions {
   readonly kind?: readonly string[];
   readonly name?: string;
   readonly metadata?: JsonObject;
+  /** In milliseconds since 1970, as `createdBefore`. */
+  readonly createdAfter?: number;
+  readonly createdBefore?: number;
   readonly limit: number;
   readonly pageToken?: string;
 }
@@ -28,6 +32,8 @@ export async function listBatches(options: Options): Promise<void> {
       kinds: [...(options.kind ?? [])],
       nameContains: options.name ?? "",
       ...(options.metadata !== undefined && { metadata: options.metadata }),
+      ...(options.createdAfter !== undefined && { createdAfter: timestampFromMs(options.createdAfter) }),
+      ...(options.createdBefore !== undefined && { createdBefore: timestampFromMs(options.createdBefore) }),
     };
     const { items, nextPageToken } = await collectPages(options.limit, options.pageToken, async (page) => {
       const answer = await client.batches.listBatches({ ...filter, ...page }, { signal });

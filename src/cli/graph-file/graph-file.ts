@@ -1,8 +1,8 @@
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
-import { type CreateTasksRequest, CreateTasksRequestSchema, type FieldViolation, fieldViolations } from "@millpond/sdk";
+import { type CreateTasksRequest, CreateTasksRequestSchema } from "@millpond/sdk";
 import { isMap, isSeq } from "yaml";
 import type { CommandFailure } from "../command-failure.ts";
+import { explainViolations } from "./explain-violations.ts";
 import { MessageReader, Unreadable } from "./message-reader.ts";
 import { parseSource, refusal, type SourceText } from "./source-text.ts";
 
@@ -25,7 +25,7 @@ export function graphFileOf(source: SourceText): GraphFile {
   if (reader.problems.length > 0) throw refusal(source, reader.problems);
   return {
     request: fromJson(CreateTasksRequestSchema, json),
-    explain: (error) => explain(error, source, reader.offsets),
+    explain: (error) => explainViolations(error, source, reader.offsets),
   };
 }
 
@@ -40,23 +40,4 @@ function readRequest(source: SourceText, reader: MessageReader): JsonValue {
     throw error;
   }
   throw refusal(source, [{ offset: 0, message: "it holds neither tasks nor a list of them" }]);
-}
-
-function explain(error: unknown, source: SourceText, offsets: ReadonlyMap<string, number>): CommandFailure | undefined {
-  const violations = fieldViolations(error).filter(({ field }) => field !== "");
-  if (!(error instanceof ConnectError) || violations.length === 0) return undefined;
-  const messageOf = ({ field, description }: FieldViolation) =>
-    // Of a single one, the message of the error says the way out, too.
-    violations.length === 1 && error.rawMessage.startsWith(field) ? error.rawMessage : `${field}: ${description}`;
-  const problems = violations.map((each) => ({ offset: nearest(each.field, offsets), message: messageOf(each) }));
-  return refusal(source, problems);
-}
-
-/** Where a field stands, or else what holds it. */
-function nearest(path: string, offsets: ReadonlyMap<string, number>): number {
-  for (let at = path; at !== ""; at = at.slice(0, Math.max(0, ...[".", "["].map((sign) => at.lastIndexOf(sign))))) {
-    const offset = offsets.get(at);
-    if (offset !== undefined) return offset;
-  }
-  return 0;
 }

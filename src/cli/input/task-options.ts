@@ -10,6 +10,15 @@ export const taskStatusNames = [
 /** Where a batch can stand. */
 export const batchStatusNames = ["ACTIVE", "PAUSED", "SUCCESS", "FAILURE", "CANCELED"] as const;
 
+/** Where a delivery can stand. */
+export const deliveryStateNames = ["PENDING", "DELIVERED", "EXHAUSTED"] as const;
+
+/** What a delivery can tell of. */
+export const deliveryTriggerNames = ["SUCCESS", "FAILURE", "CANCEL", "BATCH_COMPLETE", "STOP"] as const;
+
+/** How important a line of log can be. */
+export const logLevelNames = ["DEBUG", "INFO", "WARN", "ERROR"] as const;
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const durationUnitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -38,6 +47,11 @@ export function batchIds(text: string, previous: readonly string[] = []): string
   return [...previous, batchId(text)];
 }
 
+/** deliveryIds reads one of several ids of deliveries. */
+export function deliveryIds(text: string, previous: readonly string[] = []): string[] {
+  return [...previous, idOf(text, "delivery")];
+}
+
 /** texts reads one of several values of an option. */
 export function texts(text: string, previous: readonly string[] = []): string[] {
   return [...previous, text];
@@ -55,6 +69,16 @@ export function oneOf<Name extends string>(
       return found;
     }),
   ];
+}
+
+/** choice reads one name out of a list, in any case. */
+export function choice<Name extends string>(names: readonly Name[]): (text: string) => Name {
+  return (text) => {
+    const [found, ...more] = oneOf(names)(text);
+    if (found === undefined || more.length > 0)
+      throw new InvalidArgumentError(`It must be one of ${names.join(", ")}.`);
+    return found;
+  };
 }
 
 /** jsonValue reads an option's value that is JSON. */
@@ -97,7 +121,20 @@ export function durationMs(text: string): number {
   return Math.round(Number(number) * factor);
 }
 
-function idOf(text: string, what: "task" | "batch"): string {
+/**
+ * timeMs reads a point in time, in milliseconds since 1970: ISO 8601 with a time zone (or a date, which begins in UTC), or how long ago it
+ * is, such as `2h`.
+ */
+export function timeMs(text: string): number {
+  if (/^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/.test(text)) return Date.now() - durationMs(text);
+  const ms = /^\d{4}-\d\d-\d\d(?:T.*(?:Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(ms)) return ms;
+  throw new InvalidArgumentError(
+    "It must be a time such as 2026-01-31T12:00:00Z, a date, or how long ago it is, such as 2h (ms, s, m, h, d).",
+  );
+}
+
+function idOf(text: string, what: "task" | "batch" | "delivery"): string {
   if (isUuid(text)) return text.toLowerCase();
   throw new InvalidArgumentError(`It must be the id of a ${what}, a UUID; \`millpond ${what} list\` shows them.`);
 }

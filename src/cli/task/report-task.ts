@@ -1,4 +1,4 @@
-import { create, fromJson, type JsonValue } from "@bufbuild/protobuf";
+import { create, fromJson, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { ErrorReason, ReportTasksResponseSchema, type TaskReport, TaskReportSchema } from "@millpond/sdk";
 import { CommandFailure, exitCodes } from "../command-failure.ts";
@@ -15,8 +15,11 @@ interface Given {
 interface Options extends ConnectionOptions {
   readonly success?: Given;
   readonly failure?: string;
+  readonly started?: boolean;
   readonly heartbeat?: Given;
   readonly attempt?: number;
+  readonly addSuccessCount?: number;
+  readonly addFailureCount?: number;
   readonly code?: string;
   readonly details?: JsonValue;
   readonly nonRetryable?: boolean;
@@ -38,31 +41,40 @@ export async function reportTask(taskId: string, options: Options): Promise<void
 }
 
 function reportOf(taskId: string, options: Options): TaskReport {
-  const { success, failure, heartbeat, attempt = 0, code, details, nonRetryable, retryDelay } = options;
-  const said = [success, failure, heartbeat].filter((value) => value !== undefined).length;
-  if (said !== 1) throw misuse("say what the report is, once: --success, --failure or --heartbeat");
+  const { attempt = 0, failure, code, details, nonRetryable, retryDelay } = options;
   const more = { "--code": code, "--details": details, "--non-retryable": nonRetryable, "--retry-delay": retryDelay };
   const [stray] = Object.entries(more).find(([, value]) => value !== undefined) ?? [];
   if (failure === undefined && stray !== undefined) throw misuse(`${stray} belongs to --failure`);
+  return create(TaskReportSchema, {
+    ...{ taskId, attempt, report: sayingOf(options) },
+    addSuccessCount: BigInt(options.addSuccessCount ?? 0),
+    addFailureCount: BigInt(options.addFailureCount ?? 0),
+  });
+}
+
+/** What is said, which is one thing. */
+function sayingOf(options: Options): NonNullable<MessageInitShape<typeof TaskReportSchema>["report"]> {
+  const { success, failure, started, heartbeat } = options;
+  if ([success, failure, started, heartbeat].filter((value) => value !== undefined).length !== 1) {
+    throw misuse("say what the report is, once: --success, --failure, --started or --heartbeat");
+  }
   const json = ({ value }: Given) => (value === undefined ? undefined : fromJson(ValueSchema, value));
+  if (started) return { case: "started", value: {} };
   if (success) {
     const output = json(success);
-    return create(TaskReportSchema, { taskId, attempt, report: { case: "success", value: output ? { output } : {} } });
+    return { case: "success", value: output ? { output } : {} };
   }
   if (heartbeat) {
     const progress = json(heartbeat);
-    return create(TaskReportSchema, {
-      taskId,
-      attempt,
-      report: { case: "heartbeat", value: progress ? { progress } : {} },
-    });
+    return { case: "heartbeat", value: progress ? { progress } : {} };
   }
+  const { code = "", details, nonRetryable = false, retryDelay } = options;
   const value = {
-    ...{ message: failure ?? "", code: code ?? "", nonRetryable: nonRetryable ?? false },
+    ...{ message: failure ?? "", code, nonRetryable },
     ...(details !== undefined && { details: fromJson(ValueSchema, details) }),
     ...(retryDelay !== undefined && { retryDelay: durationFromMs(retryDelay) }),
   };
-  return create(TaskReportSchema, { taskId, attempt, report: { case: "failure", value } });
+  return { case: "failure", value };
 }
 
 function misuse(message: string): CommandFailure {

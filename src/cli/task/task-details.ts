@@ -1,6 +1,7 @@
 import { type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { FailureCause, type Task, type TaskAttempt, type TaskFailure, TaskStatus } from "@millpond/sdk";
+import { ruleText } from "../rule/rule-text.ts";
 import { type Screen, styled } from "../terminal/screen.ts";
 import { statusStyle } from "../terminal/status-style.ts";
 import { type Column, drawRows } from "../terminal/table.ts";
@@ -65,6 +66,8 @@ function details(task: Task, nowMs: number): [string, string][] {
     ["last sign", task.endTime ? "" : relativeTime(task.activityTime, nowMs)],
     ["ended", `${relativeTime(task.endTime, nowMs)}${runs === undefined ? "" : `, after ${durationText(runs)}`}`],
     ["may run for", lengthOf(task.executionTimeout)],
+    ["must end in", lengthOf(task.totalTimeout)],
+    ["rules", task.rules.map(ruleText).join("; ")],
     ["counts", counted ? countsText(successCount, failureCount, expectedCount) : ""],
     ["progress", jsonText(task.progress)],
     ["metadata", task.metadata && Object.keys(task.metadata).length > 0 ? JSON.stringify(task.metadata) : ""],
@@ -80,7 +83,8 @@ export function countsText(success: bigint, failure: bigint, expected: bigint | 
   return `${success} done, ${failure} failed${expected === undefined ? "" : `, of ${expected}`}`;
 }
 
-function labelsText(labels: Readonly<Record<string, string>>): string {
+/** labelsText is labels on one line: `gpu=a100, zone=b`. */
+export function labelsText(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(", ");

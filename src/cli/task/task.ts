@@ -1,9 +1,8 @@
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { clientCommand } from "../connection/client-command.ts";
 import {
   batchId,
   durationMs,
-  jsonIfGiven,
   jsonObject,
   jsonValue,
   keyValue,
@@ -12,9 +11,17 @@ import {
   taskIds,
   taskStatusNames,
   texts,
+  timeMs,
 } from "../input/task-options.ts";
 import { integerBetween } from "../option-values.ts";
 import type { TaskChange } from "./change-tasks.ts";
+import { appendLogsCommand, countCommand, logsCommand, reportCommand } from "./executor-commands.ts";
+
+/** What UpdateTask can change, as options are called. */
+const resettable = [
+  ...["priority", "metadata", "expected-count", "start-timeout", "inactivity-timeout", "execution-timeout"],
+  ...["total-timeout", "rules"],
+] as const;
 
 const example = "01990000-0000-7000-8000-000000000000";
 
@@ -34,13 +41,16 @@ Examples:
     .addCommand(getCommand())
     .addCommand(listCommand())
     .addCommand(watchCommand())
-    .addCommand(reportCommand())
     .addCommand(explainCommand())
-    .addCommand(logsCommand())
+    .addCommand(updateCommand())
     .addCommand(changeCommand("cancel", "cancel tasks that have not ended; their executors are told to stop"))
     .addCommand(changeCommand("pause", "hold tasks that have not started"))
     .addCommand(changeCommand("resume", "let paused tasks go on"))
-    .addCommand(changeCommand("retry", "run ended tasks again"));
+    .addCommand(changeCommand("retry", "run ended tasks again"))
+    .addCommand(reportCommand())
+    .addCommand(countCommand())
+    .addCommand(logsCommand())
+    .addCommand(appendLogsCommand());
 }
 
 function createCommand(): Command {
@@ -109,6 +119,12 @@ function listCommand(): Command {
     .option("--status <status>", `in this status; repeatable (${taskStatusNames.join(", ")})`, oneOf(taskStatusNames))
     .option("--name <text>", "whose name contains this, without regard to case")
     .option("--metadata <json>", "whose metadata contains this JSON object", jsonObject)
+    .option(
+      "--created-after <time>",
+      "created at this time or later: 2026-01-31T12:00:00Z, or 2h for two hours ago",
+      timeMs,
+    )
+    .option("--created-before <time>", "created before this time", timeMs)
     .option("--limit <n>", "how many at most", integerBetween(1, 1_000_000), 50)
     .option("--page-token <token>", "go on behind an earlier list: the nextPageToken of its --json")
     .addHelpText(
@@ -136,35 +152,6 @@ Examples:
     .action(async (id: string, options) => (await import("./watch-task.ts")).watchTask(id, options));
 }
 
-function reportCommand(): Command {
-  return clientCommand("report")
-    .description("report on a task as its executor: success, failure, or that the work goes on")
-    .argument("<id>", "the task", taskId)
-    .addOption(
-      new Option("--success [json]", "the work is done, and this is its output").argParser(jsonIfGiven).preset(""),
-    )
-    .option("--failure <message>", "the work has failed")
-    .addOption(new Option("--heartbeat [json]", "the work goes on, and is so far").argParser(jsonIfGiven).preset(""))
-    .option(
-      "--attempt <n>",
-      "the attempt that is meant; another one is refused (default: the current one)",
-      integerBetween(1, 2_147_483_647),
-    )
-    .option("--code <code>", "of a failure: its code, for the retry policy")
-    .option("--details <json>", "of a failure: anything more", jsonValue)
-    .option("--non-retryable", "of a failure: do not try again, whatever the retry policy says")
-    .option("--retry-delay <duration>", "of a failure: how long to wait before the next attempt", durationMs)
-    .addHelpText(
-      "after",
-      `
-Examples:
-  millpond task report "$MILLPOND_TASK_ID" --attempt "$MILLPOND_ATTEMPT" --heartbeat '{"percent": 40}'
-  millpond task report ${example} --success '{"lines": 3}'
-  millpond task report ${example} --failure "no such file" --code INPUT --non-retryable`,
-    )
-    .action(async (id: string, options) => (await import("./report-task.ts")).reportTask(id, options));
-}
-
 function explainCommand(): Command {
   return clientCommand("explain")
     .description("say why a task is not running, and what would let it go")
@@ -173,20 +160,45 @@ function explainCommand(): Command {
     .action(async (id: string, options) => (await import("./explain-task.ts")).explainTask(id, options));
 }
 
-function logsCommand(): Command {
-  return clientCommand("logs", "print each line of the log as a line of ProtoJSON")
-    .description("print the log of a task's attempt")
+function updateCommand(): Command {
+  return clientCommand("update")
+    .description("change a task that has not ended")
     .argument("<id>", "the task", taskId)
-    .option("-f, --follow", "wait for more lines until the attempt is over")
-    .option("--attempt <n>", "which attempt (default: the current or last one)", integerBetween(1, 2_147_483_647))
+    .option("--priority <n>", "-1000 to 1000, higher first; not once it was claimed", integerBetween(-1_000, 1_000))
+    .option("--metadata <json>", "searchable facts, a JSON object, instead of those that there are", jsonObject)
+    .option("--merge-metadata <json>", "facts to add to those that there are; null takes one away", jsonObject)
+    .option("--expected-count <n>", "how many items it will count", integerBetween(0, Number.MAX_SAFE_INTEGER))
+    .option("--start-timeout <duration>", "how long its start webhook may take", durationMs)
+    .option("--inactivity-timeout <duration>", "how long it may give no sign of life", durationMs)
+    .option("--execution-timeout <duration>", "how long an attempt may run", durationMs)
+    .option("--total-timeout <duration>", "how long it may take in all", durationMs)
+    .option("--rules <file>", "YAML or JSON: a list of rules, instead of those that there are; - for standard input")
+    .addOption(
+      new Option(
+        "--reset <field>",
+        `a field that returns to its default; repeatable (${resettable.join(", ")})`,
+      ).argParser(resetNames),
+    )
+    .option("--etag <etag>", "refuse it if the task has changed since it was read: the etag of `task get --json`")
+    .option("--request-id <id>", "makes the command safe to repeat for 24 hours (default: a new one)")
     .addHelpText(
       "after",
       `
+New timeouts count from where the old ones did, and are in force at once. Rules are as \`millpond rule set\` takes them.
+
 Examples:
-  millpond task logs ${example}
-  millpond task logs ${example} --follow`,
+  millpond task update ${example} --priority 100
+  millpond task update ${example} --merge-metadata '{"ticket": 7, "draft": null}' --execution-timeout 2h
+  millpond task update ${example} --reset execution-timeout --etag "$etag"`,
     )
-    .action(async (id: string, options) => (await import("./print-logs.ts")).printLogs(id, options));
+    .action(async (id: string, options) => (await import("./update-task.ts")).updateTask(id, options));
+}
+
+function resetNames(text: string, previous: readonly string[] = []): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  const strange = names.find((name) => !(resettable as readonly string[]).includes(name));
+  if (strange !== undefined) throw new InvalidArgumentError(`It must be of ${resettable.join(", ")}.`);
+  return [...previous, ...names];
 }
 
 function changeCommand(change: TaskChange, description: string): Command {

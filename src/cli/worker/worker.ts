@@ -1,11 +1,25 @@
 import { type Command, Option } from "commander";
+import { CommandWithDefault } from "../command-with-default.ts";
 import { clientCommand } from "../connection/client-command.ts";
 import { durationMs, keyValue, texts } from "../input/task-options.ts";
 import { integerBetween } from "../option-values.ts";
 
-/** workerCommand is `millpond worker`: runs a program for each task of a kind. */
+/** workerCommand is `millpond worker`: runs a program for each task of a kind, or lists the workers that there are. */
 export function workerCommand(): Command {
-  return clientCommand("worker", "print a line of JSON when a task begins and when it ends")
+  return new CommandWithDefault("worker", runCommand())
+    .description("run a program for each task of a kind, or list workers")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  millpond worker --kind hello -- ./hello.sh
+  millpond worker list`,
+    )
+    .addCommand(listCommand());
+}
+
+function runCommand(): Command {
+  return clientCommand("run", "print a line of JSON when a task begins and when it ends")
     .description("run a program for each task of a kind, until a signal ends it")
     .argument("<program>", "the program, behind --")
     .argument("[args...]", "its arguments, the same for each task")
@@ -23,6 +37,8 @@ export function workerCommand(): Command {
     .addHelpText(
       "after",
       `
+\`run\` may be left out. \`millpond worker list\` shows the workers that are connected.
+
 The program finds the task's input as JSON on standard input, and in its environment MILLPOND_TASK_ID, MILLPOND_TASK_KEY,
 MILLPOND_BATCH_ID, MILLPOND_KIND, MILLPOND_ATTEMPT and MILLPOND_ADDRESS. Its standard output becomes the task's output: as
 JSON if it is some, else as text. Lines of standard error go to the task's log. Exit code 0 is success; any other fails the
@@ -41,6 +57,24 @@ Examples:
     .action(async (program: string, args: string[], options) =>
       (await import("./run-worker.ts")).runWorker([program, ...args], options),
     );
+}
+
+function listCommand(): Command {
+  return clientCommand("list")
+    .description("list the workers that are connected, or have claimed tasks lately, by name")
+    .option("--kind <kind>", "that take tasks of this kind; repeatable", texts)
+    .option("--limit <n>", "how many at most", integerBetween(1, 1_000_000), 50)
+    .option("--page-token <token>", "go on behind an earlier list: the nextPageToken of its --json")
+    .addHelpText(
+      "after",
+      `
+With --json it also says which attempts each has, and until when.
+
+Examples:
+  millpond worker list
+  millpond worker list --kind align --json | jq '.workers[].running'`,
+    )
+    .action(async (options) => (await import("./list-workers.ts")).listWorkers(options));
 }
 
 function durationOption(flags: string, description: string, defaultSeconds: number): Option {

@@ -11,15 +11,19 @@ export interface MillpondProcess {
   /** Resolves with the exit code, or the signal that ended it. */
   readonly exit: Promise<number | NodeJS.Signals>;
   kill(signal: NodeJS.Signals): void;
+  /** Writes to standard input, where that was left open. */
+  write(text: string): void;
+  /** Closes standard input. */
+  end(): void;
   /** Resolves with the match once what it has written to stdout, or to the stream named, matches. */
   waitFor(pattern: RegExp, stream?: "stdout" | "stderr"): Promise<RegExpExecArray>;
 }
 
-/** startMillpond runs `millpond` with these arguments; variables that are undefined are not passed on. */
+/** startMillpond runs `millpond` with these arguments; variables that are undefined are not passed on. Standard input is what is given, or stays open. */
 export function startMillpond(
   args: readonly string[],
   env: Record<string, string | undefined> = {},
-  stdin = "",
+  stdin: string | { readonly isOpen: true } = "",
 ): MillpondProcess {
   return startProgram([process.execPath, cliFile, ...args], env, stdin);
 }
@@ -43,7 +47,8 @@ export function startProgram(
     stdio: ["pipe", "pipe", "pipe"],
   });
   // A command that ends without reading it is no failure of the test.
-  child.stdin.on("error", () => undefined).end(stdin);
+  child.stdin.on("error", () => undefined);
+  if (typeof stdin === "string") child.stdin.end(stdin);
   const changed = new EventEmitter();
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text) => {
@@ -64,6 +69,8 @@ export function startProgram(
     output,
     exit,
     kill: (signal) => child.kill(signal),
+    write: (text) => void child.stdin.write(text),
+    end: () => void child.stdin.end(),
     waitFor: async (pattern, stream = "stdout") => {
       const deadline = AbortSignal.timeout(50_000);
       for (;;) {
