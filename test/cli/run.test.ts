@@ -72,6 +72,30 @@ describe("millpond run GRAPH", () => {
     expect((await cli.client.batches.getBatch({ batchId })).batch?.status).toBe(BatchStatus.CANCELED);
   });
 
+  test("more tasks than one call takes are uploaded, with progress, and --json prints the outcome alone", async () => {
+    const tasks = Array.from({ length: 10_001 }, (_, n) => ({ key: `t${n}`, name: "n", kind: "join", join: {} }));
+    const file = await cli.file("large.json", JSON.stringify({ new_batch: { name: "large" }, tasks }));
+    const { code, stdout } = await cli.run(["run", file]);
+    expect(stdout).toMatch(
+      /^(uploaded .* tasks.*\n)*uploaded 10,001 of 10,001 tasks\nRunning large: 10001 tasks as batch /,
+    );
+    expect(stdout).toMatch(/\nSUCCESS {2}large {2}\S{36}\n {2}tasks {9}10001 SUCCESS\n/);
+    expect(code).toBe(0);
+    expect(await cli.json("run", file)).toMatchObject({ batch: { status: "BATCH_STATUS_SUCCESS" } });
+  });
+
+  test("an upload that the server refuses is told by line and column, as far as it came", async () => {
+    const tasks = Array.from({ length: 10_001 }, (_, n) => `  - {key: t${n}, name: n, kind: join, join: {}}`);
+    const file = await cli.file(
+      "refused.yaml",
+      ["tasks:", ...tasks, "  - {key: z, name: n, kind: k, dependencies: [{key: no}]}"].join("\n"),
+    );
+    const { code, stdout, stderr } = await cli.run(["run", file]);
+    expect(stdout).toMatch(/uploaded [\d,]+ of 10,002 tasks\n$/);
+    expect(stderr).toContain(`${file}:10003:53: tasks[10001].dependencies[0].key: no task`);
+    expect(code).toBe(2);
+  });
+
   test("it survives a broken connection", async () => {
     await using proxy = await startCutProxy(Number(new URL(cli.url).port));
     const file = await cli.file("cut.yaml", "[{ name: cut, kind: cut }]");

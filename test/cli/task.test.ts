@@ -1,6 +1,3 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { TaskStatus } from "@millpond/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CommandLineSetup, commandLineSetup } from "./support/command-line-setup.ts";
@@ -200,6 +197,8 @@ describe("task create", () => {
     const tasks = Array.from({ length: 10_001 }, (_, n) => ({ key: `t${n}`, name: "n", kind: "many" }));
     const file = await cli.file("many.json", JSON.stringify(tasks));
     expect(await cli.json("task", "create", file)).toMatchObject({ createdCount: "10001" });
+    const quiet = await cli.run(["task", "create", file, "-q"]);
+    expect(quiet).toMatchObject({ code: 2, stderr: expect.stringContaining("--quiet prints ids, and the answer to") });
   });
 });
 
@@ -215,6 +214,11 @@ describe("task list and get", () => {
     const first = await cli.json(...list, "--limit", "3");
     expect(names(first)).toEqual(["n3", "n2", "n1"]);
     expect(names(await cli.json(...list, "--page-token", first.nextPageToken))).toEqual(["n0"]);
+
+    expect(names(await cli.json(...list, "--created-after", "1h"))).toHaveLength(4);
+    expect(await cli.json(...list, "--created-before", "2020-01-31")).toEqual({});
+    const timeless = await cli.run([...list, "--created-after", "yesterday"]);
+    expect(timeless).toMatchObject({ code: 2, stderr: expect.stringContaining("It must be a time such as 2026-") });
 
     const { stdout } = await cli.run([...list, "--limit", "1"]);
     expect(stdout).toMatch(
@@ -278,31 +282,5 @@ describe("task watch", () => {
     watch.kill("SIGINT");
     expect(await watch.exit).toBe(130);
     expect(watch.output.stderr).toBe("");
-  });
-});
-
-describe("a server that is none", () => {
-  test("an HTTP server that is no Millpond is told apart", async () => {
-    const other = createServer((_, answer) => answer.writeHead(404).end("<h1>Not here</h1>")).listen(0, "127.0.0.1");
-    await once(other, "listening");
-    const address = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
-    const { code, stderr } = await cli.run(["task", "list", "--address", address]);
-    other.close();
-    expect(stderr).toContain(`what answers at ${address} is no Millpond server`);
-    expect(code).toBe(1);
-  });
-
-  test("nobody, no address and no TLS are told", async () => {
-    const away = await cli.run(["task", "list", "--address", "127.0.0.1:9"]);
-    expect(away.stderr).toContain(
-      "no Millpond server answers at http://127.0.0.1:9 (connect ECONNREFUSED 127.0.0.1:9); start one",
-    );
-    expect(away.code).toBe(1);
-    const none = await cli.run(["task", "list", "--address", "ftp://x"]);
-    expect(none.stderr).toContain('"ftp://x" is no address of a server');
-    expect(none.code).toBe(2);
-    const plain = await cli.run(["task", "list", "--address", cli.url.replace("http:", "https:")]);
-    expect(plain.stderr).toContain("does not speak TLS; is it http://?");
-    expect(plain.code).toBe(1);
   });
 });

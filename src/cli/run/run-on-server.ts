@@ -1,7 +1,8 @@
-import { isMap, isScalar, isSeq, type Node } from "yaml";
+import { isMap, isNode, isScalar, isSeq, type Node } from "yaml";
 import { CommandFailure, exitCodes } from "../command-failure.ts";
 import type { ConnectionOptions } from "../connection/client-command.ts";
 import { withServer } from "../connection/with-server.ts";
+import { explainViolations } from "../graph-file/explain-violations.ts";
 import { graphFileOf } from "../graph-file/graph-file.ts";
 import { parseSource, type SourceText } from "../graph-file/source-text.ts";
 import { readText } from "../input/read-text.ts";
@@ -40,10 +41,33 @@ async function runRecording(
   await withServer(
     options,
     async (session) => {
-      await runWorkflow({ ...session, workflow, speedup, slots, submittedBy: "millpond run" });
+      await runWorkflow({ ...session, workflow, speedup, slots, submittedBy: "millpond run" }).catch(
+        (error: unknown) => {
+          throw explainViolations(error, source, offsetsOf(source)) ?? error;
+        },
+      );
     },
     { stopped: "stopped, and the batch with it" },
   );
+}
+
+/** Where each task of a recording and its parents stand, by the paths of the request that is made of them. */
+function offsetsOf({ document: { contents } }: SourceText): Map<string, number> {
+  const offsets = new Map<string, number>();
+  const note = (at: string, node: unknown) => {
+    const offset = isNode(node) ? node.range?.[0] : undefined;
+    if (offset !== undefined) offsets.set(at, offset);
+  };
+  const tasks = isMap(contents) ? contents.get("tasks", true) : undefined;
+  for (const [index, task] of isSeq(tasks) ? tasks.items.entries() : []) {
+    note(`tasks[${index}]`, task);
+    const parents = isMap(task) ? task.get("parents", true) : undefined;
+    note(`tasks[${index}].dependencies`, parents);
+    for (const [place, parent] of isSeq(parents) ? parents.items.entries() : []) {
+      note(`tasks[${index}].dependencies[${place}]`, parent);
+    }
+  }
+  return offsets;
 }
 
 /**

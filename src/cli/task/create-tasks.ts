@@ -78,6 +78,11 @@ function withTarget(request: CreateTasksRequest, options: Options): CreateTasksR
 async function submit(request: CreateTasksRequest, options: Options, session: Session): Promise<void> {
   const { client, signal, screen, json } = session;
   if (isLarge(request)) {
+    if (options.quiet) {
+      throw misuse(
+        `--quiet prints ids, and the answer to an upload of ${request.tasks.length} tasks has none: leave it out`,
+      );
+    }
     const answer = await submitLarge(request, session);
     if (json) printJson(UploadTasksResponseSchema, answer);
     else
