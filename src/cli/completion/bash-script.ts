@@ -5,7 +5,7 @@ export function bashScript(tree: CommandNode): string {
   const name = tree.path[0] ?? "";
   return `# Completion of ${name} for bash.
 _${name}() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} path=${name} word at
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} path=${name} start= word at
   # The command is what stands before the first word that is none.
   for ((at = 1; at < COMP_CWORD; at++)); do
     word=\${COMP_WORDS[at]}
@@ -17,6 +17,11 @@ ${nodesOf(tree)
       *) break ;;
     esac
   done
+  # --option=value is one word, or three where COMP_WORDBREAKS has the sign, as it does unless it was changed.
+  if [[ $cur == "=" ]]; then cur=
+  elif [[ $prev == "=" ]]; then prev=\${COMP_WORDS[COMP_CWORD - 2]}
+  elif [[ $cur == --*=* ]]; then prev=\${cur%%=*} start=\${cur%%=*}= cur=\${cur#*=}
+  fi
   COMPREPLY=()
   case "$path $prev" in
 ${nodesOf(tree).flatMap(valueCases).join("\n")}
@@ -51,7 +56,9 @@ function wordCase({ path, commands, options, takes }: CommandNode): string {
 }
 
 function reply(takes: Values): string {
-  return typeof takes === "object" ? `COMPREPLY=($(compgen -W "${takes.words.join(" ")}" -- "$cur")); ` : "";
+  return typeof takes === "object"
+    ? `COMPREPLY=($(compgen -P "$start" -W "${takes.words.join(" ")}" -- "$cur")); `
+    : "";
 }
 
 function nodesOf(node: CommandNode): CommandNode[] {

@@ -1,4 +1,5 @@
 import type { Argument, Command, Option } from "commander";
+import { CommandWithDefault } from "../command-with-default.ts";
 
 /** CommandNode is a command as a shell completes it. */
 export interface CommandNode {
@@ -6,6 +7,7 @@ export interface CommandNode {
   readonly path: readonly string[];
   readonly description: string;
   readonly commands: readonly CommandNode[];
+  /** Also those of the command that is meant where none of its own is named. */
   readonly options: readonly OptionNode[];
   /** What its arguments may be. */
   readonly takes: Values;
@@ -26,12 +28,13 @@ export type Values = { readonly words: readonly string[] } | "file" | "anything"
 /** commandTree reads the tree of commands as they were defined, so that a script never says anything else. */
 export function commandTree(command: Command, parents: readonly string[] = []): CommandNode {
   const path = [...parents, command.name()];
+  const { options } = command instanceof CommandWithDefault ? command.default : command;
   return {
     path,
     description: firstClause(command.description()),
     commands: command.commands.map((child) => commandTree(child, path)),
-    options: [...command.options.map(optionNode), helpOption],
-    takes: valuesOfArgument(command.registeredArguments[0]),
+    options: [...options.map(optionNode), helpOption],
+    takes: valuesOfArguments(command.registeredArguments),
   };
 }
 
@@ -46,17 +49,20 @@ function optionNode(option: Option): OptionNode {
   };
 }
 
-function valuesOfArgument(argument: Argument | undefined): Values {
-  if (!argument) return "anything";
-  const { argChoices } = argument;
-  if (argChoices) return { words: argChoices };
-  return ["file", "program", "args"].includes(argument.name()) ? "file" : "anything";
+/** The first argument that can be completed says what all may be: no command has two of them. */
+function valuesOfArguments(registered: readonly Argument[]): Values {
+  for (const argument of registered) {
+    if (argument.argChoices) return { words: argument.argChoices };
+    if (["file", "program", "args"].includes(argument.name())) return "file";
+  }
+  return "anything";
 }
 
-/** Options of statuses name them in their description, where they can be typed in several ways. */
+/** Options that take several names list them at the end of their description, where they can be typed in several ways. */
 function valuesOf(choices: readonly string[] | undefined, description: string, flags: string): Values {
   if (choices) return { words: choices };
-  const [, listed] = flags.includes("<status>") ? (/\(([A-Z, ]+)\)$/.exec(description) ?? []) : [];
+  if (flags.includes("<file>")) return "file";
+  const [, listed] = /\(([A-Z_]+(?:, [A-Z_]+)+|[a-z-]+(?:, [a-z-]+)+)\)$/.exec(description) ?? [];
   return listed === undefined ? "anything" : { words: listed.split(", ") };
 }
 

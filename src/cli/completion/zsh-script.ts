@@ -44,7 +44,9 @@ ${cases.join("\n")}
 
 function optionSpecs({ flags, description, takes }: OptionNode): string[] {
   const text = description.replace(/[[\]:]/g, (sign) => `\\${sign}`);
-  return flags.map((flag) => quoted(`*${flag}[${text}]${takes === undefined ? "" : `:value:${actionOf(takes)}`}`));
+  if (takes === undefined) return flags.map((flag) => quoted(`*${flag}[${text}]`));
+  // The sign behind a name lets a value stand in the same word: `--option=value`, `-ovalue`.
+  return flags.map((flag) => quoted(`*${flag}${flag.startsWith("--") ? "=" : "+"}[${text}]:value:${actionOf(takes)}`));
 }
 
 function actionOf(takes: Values): string {
