@@ -48,12 +48,14 @@ func (c *calls) repeated(
 	ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, next grpc.UnaryInvoker,
 	options ...grpc.CallOption,
 ) error {
+	// The outermost interceptor has checked it.
+	message := request.(proto.Message)
 	return c.repeater.run(ctx, func() error {
 		if err := next(ctx, method, request, answer, conn, options...); err != nil {
 			return newError(err, c.address)
 		}
 		return nil
-	}, func() bool { return isSafeToRepeat(method, request.(proto.Message)) })
+	}, func() bool { return isSafeToRepeat(method, message) })
 }
 
 // stream is the outermost interceptor of streams.

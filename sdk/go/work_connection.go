@@ -142,9 +142,10 @@ func (c *workConnection) welcomed(welcome *millpondv1.WorkerWelcome) {
 	}
 	c.mu.Lock()
 	c.lease, c.isWelcomed = lease, true
+	c.queueHeartbeat(c.stream.roster.all())
 	c.mu.Unlock()
+	c.wakeUp()
 	c.stream.roster.pauseClaims(true)
-	c.heartbeat(c.stream.roster.all())
 	c.stream.onWelcome(interval)
 	if c.stream.taking.Err() != nil {
 		c.drain()
@@ -212,24 +213,34 @@ func (c *workConnection) unusedCredit() int {
 // heartbeat names the attempts that live; false: nobody takes it.
 func (c *workConnection) heartbeat(attempts []*attempt) bool {
 	c.mu.Lock()
-	lease, isOpen := c.lease, c.isWelcomed && !c.sendsNoMore
-	c.mu.Unlock()
-	if !isOpen {
+	defer c.mu.Unlock()
+	if !c.isWelcomed || c.sendsNoMore {
 		return false
 	}
-	expires := time.Now().Add(lease)
+	c.queueHeartbeat(attempts)
+	c.wakeUp()
+	return true
+}
+
+// queueHeartbeat queues heartbeats that name attempts, and extends their leases. The connection is locked.
+func (c *workConnection) queueHeartbeat(attempts []*attempt) {
+	expires := time.Now().Add(c.lease)
 	leases := make([]*millpondv1.LeaseRef, 0, len(attempts))
 	for _, each := range attempts {
 		each.extend(expires)
 		leases = append(leases, each.key.lease())
 	}
-	// Without attempts it says that the worker lives.
 	parts := slices.Collect(slices.Chunk(leases, leasesMax))
-	for _, part := range append(parts, nil)[:max(1, len(parts))] {
-		heartbeat := &millpondv1.WorkerHeartbeat{Leases: part}
-		c.enqueue(&millpondv1.WorkRequest{Message: &millpondv1.WorkRequest_Heartbeat{Heartbeat: heartbeat}})
+	if len(parts) == 0 {
+		// Without attempts it says that the worker lives.
+		parts = append(parts, nil)
 	}
-	return true
+	for _, part := range parts {
+		heartbeat := &millpondv1.WorkerHeartbeat{Leases: part}
+		c.queue = append(c.queue, &millpondv1.WorkRequest{
+			Message: &millpondv1.WorkRequest_Heartbeat{Heartbeat: heartbeat},
+		})
+	}
 }
 
 // drain takes no more tasks. A stream that has not been welcomed has brought none, and is given up.

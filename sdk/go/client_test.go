@@ -1,0 +1,199 @@
+package millpond
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	millpondv1 "github.com/millpond/millpond/sdk/go/gen/millpond/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+func TestAReadIsRepeatedWhileTheServerIsAway(t *testing.T) {
+	var calls atomic.Int32
+	server := serve(t, &tasksFake{
+		get: func(context.Context, *millpondv1.GetTaskRequest) (*millpondv1.GetTaskResponse, error) {
+			if calls.Add(1) < 3 {
+				return nil, status.Error(codes.Unavailable, "restarting")
+			}
+			return &millpondv1.GetTaskResponse{Task: &millpondv1.Task{TaskId: "t"}}, nil
+		},
+	}, nil, nil)
+	answer, err := server.client(t, nil).Tasks.GetTask(within(t), &millpondv1.GetTaskRequest{TaskId: "t"})
+	if err != nil || answer.GetTask().GetTaskId() != "t" || calls.Load() != 3 {
+		t.Errorf("it is %v, %v after %d calls", answer, err, calls.Load())
+	}
+}
+
+func TestACallIsMadeFiveTimesAtMostWithOneRequestID(t *testing.T) {
+	ids := make(chan string, 10)
+	server := serve(t, &tasksFake{
+		create: func(_ context.Context, r *millpondv1.CreateTasksRequest) (*millpondv1.CreateTasksResponse, error) {
+			ids <- r.GetRequestId()
+			return nil, refusal(codes.Unavailable, "STORE_UNAVAILABLE", "no database", retryInfo(0))
+		},
+	}, nil, nil)
+	request := &millpondv1.CreateTasksRequest{}
+	_, err := server.client(t, nil).Tasks.CreateTasks(within(t), request)
+	if ReasonOf(err) != millpondv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE || len(ids) != 5 || request.GetRequestId() != "" {
+		t.Fatalf("%v after %d calls of %v", err, len(ids), request)
+	}
+	first := <-ids
+	for range 4 {
+		if id := <-ids; id != first || id == "" {
+			t.Errorf("ids are %q and %q", first, id)
+		}
+	}
+}
+
+func TestRepeatsAreTurnedOff(t *testing.T) {
+	var calls atomic.Int32
+	server := serve(t, &tasksFake{
+		get: func(context.Context, *millpondv1.GetTaskRequest) (*millpondv1.GetTaskResponse, error) {
+			calls.Add(1)
+			return nil, status.Error(codes.Unavailable, "restarting")
+		},
+	}, nil, nil)
+	client := server.client(t, &ClientOptions{DisableRetry: true})
+	if _, err := client.Tasks.GetTask(within(t), &millpondv1.GetTaskRequest{}); !IsTransient(err) || calls.Load() != 1 {
+		t.Errorf("%v after %d calls", err, calls.Load())
+	}
+}
+
+func TestAClaimIsNotRepeated(t *testing.T) {
+	var calls atomic.Int32
+	server := serve(t, nil, nil, &workersFake{
+		claim: func(context.Context, *millpondv1.ClaimTasksRequest) (*millpondv1.ClaimTasksResponse, error) {
+			calls.Add(1)
+			return nil, status.Error(codes.Unavailable, "restarting")
+		},
+	})
+	_, err := server.client(t, nil).Workers.ClaimTasks(within(t), &millpondv1.ClaimTasksRequest{})
+	if !IsTransient(err) || calls.Load() != 1 {
+		t.Errorf("%v after %d calls", err, calls.Load())
+	}
+}
+
+func TestACallHasADeadlineAndItsWaitOnTop(t *testing.T) {
+	left := make(chan time.Duration, 3)
+	note := func(ctx context.Context) {
+		deadline, ok := ctx.Deadline()
+		if !ok {
+			t.Error("there is no deadline")
+		}
+		left <- time.Until(deadline)
+	}
+	server := serve(t, &tasksFake{
+		get: func(ctx context.Context, _ *millpondv1.GetTaskRequest) (*millpondv1.GetTaskResponse, error) {
+			note(ctx)
+			return &millpondv1.GetTaskResponse{}, nil
+		},
+	}, nil, &workersFake{
+		list: func(ctx context.Context, _ *millpondv1.ListLogsRequest) (*millpondv1.ListLogsResponse, error) {
+			note(ctx)
+			return &millpondv1.ListLogsResponse{}, nil
+		},
+	})
+	client := server.client(t, &ClientOptions{Timeout: time.Hour})
+	if _, err := client.Tasks.GetTask(t.Context(), &millpondv1.GetTaskRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	waits := &millpondv1.ListLogsRequest{WaitTimeout: durationpb.New(2 * time.Hour)}
+	if _, err := client.Workers.ListLogs(t.Context(), waits); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+	defer cancel()
+	if _, err := client.Tasks.GetTask(ctx, &millpondv1.GetTaskRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []time.Duration{time.Hour, 3 * time.Hour, 24 * time.Hour} {
+		if got := <-left; got > want || got < want-30*time.Minute {
+			t.Errorf("%v were left, not %v", got, want)
+		}
+	}
+}
+
+func TestAServerThatNeverAnswersIsGivenUpAtTheDeadline(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	client := clientOf(t, listener.Addr().String(), &ClientOptions{Timeout: 50 * time.Millisecond})
+	_, err = client.Tasks.GetTask(t.Context(), &millpondv1.GetTaskRequest{})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it failed with %v", err)
+	}
+}
+
+func TestATokenTravelsWithEveryCallThatBringsNone(t *testing.T) {
+	seen := make(chan string, 3)
+	note := func(ctx context.Context) {
+		incoming, _ := metadata.FromIncomingContext(ctx)
+		for _, value := range incoming.Get("authorization") {
+			seen <- value
+		}
+	}
+	server := serve(t, &tasksFake{
+		get: func(ctx context.Context, _ *millpondv1.GetTaskRequest) (*millpondv1.GetTaskResponse, error) {
+			note(ctx)
+			return &millpondv1.GetTaskResponse{}, nil
+		},
+	}, &eventsFake{
+		watch: func(_ *millpondv1.WatchEventsRequest, stream watchStreamServer) error {
+			note(stream.Context())
+			return refusal(codes.InvalidArgument, "INVALID_FIELD", "enough")
+		},
+	}, nil)
+	client := server.client(t, &ClientOptions{Token: "secret"})
+	ctx := within(t)
+	if _, err := client.Tasks.GetTask(ctx, &millpondv1.GetTaskRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	for range client.Watch(ctx, nil, nil) {
+		continue
+	}
+	own := metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer mine")
+	if _, err := client.Tasks.GetTask(own, &millpondv1.GetTaskRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Bearer secret", "Bearer secret", "Bearer mine"} {
+		if got := next(t, seen, "authorization"); got != want {
+			t.Errorf("it was %q, not %q", got, want)
+		}
+	}
+	if len(seen) > 0 {
+		t.Errorf("one more came: %q", <-seen)
+	}
+}
+
+func TestAServerThatIsBackIsReachedByTheNextCall(t *testing.T) {
+	tasks := &tasksFake{
+		get: func(context.Context, *millpondv1.GetTaskRequest) (*millpondv1.GetTaskResponse, error) {
+			return &millpondv1.GetTaskResponse{}, nil
+		},
+	}
+	server := serve(t, tasks, nil, nil)
+	client := server.client(t, &ClientOptions{DisableRetry: true})
+	ctx := within(t)
+	if _, err := client.Tasks.GetTask(ctx, &millpondv1.GetTaskRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	server.server.Stop()
+	eventually(t, "the server is away", func() bool {
+		_, err := client.Tasks.GetTask(ctx, &millpondv1.GetTaskRequest{})
+		return IsTransient(err)
+	})
+	serveAt(t, server.address, tasks, nil, nil)
+	eventually(t, "the server is back", func() bool {
+		_, err := client.Tasks.GetTask(ctx, &millpondv1.GetTaskRequest{})
+		return err == nil
+	})
+}
