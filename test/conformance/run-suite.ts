@@ -1,14 +1,28 @@
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readCases } from "../../sdk/conformance/harness/case-file.ts";
 import { type ConformanceServer, startConformanceServer } from "../../sdk/conformance/harness/conformance-server.ts";
 import { languagesNamed } from "../../sdk/conformance/harness/languages.ts";
 import { LanguageSuite } from "../../sdk/conformance/harness/run-language.ts";
-import { buildRunner, missingToolChain } from "../../sdk/conformance/harness/tool-chain.ts";
+import { buildRunner, missingToolChain, runCommand } from "../../sdk/conformance/harness/tool-chain.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 
-const buildMs = 600_000;
+/** A first build fetches and compiles what the SDK depends on. */
+const buildMs = 1_200_000;
+const ownTestsMs = 900_000;
 
-/** Declares the conformance suite of one language: a test for each case. Where its tool chain is missing the tests fail in CI, and are skipped elsewhere. */
+/** What the tour prints, in every language. */
+const tourOutput = [
+  "created 3 tasks",
+  "tour.fetch: SUCCESS",
+  "tour.align: SUCCESS",
+  "tour.report: SUCCESS",
+  "batch: SUCCESS",
+  "INFO fetched sample 7",
+  "TASK_NOT_FOUND",
+];
+
+/** Declares what is tested of the SDK of one language: a test for each case of the conformance suite, its tour, and what its own tool chain checks and tests. Where its tool chain is missing the tests fail in CI, and are skipped elsewhere. */
 export function runSuite(name: string): void {
   const [language] = languagesNamed([name]);
   const missing = missingToolChain(language!);
@@ -40,5 +54,21 @@ export function runSuite(name: string): void {
     describe("alone", () => {
       for (const each of cases.filter(({ alone }) => alone)) it(`${each.name}: ${each.title}`, () => suite.run(each));
     });
+
+    it("takes the tour", async () => {
+      const { program, args, env } = language!.tour;
+      const printed = await runCommand({
+        folder: ".",
+        command: [program, ...args],
+        env: { ...env, MILLPOND_ADDRESS: server.address },
+      });
+      expect(printed.trim().split("\n")).toEqual(tourOutput);
+    });
+
+    for (const test of language!.tests) {
+      it(`passes ${test.command.map((word) => path.basename(word)).join(" ")}`, { timeout: ownTestsMs }, async () => {
+        await runCommand(test);
+      });
+    }
   });
 }

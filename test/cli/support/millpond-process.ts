@@ -32,7 +32,7 @@ export function startMillpond(
 export function startProgram(
   [program, ...args]: readonly [string, ...string[]],
   env: Record<string, string | undefined> = {},
-  stdin = "",
+  stdin: string | { readonly isOpen: true } = "",
 ): MillpondProcess {
   const inherited = {
     ...process.env,
