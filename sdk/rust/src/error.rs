@@ -135,11 +135,10 @@ impl Error {
     /// Why the server refused one item of a call on many; `subject` says which.
     pub(crate) fn from_item(subject: &str, item: &ItemError) -> Self {
         let reason = item.reason();
-        let name = reason.as_str_name().trim_start_matches("ERROR_REASON_");
         Self(Arc::new(Inner {
             code: code_of_reason(reason),
             reason,
-            message: format!("{subject}: {name}: {}", item.message),
+            message: format!("{subject}: {reason}: {}", item.message),
             metadata: item.metadata.clone(),
             violations: Vec::new(),
             retry_delay: None,

@@ -28,6 +28,7 @@ mod error;
 mod graph;
 pub mod json;
 mod logs;
+mod names;
 mod pull;
 mod random;
 mod services;
@@ -55,3 +56,29 @@ pub use worker::{
     CancelReason, Canceled, IntoOutput, Json, ParentOutcome, TaskContext, TaskError, Worker,
     WorkerBuilder,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_sendable<T: Send>(_: T) {}
+    fn is_shareable<T: Send + Sync + 'static>() {}
+
+    #[tokio::test]
+    async fn what_callers_hold_may_go_to_another_thread() {
+        is_shareable::<(
+            Client,
+            Error,
+            InvalidArgument,
+            Graph,
+            Worker,
+            TaskContext,
+            TaskError,
+        )>();
+        let client = Client::new("localhost").expect("an address");
+        is_sendable(client.watch(v1::WatchEventsRequest::default()));
+        is_sendable(client.logs("task"));
+        is_sendable(client.upload(Graph::new("").build()).into_future());
+        is_sendable(client.tasks().get_task(v1::GetTaskRequest::default()));
+    }
+}

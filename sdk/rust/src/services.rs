@@ -29,7 +29,7 @@ macro_rules! service {
         impl $service<'_> {
             $(
                 $(#[$doc])*
-                pub async fn $name(&self, request: impl IntoRequest<$request>) -> Result<$response, Error> {
+                pub async fn $name(self, request: impl IntoRequest<$request>) -> Result<$response, Error> {
                     self.0.call(request).await
                 }
             )*

@@ -21,6 +21,8 @@ const METHOD: &str = "/millpond.v1.EventService/WatchEvents";
 /// The server speaks every 15 s.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 
+type Listener = Box<dyn Fn(&Error) + Send>;
+
 impl Client {
     /// Watches what changes, in commit order: the snapshot (if the request asks for it), then every change.
     ///
@@ -99,7 +101,7 @@ struct Watcher {
     /// With the place to go on from.
     request: WatchEventsRequest,
     silence_max: Duration,
-    on_interrupted: Option<Box<dyn Fn(&Error) + Send>>,
+    on_interrupted: Option<Listener>,
     current: Option<Streaming<WatchEventsResponse>>,
     /// In a row.
     failures: u32,

@@ -144,8 +144,7 @@ fn perform<'a>(
 
 fn parents(context: &TaskContext) -> Value {
     let parents = context.parents().into_iter().map(|(key, parent)| {
-        let mut json =
-            json!({ "status": parent.status.as_str_name().trim_start_matches("TASK_STATUS_") });
+        let mut json = json!({ "status": parent.status.to_string() });
         if let Some(output) = parent.output {
             json["output"] = output;
         }

@@ -1,5 +1,6 @@
 //! What an op comes to.
 
+use millpond::v1::ErrorReason;
 use millpond::{Code, Error, InvalidArgument};
 use serde_json::{Value, json};
 
@@ -54,14 +55,10 @@ fn plain(kind: &str, code: &str, message: &str) -> Value {
     json!({ "type": kind, "code": code, "reason": "", "message": message, "metadata": {}, "violations": [] })
 }
 
-fn reason_name(error: &Error) -> &'static str {
-    match error
-        .reason()
-        .as_str_name()
-        .trim_start_matches("ERROR_REASON_")
-    {
-        "UNSPECIFIED" => "",
-        name => name,
+fn reason_name(error: &Error) -> String {
+    match error.reason() {
+        ErrorReason::Unspecified => String::new(),
+        reason => reason.to_string(),
     }
 }
 

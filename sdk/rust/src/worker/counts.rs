@@ -91,7 +91,10 @@ impl Counts {
 
 /// What one item holds of a sum, and the rest.
 fn split(sum: u64) -> (i64, u64) {
-    i64::try_from(sum).map_or((i64::MAX, sum - i64::MAX.unsigned_abs()), |sum| (sum, 0))
+    match i64::try_from(sum) {
+        Ok(sum) => (sum, 0),
+        Err(_) => (i64::MAX, sum - i64::MAX.unsigned_abs()),
+    }
 }
 
 /// Sends counts as long as there may be some. While the server is away it is tried again.
