@@ -57,6 +57,11 @@ pub use worker::{
     WorkerBuilder,
 };
 
+/// Holds the README to what compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(test)]
 mod tests {
     use super::*;
