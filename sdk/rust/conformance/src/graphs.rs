@@ -30,7 +30,8 @@ struct TaskOp {
     name: Option<String>,
     #[serde(default, deserialize_with = "given")]
     input: Option<Value>,
-    metadata: Option<Map<String, Value>>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
     priority: Option<i32>,
     expected_count: Option<String>,
     start_time: Option<String>,
@@ -108,7 +109,7 @@ impl Runner {
                 $(if let Some(value) = task.$field { spec = spec.$field(value); })*
             };
         }
-        set!(name, input, metadata, priority);
+        set!(name, input, priority);
         macro_rules! set_millis {
             ($($field:ident => $method:ident),*) => {
                 $(if let Some(millis) = task.$field { spec = spec.$method(Duration::from_millis(millis)); })*
@@ -120,6 +121,9 @@ impl Runner {
             execution_timeout_ms => execution_timeout,
             total_timeout_ms => total_timeout
         );
+        for (field, value) in task.metadata {
+            spec = spec.metadata(field, value);
+        }
         if let Some(count) = task.expected_count {
             spec = spec.expected_count(
                 count

@@ -102,7 +102,7 @@ impl Graph {
 mod tests {
     use super::*;
     use crate::v1::{Dependency, DependencyCondition, WorkerExecution, dependency, new_task};
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::time::{Duration, UNIX_EPOCH};
 
     fn message(spec: TaskSpec) -> NewTask {
@@ -194,7 +194,8 @@ mod tests {
     fn json_times_and_durations_are_the_languages_own() {
         let spec = TaskSpec::new("a", "kind")
             .input(json!({ "sample": 7 }))
-            .metadata([("tenant".to_owned(), json!("blue"))])
+            .metadata("tenant", "blue")
+            .metadata("tier", json!({ "level": 3 }))
             .expected_count(12)
             .start_time(UNIX_EPOCH + Duration::from_millis(1_500))
             .execution_timeout(Duration::from_millis(2_500))
@@ -208,7 +209,12 @@ mod tests {
             task.input.map(crate::json::from_proto),
             Some(json!({ "sample": 7 }))
         );
-        assert_eq!(task.metadata.expect("metadata").fields.len(), 1);
+        assert_eq!(
+            task.metadata
+                .map(crate::json::from_struct)
+                .map(Value::Object),
+            Some(json!({ "tenant": "blue", "tier": { "level": 3 } }))
+        );
         assert_eq!(task.expected_count, Some(12));
         assert_eq!(
             task.start_time,

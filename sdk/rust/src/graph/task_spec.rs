@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::{Parent, Retry};
-use crate::json::{duration, to_proto, to_struct};
+use crate::json::{duration, to_proto};
 use crate::v1::new_task::Execution;
 use crate::v1::{
     DedupeMatcher, JoinExecution, NewTask, Rule, UnmetPolicy, Webhook, WorkerExecution,
@@ -53,9 +53,10 @@ impl TaskSpec {
         self
     }
 
-    /// Searchable facts about it, at most 64 KiB as JSON. Rules and deduplication read its fields.
-    pub fn metadata(mut self, fields: impl IntoIterator<Item = (String, Value)>) -> Self {
-        self.0.metadata = Some(to_struct(fields.into_iter().collect()));
+    /// Adds a searchable fact about it; all of them are at most 64 KiB as JSON. Rules and deduplication read them.
+    pub fn metadata(mut self, field: impl Into<String>, value: impl Into<Value>) -> Self {
+        let metadata = self.0.metadata.get_or_insert_default();
+        metadata.fields.insert(field.into(), to_proto(value.into()));
         self
     }
 

@@ -317,7 +317,7 @@ async fn by_calls_leases_are_extended_and_what_the_server_says_of_them_is_told()
     let (builder, _gate, mut notes) = holding(&server);
     let worker = builder
         .stream(false)
-        .lease(Duration::from_millis(400))
+        .lease(Duration::from_secs(4))
         .start()
         .expect("a worker");
     server

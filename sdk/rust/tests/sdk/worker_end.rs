@@ -39,6 +39,24 @@ async fn a_worker_that_stops_takes_no_more_finishes_what_it_has_and_what_was_on_
 }
 
 #[tokio::test]
+async fn what_the_server_had_assigned_when_the_worker_closed_its_side_is_done() {
+    let server = FakeServer::start().await;
+    let (builder, gate, mut notes) = holding(&server);
+    let worker = builder.start().expect("a worker");
+    let mut call = welcomed(&server).await;
+    assert_eq!(credit(&mut call).await, 2);
+    let script = async {
+        while call.try_next().await.is_some() {}
+        assign(&call, &["late"]);
+        drop(call);
+        assert_eq!(noted(&mut notes).await, "late began");
+        gate.add_permits(1);
+        assert_eq!(reported(&server).await, ["late"]);
+    };
+    within(async { tokio::join!(worker.stop(), script) }).await;
+}
+
+#[tokio::test]
 async fn a_handler_that_outlasts_the_grace_is_told_to_stop_and_what_it_comes_to_is_reported() {
     let server = FakeServer::start().await;
     let (builder, _gate, mut notes) = holding(&server);
