@@ -8,13 +8,14 @@
 
 use millpond::v1::event::Payload;
 use millpond::v1::watch_events_response::Message;
-use millpond::v1::{EventFilter, GetTaskRequest, LogLevel, TaskStatus, WatchEventsRequest};
-use millpond::{Client, Graph, Retry, TaskContext, TaskError, TaskSpec, Worker};
+use millpond::v1::{Batch, EventFilter, GetTaskRequest, LogLevel, TaskStatus, WatchEventsRequest};
+use millpond::{Client, Graph, Retry, TaskContext, TaskError, TaskSpec, Worker, WorkerBuilder};
 use serde_json::{Value, json};
+use std::error::Error;
 use std::time::Duration;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     // snippet: connect
     let address = std::env::var("MILLPOND_ADDRESS").unwrap_or("http://127.0.0.1:8085".into());
     let client = Client::new(address)?;
@@ -24,11 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut graph = Graph::new("tour");
     let fetch = graph.task(TaskSpec::new("fetch", "tour.fetch").input(json!({ "sample": 7 })))?;
     let retry = Retry::max_attempts(3).initial_backoff(Duration::from_millis(100));
-    let align = graph.task(
-        TaskSpec::new("align", "tour.align")
-            .after(&fetch)
-            .retry(retry),
-    )?;
+    let align = graph.task(TaskSpec::new("align", "tour.align").after(&fetch).retry(retry))?;
     graph.task(TaskSpec::new("report", "tour.report").after(align.on_completion()))?;
     let created = client.tasks().create_tasks(graph.build()).await?;
     println!("created {} tasks", created.tasks.len());
@@ -39,10 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .slots(10)
         .handle("tour.fetch", |context: TaskContext| async move {
             let input: Value = context.input()?;
-            context.log(
-                LogLevel::Info,
-                format!("fetched sample {}", input["sample"]),
-            );
+            context.log(LogLevel::Info, format!("fetched sample {}", input["sample"]));
             Ok(json!({ "reads": 1_000_000 }))
         })
         .handle("tour.align", |context: TaskContext| async move {
@@ -55,17 +49,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .handle("tour.report", |_| async { Ok(()) });
     // end: worker
 
+    let worker = watch(&client, created.batch.unwrap_or_default(), worker).await?;
+    read_log(&client, &created.tasks[0].task_id).await?;
+    print_reason(&client).await;
+
+    // snippet: stop
+    worker.stop().await;
+    // end: stop
+    Ok(())
+}
+
+async fn watch(client: &Client, batch: Batch, worker: WorkerBuilder) -> Result<Worker, Box<dyn Error>> {
     // snippet: watch
-    let batch_ids = vec![created.batch.unwrap_or_default().batch_id];
-    let filter = Some(EventFilter {
-        batch_ids,
-        ..Default::default()
-    });
-    let mut changes = client.watch(WatchEventsRequest {
-        filter,
-        snapshot: true,
-        ..Default::default()
-    });
+    let filter = Some(EventFilter { batch_ids: vec![batch.batch_id], ..Default::default() });
+    let mut changes = client.watch(WatchEventsRequest { filter, snapshot: true, ..Default::default() });
     while let Some(message) = changes.next().await {
         if let Some(Message::SnapshotDone(_)) = message?.message {
             break;
@@ -90,24 +87,25 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     // end: watch
+    Ok(worker)
+}
 
+async fn read_log(client: &Client, task_id: &str) -> Result<(), millpond::Error> {
     // snippet: logs
-    let mut lines = client.logs(&created.tasks[0].task_id);
+    let mut lines = client.logs(task_id);
     while let Some(line) = lines.next().await {
         let line = line?;
         println!("{} {}", line.level(), line.message);
     }
     // end: logs
+    Ok(())
+}
 
+async fn print_reason(client: &Client) {
     // snippet: errors
     let task_id = "00000000-0000-7000-8000-000000000000".to_owned();
     if let Err(error) = client.tasks().get_task(GetTaskRequest { task_id }).await {
         println!("{}", error.reason());
     }
     // end: errors
-
-    // snippet: stop
-    worker.stop().await;
-    // end: stop
-    Ok(())
 }

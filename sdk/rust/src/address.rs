@@ -15,18 +15,10 @@ pub(crate) struct Address {
 impl Address {
     /// Reads an address; without a scheme `http://` is meant. What has a path is refused: gRPC has no use for one.
     pub(crate) fn parse(given: &str) -> Result<Self, InvalidArgument> {
-        let with_scheme = if given.contains("://") {
-            given.to_owned()
-        } else {
-            format!("http://{given}")
-        };
+        let with_scheme = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
         let text = with_scheme.trim_end_matches('/').to_owned();
         // An error names what it refuses, but repeats no credentials.
-        let shown = if given.contains('@') {
-            "what was given"
-        } else {
-            given
-        };
+        let shown = if given.contains('@') { "what was given" } else { given };
         let refusal = || {
             InvalidArgument::new(format!(
                 "\"{shown}\" is no address of a server; give one such as http://127.0.0.1:8085"
@@ -36,11 +28,7 @@ impl Address {
         let is_address = matches!(uri.scheme_str(), Some("http" | "https"))
             && uri.authority().is_some_and(is_host_and_port)
             && uri.path_and_query().is_none_or(|path| path == "/");
-        if is_address {
-            Ok(Self { uri, text })
-        } else {
-            Err(refusal())
-        }
+        if is_address { Ok(Self { uri, text }) } else { Err(refusal()) }
     }
 
     pub(crate) fn is_tls(&self) -> bool {
@@ -60,21 +48,11 @@ mod tests {
 
     #[test]
     fn a_scheme_is_filled_in_and_slashes_are_cut_off() {
-        let texts = [
-            "127.0.0.1:8085",
-            "http://localhost/",
-            "https://millpond.example:443",
-            "[::1]:8085",
-        ]
-        .map(|given| Address::parse(given).expect("an address").text);
+        let texts = ["127.0.0.1:8085", "http://localhost/", "https://millpond.example:443", "[::1]:8085"]
+            .map(|given| Address::parse(given).expect("an address").text);
         assert_eq!(
             texts,
-            [
-                "http://127.0.0.1:8085",
-                "http://localhost",
-                "https://millpond.example:443",
-                "http://[::1]:8085"
-            ]
+            ["http://127.0.0.1:8085", "http://localhost", "https://millpond.example:443", "http://[::1]:8085"]
         );
     }
 
@@ -91,12 +69,7 @@ mod tests {
             "http://h?q",
         ] {
             let refusal = Address::parse(given).expect_err(given);
-            assert!(
-                refusal
-                    .to_string()
-                    .starts_with(&format!("\"{given}\" is no address")),
-                "{refusal}"
-            );
+            assert!(refusal.to_string().starts_with(&format!("\"{given}\" is no address")), "{refusal}");
         }
     }
 

@@ -20,9 +20,7 @@ pub(crate) fn delay(failures: u32) -> Duration {
 
 fn ceiling(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(30);
-    CEILING_FIRST
-        .saturating_mul(1 << doublings)
-        .min(CEILING_MAX)
+    CEILING_FIRST.saturating_mul(1 << doublings).min(CEILING_MAX)
 }
 
 /// How long a call that is safe to repeat waits before it is repeated; `None`: it is not.
@@ -38,15 +36,13 @@ pub(crate) fn before_repeat(error: &Error, failures: u32) -> Option<Duration> {
 pub(crate) fn before_resuming(error: &Error, failures: u32) -> Option<Duration> {
     match requested_delay(error) {
         Some(requested) => Some(requested + delay(failures)),
-        None => (error.is_transient() || error.code() == Code::DeadlineExceeded)
-            .then(|| delay(failures)),
+        None => (error.is_transient() || error.code() == Code::DeadlineExceeded).then(|| delay(failures)),
     }
 }
 
 /// What the server asked for, of the errors that it may ask to repeat.
 fn requested_delay(error: &Error) -> Option<Duration> {
-    matches!(error.code(), Code::Unavailable | Code::ResourceExhausted)
-        .then(|| error.retry_delay())?
+    matches!(error.code(), Code::Unavailable | Code::ResourceExhausted).then(|| error.retry_delay())?
 }
 
 #[cfg(test)]
@@ -55,30 +51,16 @@ mod tests {
 
     #[test]
     fn ceilings_double_from_100_ms_to_5_s() {
-        let millis: Vec<u128> = [1, 2, 3, 6, 7, 1_000]
-            .map(|failures| ceiling(failures).as_millis())
-            .to_vec();
+        let millis: Vec<u128> = [1, 2, 3, 6, 7, 1_000].map(|failures| ceiling(failures).as_millis()).to_vec();
         assert_eq!(millis, [100, 200, 400, 3_200, 5_000, 5_000]);
     }
 
     #[test]
     fn delays_are_drawn_below_the_ceiling() {
         let delays: Vec<Duration> = (0..1_000).map(|_| delay(3)).collect();
-        assert!(
-            delays
-                .iter()
-                .all(|delay| *delay < Duration::from_millis(400))
-        );
-        assert!(
-            delays
-                .iter()
-                .any(|delay| *delay > Duration::from_millis(200))
-        );
-        assert!(
-            delays
-                .iter()
-                .any(|delay| *delay < Duration::from_millis(200))
-        );
+        assert!(delays.iter().all(|delay| *delay < Duration::from_millis(400)));
+        assert!(delays.iter().any(|delay| *delay > Duration::from_millis(200)));
+        assert!(delays.iter().any(|delay| *delay < Duration::from_millis(200)));
     }
 
     #[test]
@@ -94,12 +76,7 @@ mod tests {
     #[test]
     fn only_who_is_away_is_tried_again_unasked() {
         assert!(before_repeat(&Error::for_test(Code::Unavailable, None), 1).is_some());
-        for code in [
-            Code::NotFound,
-            Code::DeadlineExceeded,
-            Code::ResourceExhausted,
-            Code::Internal,
-        ] {
+        for code in [Code::NotFound, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Internal] {
             assert_eq!(before_repeat(&Error::for_test(code, None), 1), None);
         }
     }

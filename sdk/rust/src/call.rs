@@ -53,10 +53,7 @@ impl Client {
     ///
     /// `request` is the message, or a [`tonic::Request`] around it that adds metadata or, by
     /// [`set_timeout`](tonic::Request::set_timeout), a deadline of its own. To cancel a call, drop its future.
-    pub async fn call<R: UnaryRequest>(
-        &self,
-        request: impl IntoRequest<R>,
-    ) -> Result<R::Response, Error> {
+    pub async fn call<R: UnaryRequest>(&self, request: impl IntoRequest<R>) -> Result<R::Response, Error> {
         let (metadata, _, mut message) = request.into_request().into_parts();
         if let Some(request_id) = message.request_id_mut()
             && request_id.is_empty()
@@ -72,8 +69,7 @@ impl Client {
             deadline: Instant::now() + timeout.min(FOREVER),
             response: PhantomData,
         };
-        call.run(self.repeats() && message.is_safe_to_repeat())
-            .await
+        call.run(self.repeats() && message.is_safe_to_repeat()).await
     }
 }
 
@@ -112,16 +108,8 @@ impl<R: UnaryRequest> Call<'_, R> {
         *request.metadata_mut() = self.metadata.clone();
         request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
         let mut grpc = grpc(self.client);
-        grpc.ready()
-            .await
-            .map_err(|error| Status::from_error(error.into()))?;
-        let response = grpc
-            .unary(
-                request,
-                PathAndQuery::from_static(R::METHOD),
-                EncodedCodec::default(),
-            )
-            .await?;
+        grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+        let response = grpc.unary(request, PathAndQuery::from_static(R::METHOD), EncodedCodec::default()).await?;
         Ok(response.into_inner())
     }
 }
@@ -170,17 +158,12 @@ impl<T: prost::Message + Default> Decoder for EncodedCodec<T> {
     type Error = Status;
 
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<T>, Status> {
-        T::decode(source)
-            .map(Some)
-            .map_err(|error| Status::internal(format!("the answer cannot be read: {error}")))
+        T::decode(source).map(Some).map_err(|error| Status::internal(format!("the answer cannot be read: {error}")))
     }
 }
 
 fn wait_of(message: &impl UnaryRequest) -> Duration {
-    message
-        .wait_timeout()
-        .and_then(|wait| wait.try_into().ok())
-        .unwrap_or_default()
+    message.wait_timeout().and_then(|wait| wait.try_into().ok()).unwrap_or_default()
 }
 
 /// The timeout that the caller has set, as gRPC writes it: up to eight digits and a unit.
@@ -217,29 +200,15 @@ mod tests {
 
     #[test]
     fn a_call_waits_as_long_as_it_asks_the_server_to_wait() {
-        let wait_timeout = Some(prost_types::Duration {
-            seconds: 20,
-            nanos: 500_000_000,
-        });
-        let claim = v1::ClaimTasksRequest {
-            wait_timeout,
-            ..Default::default()
-        };
+        let wait_timeout = Some(prost_types::Duration { seconds: 20, nanos: 500_000_000 });
+        let claim = v1::ClaimTasksRequest { wait_timeout, ..Default::default() };
         assert_eq!(wait_of(&claim), Duration::from_millis(20_500));
         assert_eq!(wait_of(&v1::GetTaskRequest::default()), Duration::ZERO);
     }
 
     fn reports(attempt: i32, report: Report, counted: i64) -> v1::ReportTasksRequest {
-        let report = v1::TaskReport {
-            attempt,
-            report: Some(report),
-            add_success_count: counted,
-            ..Default::default()
-        };
-        v1::ReportTasksRequest {
-            reports: vec![report],
-            brief: true,
-        }
+        let report = v1::TaskReport { attempt, report: Some(report), add_success_count: counted, ..Default::default() };
+        v1::ReportTasksRequest { reports: vec![report], brief: true }
     }
 
     #[test]
@@ -257,13 +226,7 @@ mod tests {
         assert!(v1::GetTaskRequest::default().is_safe_to_repeat());
         assert!(v1::ListLogsRequest::default().is_safe_to_repeat());
         assert!(v1::ExtendLeasesRequest::default().is_safe_to_repeat());
-        assert!(
-            v1::StopBatchRequest {
-                request_id: "a".into(),
-                ..Default::default()
-            }
-            .is_safe_to_repeat()
-        );
+        assert!(v1::StopBatchRequest { request_id: "a".into(), ..Default::default() }.is_safe_to_repeat());
         assert!(!v1::ClaimTasksRequest::default().is_safe_to_repeat());
     }
 }

@@ -63,12 +63,7 @@ impl Client {
 
     /// Begins a client that needs a token or another deadline.
     pub fn builder(address: impl AsRef<str>) -> ClientBuilder {
-        ClientBuilder {
-            address: address.as_ref().to_owned(),
-            token: None,
-            timeout: TIMEOUT_DEFAULT,
-            repeats: true,
-        }
+        ClientBuilder { address: address.as_ref().to_owned(), token: None, timeout: TIMEOUT_DEFAULT, repeats: true }
     }
 
     /// The address of the server.
@@ -83,11 +78,7 @@ impl Client {
     ///
     /// Outside of a Tokio runtime.
     pub fn transport(&self) -> Transport {
-        let channel = self
-            .connection()
-            .channel
-            .get_or_insert_with(|| self.0.endpoint.connect_lazy())
-            .clone();
+        let channel = self.connection().channel.get_or_insert_with(|| self.0.endpoint.connect_lazy()).clone();
         InterceptedService::new(channel, self.0.authorization.clone())
     }
 
@@ -100,18 +91,12 @@ impl Client {
     pub(crate) fn give_up_connection(&self, number: u64) {
         let mut connection = self.connection();
         if connection.number == number {
-            *connection = Connection {
-                number: number + 1,
-                channel: None,
-            };
+            *connection = Connection { number: number + 1, channel: None };
         }
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.0
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a status means that a generated client has answered.
@@ -130,10 +115,7 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Client")
-            .field("address", &self.address())
-            .finish_non_exhaustive()
+        formatter.debug_struct("Client").field("address", &self.address()).finish_non_exhaustive()
     }
 }
 
@@ -192,10 +174,7 @@ impl ClientBuilder {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("ClientBuilder")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        formatter.debug_struct("ClientBuilder").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -204,9 +183,7 @@ fn secure(endpoint: Endpoint, address: &Address) -> Result<Endpoint, InvalidArgu
     if !address.is_tls() {
         return Ok(endpoint);
     }
-    endpoint
-        .tls_config(tonic::transport::ClientTlsConfig::new().with_native_roots())
-        .map_err(refused)
+    endpoint.tls_config(tonic::transport::ClientTlsConfig::new().with_native_roots()).map_err(refused)
 }
 
 #[cfg(not(feature = "tls"))]
@@ -221,9 +198,7 @@ fn secure(endpoint: Endpoint, address: &Address) -> Result<Endpoint, InvalidArgu
 }
 
 fn refused(error: tonic::transport::Error) -> InvalidArgument {
-    let cause = std::error::Error::source(&error)
-        .map(|cause| format!(": {cause}"))
-        .unwrap_or_default();
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
     InvalidArgument::new(format!("{error}{cause}"))
 }
 
@@ -236,9 +211,9 @@ impl Authorization {
         let Some(token) = token.filter(|token| !token.is_empty()) else {
             return Ok(Self(None));
         };
-        let mut value: MetadataValue<Ascii> = format!("Bearer {token}").parse().map_err(|_| {
-            InvalidArgument::new("the token holds characters that no header can carry")
-        })?;
+        let mut value: MetadataValue<Ascii> = format!("Bearer {token}")
+            .parse()
+            .map_err(|_| InvalidArgument::new("the token holds characters that no header can carry"))?;
         value.set_sensitive(true);
         Ok(Self(Some(value)))
     }
@@ -247,9 +222,7 @@ impl Authorization {
 impl Interceptor for Authorization {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(value) = &self.0 {
-            request
-                .metadata_mut()
-                .insert("authorization", value.clone());
+            request.metadata_mut().insert("authorization", value.clone());
         }
         Ok(request)
     }
@@ -273,21 +246,9 @@ mod tests {
 
     #[test]
     fn a_token_that_no_header_can_carry_is_refused_and_none_is_shown() {
-        let refusal = Client::builder("localhost")
-            .token("secret\n")
-            .build()
-            .expect_err("a token");
+        let refusal = Client::builder("localhost").token("secret\n").build().expect_err("a token");
         assert!(!refusal.to_string().contains("secret"));
-        let client = Client::builder("localhost")
-            .token("secret")
-            .build()
-            .expect("a client");
-        assert!(
-            !format!(
-                "{client:?} {:?}",
-                Client::builder("localhost").token("secret")
-            )
-            .contains("secret")
-        );
+        let client = Client::builder("localhost").token("secret").build().expect("a client");
+        assert!(!format!("{client:?} {:?}", Client::builder("localhost").token("secret")).contains("secret"));
     }
 }

@@ -76,22 +76,17 @@ impl Error {
     /// What a status of a server at an address means.
     pub(crate) fn from_status(status: Status, address: &str) -> Self {
         let details = status.get_error_details();
-        let info = details
-            .error_info()
-            .filter(|info| info.domain == DOMAIN)
-            .cloned();
+        let info = details.error_info().filter(|info| info.domain == DOMAIN).cloned();
         let code = code_of(&status);
         let message = match (&info, code) {
             (Some(_), _) => status.message().to_owned(),
-            (None, Code::Unimplemented) => format!(
-                "{address}: {}; the server may be older than this SDK, or no Millpond",
-                status.message()
-            ),
+            (None, Code::Unimplemented) => {
+                format!("{address}: {}; the server may be older than this SDK, or no Millpond", status.message())
+            }
             (None, _) => format!("{address}: {}", full_text(&status)),
         };
-        let (reason, metadata) = info.map_or((ErrorReason::Unspecified, HashMap::new()), |info| {
-            (reason_of(&info.reason), info.metadata)
-        });
+        let (reason, metadata) =
+            info.map_or((ErrorReason::Unspecified, HashMap::new()), |info| (reason_of(&info.reason), info.metadata));
         Self(Arc::new(Inner {
             code,
             reason,
@@ -105,18 +100,12 @@ impl Error {
 
     /// A call that was not answered in time.
     pub(crate) fn deadline(address: &str, timeout: Duration) -> Self {
-        Self::plain(
-            Code::DeadlineExceeded,
-            format!("{address}: no answer within {timeout:?}"),
-        )
+        Self::plain(Code::DeadlineExceeded, format!("{address}: no answer within {timeout:?}"))
     }
 
     /// A connection that has been silent for too long.
     pub(crate) fn silence(address: &str, silence_max: Duration) -> Self {
-        Self::plain(
-            Code::Unavailable,
-            format!("{address}: no message for {silence_max:?}"),
-        )
+        Self::plain(Code::Unavailable, format!("{address}: no message for {silence_max:?}"))
     }
 
     /// An error of the SDK's own.
@@ -153,10 +142,7 @@ impl Error {
         if retry_delay.is_some() {
             details.set_retry_info(retry_delay);
         }
-        Self::from_status(
-            Status::with_error_details(code, "as a test says", details),
-            "http://test",
-        )
+        Self::from_status(Status::with_error_details(code, "as a test says", details), "http://test")
     }
 }
 
@@ -182,10 +168,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0
-            .source
-            .as_ref()
-            .and_then(|status| std::error::Error::source(status))
+        self.0.source.as_ref().and_then(|status| std::error::Error::source(status))
     }
 }
 
@@ -249,15 +232,10 @@ fn reason_of(name: &str) -> ErrorReason {
 }
 
 fn violations_of(details: &ErrorDetails) -> Vec<FieldViolation> {
-    let violations = details
-        .bad_request()
-        .map_or(&[][..], |bad| &bad.field_violations);
+    let violations = details.bad_request().map_or(&[][..], |bad| &bad.field_violations);
     violations
         .iter()
-        .map(|each| FieldViolation {
-            field: each.field.clone(),
-            description: each.description.clone(),
-        })
+        .map(|each| FieldViolation { field: each.field.clone(), description: each.description.clone() })
         .collect()
 }
 
@@ -299,19 +277,12 @@ mod tests {
     fn details_of_millpond_are_read() {
         let mut details = ErrorDetails::new();
         details
-            .set_error_info(
-                "TASK_NOT_FOUND",
-                DOMAIN,
-                HashMap::from([("task_id".into(), "7".into())]),
-            )
+            .set_error_info("TASK_NOT_FOUND", DOMAIN, HashMap::from([("task_id".into(), "7".into())]))
             .add_bad_request_violation("tasks[3].kind", "must not be empty")
             .set_retry_info(Some(Duration::from_millis(250)));
         let status = Status::with_error_details(Code::NotFound, "no task 7", details);
         let error = Error::from_status(status, ADDRESS);
-        assert_eq!(
-            (error.code(), error.reason()),
-            (Code::NotFound, ErrorReason::TaskNotFound)
-        );
+        assert_eq!((error.code(), error.reason()), (Code::NotFound, ErrorReason::TaskNotFound));
         assert_eq!(error.to_string(), "no task 7");
         assert_eq!(error.metadata()["task_id"], "7");
         assert_eq!(error.violations()[0].field, "tasks[3].kind");
@@ -321,15 +292,9 @@ mod tests {
 
     #[test]
     fn a_reason_that_is_not_known_or_not_millponds_is_unspecified() {
-        for (domain, reason) in [
-            (DOMAIN, "OF_A_LATER_VERSION"),
-            ("example.com", "TASK_NOT_FOUND"),
-        ] {
+        for (domain, reason) in [(DOMAIN, "OF_A_LATER_VERSION"), ("example.com", "TASK_NOT_FOUND")] {
             let details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
-            let error = Error::from_status(
-                Status::with_error_details(Code::NotFound, "gone", details),
-                ADDRESS,
-            );
+            let error = Error::from_status(Status::with_error_details(Code::NotFound, "gone", details), ADDRESS);
             assert_eq!(error.reason(), ErrorReason::Unspecified);
         }
     }
@@ -339,22 +304,13 @@ mod tests {
         let error = Error::from_status(Status::resource_exhausted("too large"), ADDRESS);
         assert_eq!(error.message(), "http://127.0.0.1:1: too large");
         let error = Error::from_status(Status::unimplemented("unknown service"), ADDRESS);
-        assert!(
-            error
-                .message()
-                .starts_with("http://127.0.0.1:1: unknown service; ")
-        );
-        assert!(
-            error
-                .message()
-                .contains("older than this SDK, or no Millpond")
-        );
+        assert!(error.message().starts_with("http://127.0.0.1:1: unknown service; "));
+        assert!(error.message().contains("older than this SDK, or no Millpond"));
     }
 
     #[test]
     fn a_stream_that_ends_in_the_middle_is_a_broken_connection() {
-        let cut =
-            Status::unknown("protocol error: missing grpc-status trailer, stream was terminated");
+        let cut = Status::unknown("protocol error: missing grpc-status trailer, stream was terminated");
         assert!(Error::from_status(cut, ADDRESS).is_transient());
         assert!(!Error::from_status(Status::unknown("a bug"), ADDRESS).is_transient());
     }
@@ -368,9 +324,6 @@ mod tests {
         };
         let error = Error::from_item("report on task 7", &item);
         assert_eq!(error.code(), Code::FailedPrecondition);
-        assert_eq!(
-            error.message(),
-            "report on task 7: STALE_ATTEMPT: 2 is current"
-        );
+        assert_eq!(error.message(), "report on task 7: STALE_ATTEMPT: 2 is current");
     }
 }

@@ -17,9 +17,7 @@ pub fn to_proto(value: Value) -> prost_types::Value {
         // A number that is no double, which serde_json makes with a feature only, is infinite.
         Value::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or(f64::INFINITY)),
         Value::String(value) => Kind::StringValue(value),
-        Value::Array(items) => Kind::ListValue(ListValue {
-            values: items.into_iter().map(to_proto).collect(),
-        }),
+        Value::Array(items) => Kind::ListValue(ListValue { values: items.into_iter().map(to_proto).collect() }),
         Value::Object(fields) => Kind::StructValue(to_struct(fields)),
     };
     prost_types::Value { kind: Some(kind) }
@@ -27,12 +25,7 @@ pub fn to_proto(value: Value) -> prost_types::Value {
 
 /// A JSON object as the contract carries it.
 pub fn to_struct(fields: Map<String, Value>) -> Struct {
-    Struct {
-        fields: fields
-            .into_iter()
-            .map(|(name, value)| (name, to_proto(value)))
-            .collect(),
-    }
+    Struct { fields: fields.into_iter().map(|(name, value)| (name, to_proto(value))).collect() }
 }
 
 /// What the contract carries, as JSON. Integers come as integers. What JSON cannot say (a value that is not set, not a
@@ -43,28 +36,19 @@ pub fn from_proto(value: prost_types::Value) -> Value {
         Some(Kind::BoolValue(value)) => Value::Bool(value),
         Some(Kind::NumberValue(value)) => from_number(value),
         Some(Kind::StringValue(value)) => Value::String(value),
-        Some(Kind::ListValue(list)) => {
-            Value::Array(list.values.into_iter().map(from_proto).collect())
-        }
+        Some(Kind::ListValue(list)) => Value::Array(list.values.into_iter().map(from_proto).collect()),
         Some(Kind::StructValue(fields)) => Value::Object(from_struct(fields)),
     }
 }
 
 /// A JSON object that the contract carries.
 pub fn from_struct(fields: Struct) -> Map<String, Value> {
-    fields
-        .fields
-        .into_iter()
-        .map(|(name, value)| (name, from_proto(value)))
-        .collect()
+    fields.fields.into_iter().map(|(name, value)| (name, from_proto(value))).collect()
 }
 
 /// A duration as the contract carries it; what is beyond its 64 bits of seconds is cut off.
 pub(crate) fn duration(value: std::time::Duration) -> prost_types::Duration {
-    let max = prost_types::Duration {
-        seconds: i64::MAX,
-        nanos: 999_999_999,
-    };
+    let max = prost_types::Duration { seconds: i64::MAX, nanos: 999_999_999 };
     prost_types::Duration::try_from(value).unwrap_or(max)
 }
 
@@ -91,15 +75,8 @@ mod tests {
 
     #[test]
     fn integers_come_as_integers_and_what_is_no_json_as_null() {
-        let number = |value| {
-            from_proto(prost_types::Value {
-                kind: Some(Kind::NumberValue(value)),
-            })
-        };
-        assert_eq!(
-            serde_json::from_value::<u32>(number(1_000_000.0)).expect("an integer"),
-            1_000_000
-        );
+        let number = |value| from_proto(prost_types::Value { kind: Some(Kind::NumberValue(value)) });
+        assert_eq!(serde_json::from_value::<u32>(number(1_000_000.0)).expect("an integer"), 1_000_000);
         assert_eq!(number(1e300), json!(1e300));
         assert_eq!(number(f64::NAN), Value::Null);
         assert_eq!(from_proto(prost_types::Value { kind: None }), Value::Null);
@@ -107,9 +84,7 @@ mod tests {
 
     #[test]
     fn objects_are_structs() {
-        let Value::Object(fields) = json!({ "tenant": 7 }) else {
-            unreachable!("an object")
-        };
+        let Value::Object(fields) = json!({ "tenant": 7 }) else { unreachable!("an object") };
         assert_eq!(from_struct(to_struct(fields.clone())), fields);
     }
 }

@@ -53,8 +53,7 @@ pub use tonic::Code;
 pub use upload::Upload;
 pub use watch::Watch;
 pub use worker::{
-    CancelReason, Canceled, IntoOutput, Json, ParentOutcome, TaskContext, TaskError, Worker,
-    WorkerBuilder,
+    CancelReason, Canceled, IntoOutput, Json, ParentOutcome, TaskContext, TaskError, Worker, WorkerBuilder,
 };
 
 /// Holds the README to what compiles.
@@ -71,15 +70,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_callers_hold_may_go_to_another_thread() {
-        is_shareable::<(
-            Client,
-            Error,
-            InvalidArgument,
-            Graph,
-            Worker,
-            TaskContext,
-            TaskError,
-        )>();
+        is_shareable::<(Client, Error, InvalidArgument, Graph, Worker, TaskContext, TaskError)>();
         let client = Client::new("localhost").expect("an address");
         is_sendable(client.watch(v1::WatchEventsRequest::default()));
         is_sendable(client.logs("task"));

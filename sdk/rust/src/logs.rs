@@ -36,11 +36,7 @@ impl Client {
     /// # }
     /// ```
     pub fn logs(&self, task_id: impl Into<String>) -> Logs {
-        let request = ListLogsRequest {
-            task_id: task_id.into(),
-            page_size: PAGE_SIZE,
-            ..Default::default()
-        };
+        let request = ListLogsRequest { task_id: task_id.into(), page_size: PAGE_SIZE, ..Default::default() };
         Logs(Pull::new(Reader {
             client: self.clone(),
             request,
@@ -114,10 +110,7 @@ impl Source for Reader {
             if let Err(error) = self.read_page().await {
                 self.failures += 1;
                 // Without following, the repeats of the call are enough.
-                let delay = self
-                    .follow
-                    .then(|| backoff::before_resuming(&error, self.failures))
-                    .flatten();
+                let delay = self.follow.then(|| backoff::before_resuming(&error, self.failures)).flatten();
                 let Some(delay) = delay else {
                     self.has_ended = true;
                     return Some(Err(error));
@@ -130,11 +123,7 @@ impl Source for Reader {
 
 impl Reader {
     async fn read_page(&mut self) -> Result<(), Error> {
-        let page = self
-            .client
-            .workers()
-            .list_logs(self.request.clone())
-            .await?;
+        let page = self.client.workers().list_logs(self.request.clone()).await?;
         self.failures = 0;
         self.has_ended = page.entries.is_empty() && (!self.follow || page.attempt_ended);
         let waits = self.follow && !page.attempt_ended;

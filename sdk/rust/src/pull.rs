@@ -23,10 +23,7 @@ pub(crate) struct Pull<S: Source> {
 
 impl<S: Source> Pull<S> {
     pub(crate) fn new(source: S) -> Self {
-        Self {
-            source: Some(source),
-            stream: None,
-        }
+        Self { source: Some(source), stream: None }
     }
 
     /// Sets options of the source. They have no effect any more once it has begun.
@@ -37,10 +34,7 @@ impl<S: Source> Pull<S> {
         self
     }
 
-    pub(crate) fn poll_next(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<S::Item, Error>>> {
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<S::Item, Error>>> {
         let source = self.source.take();
         if let Some(source) = source {
             self.stream = Some(into_stream(source).boxed());

@@ -13,8 +13,7 @@ use tonic::{Request, Status};
 use crate::call::{EncodedCodec, grpc};
 use crate::client::Client;
 use crate::v1::{
-    CreateTasksRequest, UploadTasksRequest, UploadTasksResponse, create_tasks_request,
-    upload_tasks_request,
+    CreateTasksRequest, UploadTasksRequest, UploadTasksResponse, create_tasks_request, upload_tasks_request,
 };
 use crate::{Error, backoff, random};
 
@@ -38,11 +37,7 @@ impl Client {
     /// It is repeated as a call is, with its request id. It has no deadline; the `validate_only` of the request is not
     /// looked at.
     pub fn upload(&self, graph: CreateTasksRequest) -> Upload {
-        Upload {
-            client: self.clone(),
-            graph,
-            part_size: PART_TASKS_MAX,
-        }
+        Upload { client: self.clone(), graph, part_size: PART_TASKS_MAX }
     }
 }
 
@@ -99,45 +94,26 @@ impl IntoFuture for Upload {
 
 async fn upload_once(client: &Client, parts: Vec<Bytes>) -> Result<UploadTasksResponse, Status> {
     let mut grpc = grpc(client);
-    grpc.ready()
-        .await
-        .map_err(|error| Status::from_error(error.into()))?;
+    grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
     let request = Request::new(stream::iter(parts));
-    let response = grpc
-        .client_streaming(
-            request,
-            PathAndQuery::from_static(METHOD),
-            EncodedCodec::default(),
-        )
-        .await?;
+    let response = grpc.client_streaming(request, PathAndQuery::from_static(METHOD), EncodedCodec::default()).await?;
     Ok(response.into_inner())
 }
 
 /// The messages of an upload, as they travel: the first says where to, each of the others holds some tasks.
 fn parts_of(graph: CreateTasksRequest, part_size: usize) -> Vec<Bytes> {
-    let request_id = if graph.request_id.is_empty() {
-        random::unique_id()
-    } else {
-        graph.request_id
-    };
+    let request_id = if graph.request_id.is_empty() { random::unique_id() } else { graph.request_id };
     let target = graph.target.map(|target| match target {
-        create_tasks_request::Target::NewBatch(batch) => {
-            upload_tasks_request::Target::NewBatch(batch)
-        }
+        create_tasks_request::Target::NewBatch(batch) => upload_tasks_request::Target::NewBatch(batch),
         create_tasks_request::Target::BatchId(id) => upload_tasks_request::Target::BatchId(id),
     });
-    let first = UploadTasksRequest {
-        request_id,
-        target,
-        tasks: Vec::new(),
-    };
+    let first = UploadTasksRequest { request_id, target, tasks: Vec::new() };
     let mut parts = vec![first.encode_to_vec().into()];
     let mut part = UploadTasksRequest::default();
     let mut bytes = 0;
     for task in graph.tasks {
         let own = task.encoded_len();
-        if part.tasks.len() == part_size || (!part.tasks.is_empty() && bytes + own > PART_BYTES_MAX)
-        {
+        if part.tasks.len() == part_size || (!part.tasks.is_empty() && bytes + own > PART_BYTES_MAX) {
             parts.push(std::mem::take(&mut part).encode_to_vec().into());
             bytes = 0;
         }
@@ -160,18 +136,13 @@ mod tests {
         let mut graph = Graph::new("large");
         for number in 0..tasks {
             let input = Value::from(input);
-            graph
-                .task(TaskSpec::new(number.to_string(), "kind").input(input))
-                .expect("a key that is free");
+            graph.task(TaskSpec::new(number.to_string(), "kind").input(input)).expect("a key that is free");
         }
         graph.build()
     }
 
     fn decoded(parts: Vec<Bytes>) -> Vec<UploadTasksRequest> {
-        parts
-            .into_iter()
-            .map(|part| UploadTasksRequest::decode(part).expect("a part"))
-            .collect()
+        parts.into_iter().map(|part| UploadTasksRequest::decode(part).expect("a part")).collect()
     }
 
     #[test]
@@ -181,37 +152,15 @@ mod tests {
             matches!(&parts[0].target, Some(upload_tasks_request::Target::NewBatch(batch)) if batch.name == "large")
         );
         assert!(!parts[0].request_id.is_empty());
-        assert_eq!(
-            parts
-                .iter()
-                .map(|part| part.tasks.len())
-                .collect::<Vec<_>>(),
-            [0, 2, 2, 1]
-        );
-        assert!(
-            parts[1..]
-                .iter()
-                .all(|part| part.request_id.is_empty() && part.target.is_none())
-        );
+        assert_eq!(parts.iter().map(|part| part.tasks.len()).collect::<Vec<_>>(), [0, 2, 2, 1]);
+        assert!(parts[1..].iter().all(|part| part.request_id.is_empty() && part.target.is_none()));
     }
 
     #[test]
     fn parts_are_cut_at_4_mib_and_a_larger_task_travels_alone() {
         let parts = decoded(parts_of(graph(5, &"x".repeat(1_500_000)), PART_TASKS_MAX));
-        assert_eq!(
-            parts
-                .iter()
-                .map(|part| part.tasks.len())
-                .collect::<Vec<_>>(),
-            [0, 2, 2, 1]
-        );
+        assert_eq!(parts.iter().map(|part| part.tasks.len()).collect::<Vec<_>>(), [0, 2, 2, 1]);
         let parts = decoded(parts_of(graph(2, &"x".repeat(5_000_000)), PART_TASKS_MAX));
-        assert_eq!(
-            parts
-                .iter()
-                .map(|part| part.tasks.len())
-                .collect::<Vec<_>>(),
-            [0, 1, 1]
-        );
+        assert_eq!(parts.iter().map(|part| part.tasks.len()).collect::<Vec<_>>(), [0, 1, 1]);
     }
 }

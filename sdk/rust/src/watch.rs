@@ -70,10 +70,7 @@ impl Watch {
 
     /// Is told of each connection that broke, before the watch goes on. Before the first message is asked for.
     pub fn on_interrupted(self, listener: impl Fn(&Error) + Send + 'static) -> Self {
-        Self(
-            self.0
-                .with(|watcher| watcher.on_interrupted = Some(Box::new(listener))),
-        )
+        Self(self.0.with(|watcher| watcher.on_interrupted = Some(Box::new(listener))))
     }
 
     /// The next message; `None` after an error. No message is lost when its future is dropped.
@@ -119,9 +116,7 @@ impl Source for Watcher {
                 Ok(None) => self.pause(backoff::delay(self.failures + 1)).await,
                 Err(error) => match backoff::before_resuming(&error, self.failures + 1) {
                     Some(delay) => {
-                        self.on_interrupted
-                            .iter()
-                            .for_each(|listener| listener(&error));
+                        self.on_interrupted.iter().for_each(|listener| listener(&error));
                         self.pause(delay).await;
                     }
                     None => {
@@ -167,29 +162,16 @@ impl Watcher {
     async fn receive_at_last(&mut self) -> Result<Option<WatchEventsResponse>, Status> {
         let stream = match &mut self.current {
             Some(stream) => stream,
-            None => self
-                .current
-                .insert(open(&self.client, &self.request).await?),
+            None => self.current.insert(open(&self.client, &self.request).await?),
         };
         stream.message().await
     }
 }
 
-async fn open(
-    client: &Client,
-    request: &WatchEventsRequest,
-) -> Result<Streaming<WatchEventsResponse>, Status> {
+async fn open(client: &Client, request: &WatchEventsRequest) -> Result<Streaming<WatchEventsResponse>, Status> {
     let mut grpc = grpc(client);
-    grpc.ready()
-        .await
-        .map_err(|error| Status::from_error(error.into()))?;
+    grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
     let request = Request::new(request.encode_to_vec().into());
-    let response = grpc
-        .server_streaming(
-            request,
-            PathAndQuery::from_static(METHOD),
-            EncodedCodec::default(),
-        )
-        .await?;
+    let response = grpc.server_streaming(request, PathAndQuery::from_static(METHOD), EncodedCodec::default()).await?;
     Ok(response.into_inner())
 }

@@ -96,11 +96,7 @@ pub async fn watch(context: TaskContext, action: Arc<Action>, seen: Arc<Seen>) -
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-fn perform<'a>(
-    context: &'a TaskContext,
-    action: &'a Action,
-    seen: &'a Seen,
-) -> BoxFuture<'a, Output> {
+fn perform<'a>(context: &'a TaskContext, action: &'a Action, seen: &'a Seen) -> BoxFuture<'a, Output> {
     async move {
         match action {
             Action::Echo => {}
@@ -111,17 +107,11 @@ fn perform<'a>(
             Action::Throw { message } => return Err(std::io::Error::other(message.clone()).into()),
             Action::Panic { message } => panic!("{message}"),
             Action::Unencodable => return Json(HashMap::from([((1, 2), 3)])).into_output(),
-            Action::Sleep { ms } => {
-                context
-                    .unless_canceled(sleep(Duration::from_millis(*ms)))
-                    .await?
-            }
+            Action::Sleep { ms } => context.unless_canceled(sleep(Duration::from_millis(*ms))).await?,
             Action::Hold => context.unless_canceled(seen.released()).await?,
             Action::Hang => pending().await,
             Action::Log { lines } => {
-                lines
-                    .iter()
-                    .for_each(|line| context.log(level(&line.level), &line.message));
+                lines.iter().for_each(|line| context.log(level(&line.level), &line.message));
                 return Ok(None);
             }
             Action::Count { success, failure } => {
@@ -154,14 +144,7 @@ fn parents(context: &TaskContext) -> Value {
 }
 
 fn failure(action: &Action) -> TaskError {
-    let Action::Fail {
-        message,
-        code,
-        details,
-        retry_delay_ms,
-        non_retryable,
-    } = action
-    else {
+    let Action::Fail { message, code, details, retry_delay_ms, non_retryable } = action else {
         unreachable!("it fails");
     };
     let mut error = TaskError::new(message).code(code.clone().unwrap_or_default());
@@ -171,11 +154,7 @@ fn failure(action: &Action) -> TaskError {
     if let Some(millis) = retry_delay_ms {
         error = error.retry_delay(Duration::from_millis(*millis));
     }
-    if *non_retryable {
-        error.non_retryable()
-    } else {
-        error
-    }
+    if *non_retryable { error.non_retryable() } else { error }
 }
 
 fn level(name: &str) -> LogLevel {

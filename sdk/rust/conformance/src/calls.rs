@@ -74,21 +74,14 @@ impl Runner {
             ClaimTasksRequest ExtendLeasesRequest AppendLogsRequest ListLogsRequest ListWorkersRequest
             ListDeliveriesRequest ReplayDeliveriesRequest
         }
-        Err(Failure::runner(format!(
-            "no such unary method: {}",
-            call.method
-        )))
+        Err(Failure::runner(format!("no such unary method: {}", call.method)))
     }
 
     async fn typed<R>(&self, client: &Client, call: Call) -> Outcome
     where
         R: UnaryRequest<Response: Named> + Named + Default,
     {
-        let message = if call.request.is_null() {
-            json!({})
-        } else {
-            call.request
-        };
+        let message = if call.request.is_null() { json!({}) } else { call.request };
         let mut request = Request::new(self.json.read::<R>(message)?);
         if let Some(timeout) = call.timeout_ms {
             request.set_timeout(Duration::from_millis(timeout));

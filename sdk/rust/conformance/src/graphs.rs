@@ -87,22 +87,14 @@ impl Runner {
             }
             "upload" => {
                 let upload = client.upload(request);
-                let upload = if let Some(tasks) = op.part_size {
-                    upload.part_size(tasks)
-                } else {
-                    upload
-                };
+                let upload = if let Some(tasks) = op.part_size { upload.part_size(tasks) } else { upload };
                 Ok(json!({ "response": self.json.write(&upload.await?)? }))
             }
             submit => Err(Failure::runner(format!("no such way to submit: {submit}"))),
         }
     }
 
-    fn spec(
-        &self,
-        task: TaskOp,
-        references: &HashMap<String, TaskRef>,
-    ) -> Result<TaskSpec, Failure> {
+    fn spec(&self, task: TaskOp, references: &HashMap<String, TaskRef>) -> Result<TaskSpec, Failure> {
         let mut spec = TaskSpec::new(task.key, task.kind);
         macro_rules! set {
             ($($field:ident),*) => {
@@ -125,11 +117,7 @@ impl Runner {
             spec = spec.metadata(field, value);
         }
         if let Some(count) = task.expected_count {
-            spec = spec.expected_count(
-                count
-                    .parse()
-                    .map_err(|error| Failure::runner(format!("{count}: {error}")))?,
-            );
+            spec = spec.expected_count(count.parse().map_err(|error| Failure::runner(format!("{count}: {error}")))?);
         }
         if let Some(time) = task.start_time {
             spec = spec.start_time(system_time(&time)?);
@@ -152,9 +140,7 @@ impl AfterOp {
         let (parent, on) = match self {
             // What comes later in the list has no reference yet: its key does as well.
             Self::Reference(key) => {
-                return Ok(references
-                    .get(&key)
-                    .map_or_else(|| Parent::from(key), Parent::from));
+                return Ok(references.get(&key).map_or_else(|| Parent::from(key), Parent::from));
             }
             Self::Existing { task_id, on } => (Parent::existing(task_id), on),
             Self::Key { key, on } => (Parent::from(key), on),
@@ -186,12 +172,9 @@ impl From<RetryOp> for Retry {
 }
 
 fn system_time(text: &str) -> Result<SystemTime, Failure> {
-    let timestamp: prost_types::Timestamp = text
-        .parse()
-        .map_err(|error| Failure::runner(format!("{text}: {error}")))?;
-    timestamp
-        .try_into()
-        .map_err(|error| Failure::runner(format!("{text}: {error}")))
+    let timestamp: prost_types::Timestamp =
+        text.parse().map_err(|error| Failure::runner(format!("{text}: {error}")))?;
+    timestamp.try_into().map_err(|error| Failure::runner(format!("{text}: {error}")))
 }
 
 /// Tells a null that is given from a field that is not.

@@ -127,10 +127,7 @@ impl Runner {
     }
 
     fn client(&self, name: &str) -> Result<Client, Failure> {
-        lock(&self.clients)
-            .get(name)
-            .cloned()
-            .ok_or_else(|| Failure::runner(format!("no such client: {name}")))
+        lock(&self.clients).get(name).cloned().ok_or_else(|| Failure::runner(format!("no such client: {name}")))
     }
 }
 

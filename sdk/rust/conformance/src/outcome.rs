@@ -32,11 +32,8 @@ impl Failure {
 
 /// An error of the SDK as the suite writes it.
 pub fn error_json(error: &Error) -> Value {
-    let violations: Vec<Value> = error
-        .violations()
-        .iter()
-        .map(|each| json!({ "field": each.field, "description": each.description }))
-        .collect();
+    let violations: Vec<Value> =
+        error.violations().iter().map(|each| json!({ "field": each.field, "description": each.description })).collect();
     let mut json = json!({
         "type": "Error",
         "code": code_name(error.code()),

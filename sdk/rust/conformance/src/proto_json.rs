@@ -15,16 +15,13 @@ impl ProtoJson {
     pub fn load() -> Result<Self, Box<dyn std::error::Error>> {
         let path = std::env::var("MILLPOND_DESCRIPTORS")
             .map_err(|_| "MILLPOND_DESCRIPTORS names no file of descriptors: `buf build --path proto/millpond -o FILE` makes one")?;
-        Ok(Self(DescriptorPool::decode(
-            std::fs::read(path)?.as_slice(),
-        )?))
+        Ok(Self(DescriptorPool::decode(std::fs::read(path)?.as_slice())?))
     }
 
     /// A message that is given as ProtoJSON.
     pub fn read<M: Message + Default + Named>(&self, json: Value) -> Result<M, Failure> {
         let dynamic = DynamicMessage::deserialize(self.descriptor(M::NAME)?, json)?;
-        M::decode(dynamic.encode_to_vec().as_slice())
-            .map_err(|error| Failure::runner(error.to_string()))
+        M::decode(dynamic.encode_to_vec().as_slice()).map_err(|error| Failure::runner(error.to_string()))
     }
 
     /// A message as ProtoJSON.
@@ -37,9 +34,7 @@ impl ProtoJson {
 
     fn descriptor(&self, name: &str) -> Result<prost_reflect::MessageDescriptor, Failure> {
         let full_name = format!("millpond.v1.{name}");
-        self.0
-            .get_message_by_name(&full_name)
-            .ok_or_else(|| Failure::runner(format!("no such message: {full_name}")))
+        self.0.get_message_by_name(&full_name).ok_or_else(|| Failure::runner(format!("no such message: {full_name}")))
     }
 }
 

@@ -33,21 +33,16 @@ impl Runner {
         match op.method.as_str() {
             "millpond.v1.TaskService/UploadTasks" => {
                 let requests = self.requests::<v1::UploadTasksRequest>(op.requests, timeout)?;
-                let answer = tasks
-                    .upload_tasks(requests)
-                    .await
-                    .map_err(|status| client.error_of(status))?;
+                let answer = tasks.upload_tasks(requests).await.map_err(|status| client.error_of(status))?;
                 Ok(json!({ "responses": [self.json.write(answer.get_ref())?] }))
             }
             "millpond.v1.TaskService/StreamReports" => {
                 let requests = self.requests::<v1::StreamReportsRequest>(op.requests, timeout)?;
-                self.responses(&client, tasks.stream_reports(requests).await)
-                    .await
+                self.responses(&client, tasks.stream_reports(requests).await).await
             }
             "millpond.v1.TaskService/StreamCounts" => {
                 let requests = self.requests::<v1::StreamCountsRequest>(op.requests, timeout)?;
-                self.responses(&client, tasks.stream_counts(requests).await)
-                    .await
+                self.responses(&client, tasks.stream_counts(requests).await).await
             }
             "millpond.v1.WorkerService/Work" => {
                 let requests = self.requests::<v1::WorkRequest>(op.requests, timeout)?;
@@ -62,10 +57,7 @@ impl Runner {
         messages: Vec<Value>,
         timeout: Option<Duration>,
     ) -> Result<Request<stream::Iter<std::vec::IntoIter<M>>>, Failure> {
-        let messages: Vec<M> = messages
-            .into_iter()
-            .map(|json| self.json.read(json))
-            .collect::<Result<_, _>>()?;
+        let messages: Vec<M> = messages.into_iter().map(|json| self.json.read(json)).collect::<Result<_, _>>()?;
         let mut request = Request::new(stream::iter(messages));
         if let Some(timeout) = timeout {
             request.set_timeout(timeout);
@@ -78,15 +70,9 @@ impl Runner {
         client: &Client,
         answer: Result<tonic::Response<Streaming<M>>, tonic::Status>,
     ) -> Outcome {
-        let mut stream = answer
-            .map_err(|status| client.error_of(status))?
-            .into_inner();
+        let mut stream = answer.map_err(|status| client.error_of(status))?.into_inner();
         let mut responses = Vec::new();
-        while let Some(response) = stream
-            .message()
-            .await
-            .map_err(|status| client.error_of(status))?
-        {
+        while let Some(response) = stream.message().await.map_err(|status| client.error_of(status))? {
             responses.push(self.json.write(&response)?);
         }
         Ok(json!({ "responses": responses }))

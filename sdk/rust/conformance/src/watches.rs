@@ -53,15 +53,8 @@ pub struct LogsOp {
 
 impl Runner {
     pub fn open_watch(&self, open: WatchOpen) -> Outcome {
-        let filter = open
-            .filter
-            .map(|filter| self.json.read::<v1::EventFilter>(filter))
-            .transpose()?;
-        let request = v1::WatchEventsRequest {
-            filter,
-            cursor: open.cursor,
-            snapshot: open.snapshot,
-        };
+        let filter = open.filter.map(|filter| self.json.read::<v1::EventFilter>(filter)).transpose()?;
+        let request = v1::WatchEventsRequest { filter, cursor: open.cursor, snapshot: open.snapshot };
         let mut watch = self.client(&open.client)?.watch(request);
         if let Some(millis) = open.silence_max_ms {
             watch = watch.silence_max(Duration::from_millis(millis));
@@ -72,8 +65,7 @@ impl Runner {
 
     pub async fn next_of_watch(&self, next: WatchNext) -> Outcome {
         let watch = lock(&self.watches).get(&next.watch).cloned();
-        let watch =
-            watch.ok_or_else(|| Failure::runner(format!("no such watch: {}", next.watch)))?;
+        let watch = watch.ok_or_else(|| Failure::runner(format!("no such watch: {}", next.watch)))?;
         let message = async { watch.lock().await.next().await };
         match timeout(Duration::from_millis(next.timeout_ms), message).await {
             Ok(Some(message)) => Ok(json!({ "message": self.json.write(&message?)? })),
@@ -89,11 +81,7 @@ impl Runner {
     }
 
     pub async fn logs(&self, op: LogsOp) -> Outcome {
-        let mut lines = self
-            .client(&op.client)?
-            .logs(op.task_id)
-            .attempt(op.attempt)
-            .follow(op.follow);
+        let mut lines = self.client(&op.client)?.logs(op.task_id).attempt(op.attempt).follow(op.follow);
         let mut entries = Vec::new();
         while let Some(line) = lines.next().await {
             entries.push(self.json.write(&line?)?);

@@ -35,7 +35,8 @@ impl Seen {
     /// Notes what a handler has come to.
     pub fn note(&self, context: &TaskContext, kind: &str, more: Option<(&str, Value)>) {
         let task = context.task();
-        let mut event = json!({ "type": kind, "taskId": task.task_id, "kind": task.kind, "attempt": context.attempt() });
+        let mut event =
+            json!({ "type": kind, "taskId": task.task_id, "kind": task.kind, "attempt": context.attempt() });
         if let Some((name, value)) = more {
             event[name] = value;
         }
@@ -99,14 +100,10 @@ impl Runner {
         }
         for (kind, action) in open.handlers {
             let (action, seen) = (Arc::new(action), seen.clone());
-            builder = builder.handle(kind, move |context| {
-                actions::watch(context, action.clone(), seen.clone())
-            });
+            builder = builder.handle(kind, move |context| actions::watch(context, action.clone(), seen.clone()));
         }
         let listener = seen.clone();
-        let worker = builder
-            .on_error(move |error| lock(&listener.errors).push(error.to_string()))
-            .start()?;
+        let worker = builder.on_error(move |error| lock(&listener.errors).push(error.to_string())).start()?;
         let worker_id = worker.id().to_owned();
         lock(&self.workers).insert(open.worker, Arc::new(Watched { worker, seen }));
         Ok(json!({ "workerId": worker_id }))

@@ -39,10 +39,7 @@ pub struct Graph {
 impl Graph {
     /// Begins a graph that becomes a new batch of that name; the name may be empty.
     pub fn new(name: impl Into<String>) -> Self {
-        Self::with_batch(NewBatch {
-            name: name.into(),
-            ..NewBatch::default()
-        })
+        Self::with_batch(NewBatch { name: name.into(), ..NewBatch::default() })
     }
 
     /// Begins a graph that becomes a new batch with options: open, paused, with metadata or webhooks.
@@ -56,21 +53,14 @@ impl Graph {
     }
 
     fn to(target: Target) -> Self {
-        Self {
-            target,
-            keys: HashSet::new(),
-            tasks: Vec::new(),
-        }
+        Self { target, keys: HashSet::new(), tasks: Vec::new() }
     }
 
     /// Adds a task, and answers a reference for those that come after it. Refuses a key that the graph has already.
     pub fn task(&mut self, spec: TaskSpec) -> Result<TaskRef, InvalidArgument> {
         let task = spec.into_message();
         if !self.keys.insert(task.key.clone()) {
-            return Err(InvalidArgument::new(format!(
-                "the graph has a task \"{}\" already",
-                task.key
-            )));
+            return Err(InvalidArgument::new(format!("the graph has a task \"{}\" already", task.key)));
         }
         let reference = TaskRef::new(&task.key);
         self.tasks.push(task);
@@ -90,11 +80,7 @@ impl Graph {
     /// The request: for [`create_tasks`](crate::TaskService::create_tasks) up to 10,000 tasks, for
     /// [`Client::upload`](crate::Client::upload) beyond.
     pub fn build(self) -> CreateTasksRequest {
-        CreateTasksRequest {
-            target: Some(self.target),
-            tasks: self.tasks,
-            ..CreateTasksRequest::default()
-        }
+        CreateTasksRequest { target: Some(self.target), tasks: self.tasks, ..CreateTasksRequest::default() }
     }
 }
 
@@ -114,12 +100,8 @@ mod tests {
     #[test]
     fn a_key_that_is_taken_is_refused_and_harms_nothing() {
         let mut graph = Graph::new("twice");
-        graph
-            .task(TaskSpec::new("a", "kind"))
-            .expect("a key that is free");
-        let refusal = graph
-            .task(TaskSpec::new("a", "other"))
-            .expect_err("a key that is taken");
+        graph.task(TaskSpec::new("a", "kind")).expect("a key that is free");
+        let refusal = graph.task(TaskSpec::new("a", "other")).expect_err("a key that is taken");
         assert_eq!(refusal.to_string(), "the graph has a task \"a\" already");
         assert_eq!(graph.len(), 1);
     }
@@ -127,34 +109,20 @@ mod tests {
     #[test]
     fn a_graph_becomes_a_new_batch_or_grows_one() {
         let new = Graph::new("sample 7").build();
-        assert_eq!(
-            new.target,
-            Some(Target::NewBatch(NewBatch {
-                name: "sample 7".into(),
-                ..NewBatch::default()
-            }))
-        );
-        assert_eq!(
-            Graph::in_batch("b").build().target,
-            Some(Target::BatchId("b".into()))
-        );
+        assert_eq!(new.target, Some(Target::NewBatch(NewBatch { name: "sample 7".into(), ..NewBatch::default() })));
+        assert_eq!(Graph::in_batch("b").build().target, Some(Target::BatchId("b".into())));
     }
 
     #[test]
     fn the_name_is_the_key_unless_another_one_is_given() {
         assert_eq!(message(TaskSpec::new("a", "kind")).name, "a");
-        assert_eq!(
-            message(TaskSpec::new("a", "kind").name("for people")).name,
-            "for people"
-        );
+        assert_eq!(message(TaskSpec::new("a", "kind").name("for people")).name, "for people");
     }
 
     #[test]
     fn parents_are_references_keys_and_existing_tasks_with_conditions() {
         let mut graph = Graph::new("");
-        let a = graph
-            .task(TaskSpec::new("a", "kind"))
-            .expect("a key that is free");
+        let a = graph.task(TaskSpec::new("a", "kind")).expect("a key that is free");
         let child = TaskSpec::new("child", "kind")
             .after(&a)
             .after("b")
@@ -162,31 +130,13 @@ mod tests {
             .after(Parent::from("c").on_failure())
             .after(Parent::existing("id").on_success());
         let expected = [
-            (
-                dependency::Parent::Key("a".into()),
-                DependencyCondition::Unspecified,
-            ),
-            (
-                dependency::Parent::Key("b".into()),
-                DependencyCondition::Unspecified,
-            ),
-            (
-                dependency::Parent::Key("a".into()),
-                DependencyCondition::Completed,
-            ),
-            (
-                dependency::Parent::Key("c".into()),
-                DependencyCondition::Failure,
-            ),
-            (
-                dependency::Parent::TaskId("id".into()),
-                DependencyCondition::Success,
-            ),
+            (dependency::Parent::Key("a".into()), DependencyCondition::Unspecified),
+            (dependency::Parent::Key("b".into()), DependencyCondition::Unspecified),
+            (dependency::Parent::Key("a".into()), DependencyCondition::Completed),
+            (dependency::Parent::Key("c".into()), DependencyCondition::Failure),
+            (dependency::Parent::TaskId("id".into()), DependencyCondition::Success),
         ]
-        .map(|(parent, condition)| Dependency {
-            parent: Some(parent),
-            condition: condition.into(),
-        });
+        .map(|(parent, condition)| Dependency { parent: Some(parent), condition: condition.into() });
         assert_eq!(message(child).dependencies, expected);
     }
 
@@ -199,59 +149,26 @@ mod tests {
             .expected_count(12)
             .start_time(UNIX_EPOCH + Duration::from_millis(1_500))
             .execution_timeout(Duration::from_millis(2_500))
-            .retry(
-                Retry::max_attempts(3)
-                    .initial_backoff(Duration::from_millis(100))
-                    .multiplier(1.5),
-            );
+            .retry(Retry::max_attempts(3).initial_backoff(Duration::from_millis(100)).multiplier(1.5));
         let task = message(spec);
+        assert_eq!(task.input.map(crate::json::from_proto), Some(json!({ "sample": 7 })));
         assert_eq!(
-            task.input.map(crate::json::from_proto),
-            Some(json!({ "sample": 7 }))
-        );
-        assert_eq!(
-            task.metadata
-                .map(crate::json::from_struct)
-                .map(Value::Object),
+            task.metadata.map(crate::json::from_struct).map(Value::Object),
             Some(json!({ "tenant": "blue", "tier": { "level": 3 } }))
         );
         assert_eq!(task.expected_count, Some(12));
-        assert_eq!(
-            task.start_time,
-            Some(prost_types::Timestamp {
-                seconds: 1,
-                nanos: 500_000_000
-            })
-        );
-        assert_eq!(
-            task.execution_timeout,
-            Some(prost_types::Duration {
-                seconds: 2,
-                nanos: 500_000_000
-            })
-        );
+        assert_eq!(task.start_time, Some(prost_types::Timestamp { seconds: 1, nanos: 500_000_000 }));
+        assert_eq!(task.execution_timeout, Some(prost_types::Duration { seconds: 2, nanos: 500_000_000 }));
         let retry = task.retry.expect("a policy");
         assert_eq!((retry.max_attempts, retry.multiplier), (3, Some(1.5)));
-        assert_eq!(
-            retry.initial_backoff,
-            Some(prost_types::Duration {
-                seconds: 0,
-                nanos: 100_000_000
-            })
-        );
+        assert_eq!(retry.initial_backoff, Some(prost_types::Duration { seconds: 0, nanos: 100_000_000 }));
         assert_eq!(retry.max_backoff, None);
     }
 
     #[test]
     fn an_execution_is_a_worker_with_labels_or_a_join() {
-        let worker = message(
-            TaskSpec::new("a", "kind")
-                .required_label("gpu", "yes")
-                .required_label("zone", "b"),
-        );
-        let Some(new_task::Execution::Worker(WorkerExecution { required_labels })) =
-            worker.execution
-        else {
+        let worker = message(TaskSpec::new("a", "kind").required_label("gpu", "yes").required_label("zone", "b"));
+        let Some(new_task::Execution::Worker(WorkerExecution { required_labels })) = worker.execution else {
             panic!("a worker, not {:?}", worker.execution);
         };
         assert_eq!(required_labels.len(), 2);

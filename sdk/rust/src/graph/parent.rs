@@ -8,9 +8,7 @@ pub struct TaskRef {
 
 impl TaskRef {
     pub(super) fn new(key: &str) -> Self {
-        Self {
-            key: key.to_owned(),
-        }
+        Self { key: key.to_owned() }
     }
 
     /// Its key.
@@ -61,10 +59,7 @@ impl Parent {
     }
 
     fn new(parent: dependency::Parent) -> Self {
-        Self(Dependency {
-            parent: Some(parent),
-            condition: DependencyCondition::Unspecified.into(),
-        })
+        Self(Dependency { parent: Some(parent), condition: DependencyCondition::Unspecified.into() })
     }
 
     fn on(mut self, condition: DependencyCondition) -> Self {

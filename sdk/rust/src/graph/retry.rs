@@ -11,10 +11,7 @@ pub struct Retry(RetryPolicy);
 impl Retry {
     /// So many attempts in all, from 1 to 1,000.
     pub fn max_attempts(max_attempts: i32) -> Self {
-        Self(RetryPolicy {
-            max_attempts,
-            ..RetryPolicy::default()
-        })
+        Self(RetryPolicy { max_attempts, ..RetryPolicy::default() })
     }
 
     /// The delay before the second attempt. Default 1 s.
@@ -54,10 +51,7 @@ impl Retry {
     }
 
     /// Failures with one of these codes are not retried.
-    pub fn non_retryable_codes<C: Into<String>>(
-        mut self,
-        codes: impl IntoIterator<Item = C>,
-    ) -> Self {
+    pub fn non_retryable_codes<C: Into<String>>(mut self, codes: impl IntoIterator<Item = C>) -> Self {
         self.0.non_retryable_codes = codes.into_iter().map(Into::into).collect();
         self
     }

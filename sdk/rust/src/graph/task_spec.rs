@@ -5,9 +5,7 @@ use serde_json::Value;
 use super::{Parent, Retry};
 use crate::json::{duration, to_proto};
 use crate::v1::new_task::Execution;
-use crate::v1::{
-    DedupeMatcher, JoinExecution, NewTask, Rule, UnmetPolicy, Webhook, WorkerExecution,
-};
+use crate::v1::{DedupeMatcher, JoinExecution, NewTask, Rule, UnmetPolicy, Webhook, WorkerExecution};
 
 /// A task to create: the contract's [`NewTask`] with JSON, times and durations of the language. What is not said takes
 /// the default that the contract names.
@@ -20,12 +18,7 @@ impl TaskSpec {
     /// characters. Its name is the key, unless [`name`](Self::name) gives another one.
     pub fn new(key: impl Into<String>, kind: impl Into<String>) -> Self {
         let key = key.into();
-        Self(NewTask {
-            name: key.clone(),
-            key,
-            kind: kind.into(),
-            ..NewTask::default()
-        })
+        Self(NewTask { name: key.clone(), key, kind: kind.into(), ..NewTask::default() })
     }
 
     /// A name for people, 1 to 255 characters.

@@ -31,16 +31,9 @@ pub(super) struct Attempt {
 
 impl Attempt {
     pub(super) fn new(assignment: Assignment, expires_at: Instant) -> Self {
-        let task_id = assignment
-            .task
-            .as_ref()
-            .map(|task| task.task_id.clone())
-            .unwrap_or_default();
+        let task_id = assignment.task.as_ref().map(|task| task.task_id.clone()).unwrap_or_default();
         Self {
-            lease: LeaseRef {
-                task_id,
-                attempt: assignment.attempt,
-            },
+            lease: LeaseRef { task_id, attempt: assignment.attempt },
             assignment,
             expires_at: Mutex::new(expires_at),
             canceled: OnceLock::new(),
@@ -72,8 +65,7 @@ impl Attempt {
 
     /// Whether it is no longer this worker's to report on.
     pub(super) fn is_disowned(&self) -> bool {
-        self.canceled()
-            .is_some_and(|canceled| canceled.reason() != CancelReason::WorkerStopped)
+        self.canceled().is_some_and(|canceled| canceled.reason() != CancelReason::WorkerStopped)
     }
 
     pub(super) fn expires_at(&self) -> Instant {
@@ -95,9 +87,7 @@ impl Attempt {
     /// The report that the work is done, or has failed.
     pub(super) fn closing(&self, outcome: Outcome) -> TaskReport {
         match outcome {
-            Ok(output) => self.report(Report::Success(Success {
-                output: output.map(to_proto),
-            })),
+            Ok(output) => self.report(Report::Success(Success { output: output.map(to_proto) })),
             Err(error) => self.failure(failure_of(error)),
         }
     }
@@ -108,19 +98,11 @@ impl Attempt {
 
     /// The report that the work goes on.
     pub(super) fn heartbeat(&self, progress: Option<Value>) -> TaskReport {
-        self.report(Report::Heartbeat(Heartbeat {
-            progress: progress.map(to_proto),
-        }))
+        self.report(Report::Heartbeat(Heartbeat { progress: progress.map(to_proto) }))
     }
 
     fn report(&self, report: Report) -> TaskReport {
         let LeaseRef { task_id, attempt } = self.lease.clone();
-        TaskReport {
-            task_id,
-            attempt,
-            report: Some(report),
-            add_success_count: 0,
-            add_failure_count: 0,
-        }
+        TaskReport { task_id, attempt, report: Some(report), add_success_count: 0, add_failure_count: 0 }
     }
 }

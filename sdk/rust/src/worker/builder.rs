@@ -137,15 +137,10 @@ impl WorkerBuilder {
     /// Outside of a Tokio runtime.
     pub fn start(self) -> Result<Worker, InvalidArgument> {
         if !(1..=SLOTS_MAX).contains(&self.slots) {
-            return Err(InvalidArgument::new(format!(
-                "slots is {}; a worker has from 1 to {SLOTS_MAX}",
-                self.slots
-            )));
+            return Err(InvalidArgument::new(format!("slots is {}; a worker has from 1 to {SLOTS_MAX}", self.slots)));
         }
         if self.options.handlers.is_empty() {
-            return Err(InvalidArgument::new(
-                "the worker has no handler; name one with handle(kind, handler)",
-            ));
+            return Err(InvalidArgument::new("the worker has no handler; name one with handle(kind, handler)"));
         }
         let (reports, waiting) = mpsc::unbounded_channel();
         let core = Arc::new(Core::new(self.options, self.slots, reports));
@@ -158,17 +153,12 @@ impl WorkerBuilder {
 
 impl fmt::Debug for WorkerBuilder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("WorkerBuilder")
-            .field("id", &self.options.worker_id)
-            .finish_non_exhaustive()
+        formatter.debug_struct("WorkerBuilder").field("id", &self.options.worker_id).finish_non_exhaustive()
     }
 }
 
 fn worker_id() -> String {
-    let host = hostname::get()
-        .map(|host| host.to_string_lossy().into_owned())
-        .unwrap_or_else(|_| "worker".to_owned());
+    let host = hostname::get().map(|host| host.to_string_lossy().into_owned()).unwrap_or_else(|_| "worker".to_owned());
     let random = random::unique_id();
     format!("{host}-{}-{}", std::process::id(), &random[..8])
 }

@@ -20,10 +20,7 @@ pub struct Canceled {
 
 impl Canceled {
     pub(crate) fn new(reason: CancelReason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-        }
+        Self { reason, message: message.into() }
     }
 
     /// Why.

@@ -22,11 +22,7 @@ const PAUSE_MORE: Duration = Duration::from_millis(500);
 pub(super) async fn claim_all(core: Arc<Core>) -> Result<(), Error> {
     // A claim that is given up frees what it has not been answered.
     let claiming = keep_claiming(&core);
-    core.phases
-        .draining
-        .run_until_cancelled(claiming)
-        .await
-        .unwrap_or(Ok(()))
+    core.phases.draining.run_until_cancelled(claiming).await.unwrap_or(Ok(()))
 }
 
 async fn keep_claiming(core: &Arc<Core>) -> Result<(), Error> {
@@ -49,11 +45,7 @@ async fn keep_claiming(core: &Arc<Core>) -> Result<(), Error> {
             Ok(assignments) => {
                 failures = 0;
                 core.begin(assignments, core.options.lease);
-                if count > 0 {
-                    Duration::ZERO
-                } else {
-                    pause_after(sent_at.elapsed(), core.options.claim_wait)
-                }
+                if count > 0 { Duration::ZERO } else { pause_after(sent_at.elapsed(), core.options.claim_wait) }
             }
             Err(error) if is_final(&error) || error.code() == Code::Unimplemented => {
                 return Err(error);
@@ -78,12 +70,7 @@ async fn claim(core: &Core, tasks: usize) -> Result<Vec<Assignment>, Error> {
         wait_timeout: Some(duration(core.options.claim_wait)),
         lease: Some(duration(core.options.lease)),
     };
-    Ok(core
-        .client()
-        .workers()
-        .claim_tasks(request)
-        .await?
-        .assignments)
+    Ok(core.client().workers().claim_tasks(request).await?.assignments)
 }
 
 /// How long to pause after an empty answer: asking again at once would only make both sides busy.
@@ -102,10 +89,7 @@ mod tests {
     fn only_a_server_that_does_not_wait_is_paused_for() {
         let wait = Duration::from_secs(30);
         assert_eq!(pause_after(Duration::from_secs(30), wait), Duration::ZERO);
-        assert_eq!(
-            pause_after(Duration::from_millis(20), Duration::from_millis(20)),
-            Duration::ZERO
-        );
+        assert_eq!(pause_after(Duration::from_millis(20), Duration::from_millis(20)), Duration::ZERO);
         assert!(pause_after(Duration::from_millis(5), wait) >= PAUSE_MIN);
         assert!(pause_after(Duration::ZERO, Duration::ZERO) >= PAUSE_MIN);
     }

@@ -78,12 +78,7 @@ pub(super) async fn run(core: &Arc<Core>) -> End {
         Err(Stop::Status(status)) => Some(core.client().error_of(status)),
         Err(Stop::Silent) => Some(connection.silence()),
     };
-    End {
-        error,
-        was_welcomed,
-        was_drained: connection.was_drained,
-        is_late,
-    }
+    End { error, was_welcomed, was_drained: connection.was_drained, is_late }
 }
 
 impl Connection<'_> {
@@ -109,13 +104,10 @@ impl Connection<'_> {
     }
 
     /// A worker that takes no more needs no stream that it does not have yet.
-    async fn open(
-        &self,
-        mut unsent: mpsc::UnboundedReceiver<WorkRequest>,
-    ) -> Result<Streaming<WorkResponse>, Stop> {
+    async fn open(&self, mut unsent: mpsc::UnboundedReceiver<WorkRequest>) -> Result<Streaming<WorkResponse>, Stop> {
         let requests = stream::poll_fn(move |context| unsent.poll_recv(context));
-        let mut client = WorkerServiceClient::new(self.core.client().transport())
-            .max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let mut client =
+            WorkerServiceClient::new(self.core.client().transport()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         tokio::select! {
             response = client.work(requests) => Ok(response?.into_inner()),
             () = self.core.phases.draining.cancelled() => Err(Stop::Asked),
@@ -132,28 +124,18 @@ impl Connection<'_> {
             Some(Response::Welcome(welcome)) => self.welcome(&welcome),
             Some(Response::Assignments(list)) => {
                 let count = list.assignments.len();
-                self.core
-                    .begin(list.assignments, self.lease.unwrap_or_default());
+                self.core.begin(list.assignments, self.lease.unwrap_or_default());
                 self.core.pool.use_credit(count);
             }
             Some(Response::Cancel(cancel)) => {
-                let lease = LeaseRef {
-                    task_id: cancel.task_id,
-                    attempt: cancel.attempt,
-                };
+                let lease = LeaseRef { task_id: cancel.task_id, attempt: cancel.attempt };
                 let default = || "the server asked to stop the attempt".to_owned();
-                let message = Some(cancel.reason)
-                    .filter(|reason| !reason.is_empty())
-                    .unwrap_or_else(default);
+                let message = Some(cancel.reason).filter(|reason| !reason.is_empty()).unwrap_or_else(default);
                 self.cancel(&lease, CancelReason::CancelRequested, &message);
             }
             Some(Response::LeaseLost(lost)) => {
                 let lease = lost.lease.unwrap_or_default();
-                self.cancel(
-                    &lease,
-                    CancelReason::LeaseLost,
-                    "the attempt is no longer this worker's",
-                );
+                self.cancel(&lease, CancelReason::LeaseLost, "the attempt is no longer this worker's");
             }
             // Another stream is made; nothing waits for an answer of this one.
             Some(Response::Drain(_)) => {
@@ -166,21 +148,14 @@ impl Connection<'_> {
     }
 
     fn welcome(&mut self, welcome: &WorkerWelcome) {
-        let read = |given: Option<prost_types::Duration>| {
-            given.and_then(|given| Duration::try_from(given).ok())
-        };
+        let read = |given: Option<prost_types::Duration>| given.and_then(|given| Duration::try_from(given).ok());
         let heartbeat_interval = read(welcome.heartbeat_interval).unwrap_or(HEARTBEAT_INTERVAL);
         let lease = read(welcome.lease).unwrap_or(heartbeat_interval * 2);
         self.lease = Some(lease);
         self.until = Instant::now() + self.core.options.silence_max;
         self.core.pool.pause_claims();
         let requests = self.requests.clone();
-        self.core
-            .set_live_stream(requests.map(|requests| LiveStream {
-                requests,
-                heartbeat_interval,
-                lease,
-            }));
+        self.core.set_live_stream(requests.map(|requests| LiveStream { requests, heartbeat_interval, lease }));
         // The attempts of a stream before go on with this one.
         self.core.welcomed.notify_one();
         self.give_credit();
@@ -193,9 +168,7 @@ impl Connection<'_> {
         }
         let tasks = self.core.pool.give_credit();
         if tasks > 0 {
-            self.send(Request::Credit(WorkerCredit {
-                tasks: i32::try_from(tasks).unwrap_or(i32::MAX),
-            }));
+            self.send(Request::Credit(WorkerCredit { tasks: i32::try_from(tasks).unwrap_or(i32::MAX) }));
         }
     }
 
@@ -220,9 +193,7 @@ impl Connection<'_> {
     fn send(&self, request: Request) {
         if let Some(requests) = &self.requests {
             // A stream that has ended tells so by what it brings.
-            let _ = requests.send(WorkRequest {
-                message: Some(request),
-            });
+            let _ = requests.send(WorkRequest { message: Some(request) });
         }
     }
 
@@ -239,10 +210,7 @@ impl Connection<'_> {
         if self.lease.is_some() {
             return Error::silence(client.address(), self.core.options.silence_max);
         }
-        let message = format!(
-            "{}: no welcome came within {WELCOME_MAX:?}",
-            client.address()
-        );
+        let message = format!("{}: no welcome came within {WELCOME_MAX:?}", client.address());
         Error::plain(Code::DeadlineExceeded, message)
     }
 }

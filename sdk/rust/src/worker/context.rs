@@ -46,9 +46,8 @@ impl TaskContext {
     /// comes. An input that is not of the type makes an error to end with by `?`.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T, TaskError> {
         let input = self.task().input.clone().map_or(Value::Null, from_proto);
-        serde_json::from_value(input).map_err(|error| {
-            TaskError::new(format!("the input is not what the handler takes: {error}"))
-        })
+        serde_json::from_value(input)
+            .map_err(|error| TaskError::new(format!("the input is not what the handler takes: {error}")))
     }
 
     /// What became of each task on which this one depended: by key, or by task id for one without a key or of another
@@ -72,27 +71,19 @@ impl TaskContext {
     /// `?` where there is no such parent, or its output is not of the type, or was too large to be handed out.
     pub fn parent_output<T: DeserializeOwned>(&self, key: &str) -> Result<T, TaskError> {
         let parent = self.assignment().parents.get(key);
-        let parent =
-            parent.ok_or_else(|| TaskError::new(format!("the task has no parent \"{key}\"")))?;
+        let parent = parent.ok_or_else(|| TaskError::new(format!("the task has no parent \"{key}\"")))?;
         if parent.output_omitted {
-            return Err(TaskError::new(format!(
-                "the output of parent \"{key}\" is too large to be handed out"
-            )));
+            return Err(TaskError::new(format!("the output of parent \"{key}\" is too large to be handed out")));
         }
         let output = parent.output.clone().map_or(Value::Null, from_proto);
         serde_json::from_value(output).map_err(|error| {
-            TaskError::new(format!(
-                "the output of parent \"{key}\" is not what the handler takes: {error}"
-            ))
+            TaskError::new(format!("the output of parent \"{key}\" is not what the handler takes: {error}"))
         })
     }
 
     /// The task, with metadata and all.
     pub fn task(&self) -> &Task {
-        self.assignment()
-            .task
-            .as_ref()
-            .expect("a handler is found by the task's kind")
+        self.assignment().task.as_ref().expect("a handler is found by the task's kind")
     }
 
     /// The number of the attempt, from 1.
@@ -109,8 +100,7 @@ impl TaskContext {
     /// and its grace is over. A handler that heeds it ends with it: `return Err(context.canceled().await.into())`.
     pub async fn canceled(&self) -> Canceled {
         self.attempt.token().cancelled().await;
-        self.cancellation()
-            .expect("the reason is set before the token")
+        self.cancellation().expect("the reason is set before the token")
     }
 
     /// Why the handler should stop; `None`: it should not.
@@ -137,11 +127,7 @@ impl TaskContext {
     pub async fn heartbeat(&self, progress: Option<Value>) {
         let (answered, answer) = oneshot::channel();
         let report = self.attempt.heartbeat(progress);
-        self.core.send(Entry {
-            attempt: self.attempt.clone(),
-            report,
-            answered: Some(answered),
-        });
+        self.core.send(Entry { attempt: self.attempt.clone(), report, answered: Some(answered) });
         // Nobody answers when the worker is over.
         let _ = answer.await;
     }
@@ -157,17 +143,12 @@ impl TaskContext {
     /// waits until all of it is in. What is refused goes to the error listener.
     pub fn count(&self, success: u64, failure: u64) {
         self.attempt.set_counted();
-        self.core
-            .counts
-            .add(&self.attempt.lease.task_id, success, failure);
+        self.core.counts.add(&self.attempt.lease.task_id, success, failure);
     }
 }
 
 impl fmt::Debug for TaskContext {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("TaskContext")
-            .field("lease", &self.attempt.lease)
-            .finish_non_exhaustive()
+        formatter.debug_struct("TaskContext").field("lease", &self.attempt.lease).finish_non_exhaustive()
     }
 }

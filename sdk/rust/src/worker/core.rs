@@ -82,11 +82,7 @@ pub(super) struct LiveStream {
 }
 
 impl Core {
-    pub(super) fn new(
-        options: Options,
-        slots: usize,
-        reports: mpsc::UnboundedSender<Entry>,
-    ) -> Self {
+    pub(super) fn new(options: Options, slots: usize, reports: mpsc::UnboundedSender<Entry>) -> Self {
         Self {
             options,
             runtime: Handle::current(),
@@ -151,21 +147,15 @@ impl Core {
                 attempt.cancel(CancelReason::WorkerStopped, "the worker stops");
             }
             let over = self.phases.over.clone();
-            self.runtime
-                .spawn(over.run_until_cancelled_owned(self.clone().execute(attempt)));
+            self.runtime.spawn(over.run_until_cancelled_owned(self.clone().execute(attempt)));
         }
     }
 
     /// Runs an attempt to its end and hands over its closing report.
     async fn execute(self: Arc<Self>, attempt: Arc<Attempt>) {
         let outcome = match self.options.handlers.get(attempt.kind()) {
-            Some(handler) => {
-                handler::run(handler, TaskContext::new(self.clone(), attempt.clone())).await
-            }
-            None => Err(TaskError::new(format!(
-                "the worker has no handler for kind \"{}\"",
-                attempt.kind()
-            ))),
+            Some(handler) => handler::run(handler, TaskContext::new(self.clone(), attempt.clone())).await,
+            None => Err(TaskError::new(format!("the worker has no handler for kind \"{}\"", attempt.kind()))),
         };
         let report = attempt.closing(outcome);
         self.pool.handler_ended();
@@ -184,11 +174,7 @@ impl Core {
         if attempt.is_disowned() {
             self.pool.ended(&attempt);
         } else {
-            self.send(Entry {
-                attempt,
-                report,
-                answered: None,
-            });
+            self.send(Entry { attempt, report, answered: None });
         }
     }
 

@@ -29,11 +29,7 @@ struct State {
 
 impl Default for Counts {
     fn default() -> Self {
-        Self {
-            state: Mutex::default(),
-            added: Notify::new(),
-            settled: watch::Sender::new(()),
-        }
+        Self { state: Mutex::default(), added: Notify::new(), settled: watch::Sender::new(()) }
     }
 }
 
@@ -67,18 +63,11 @@ impl Counts {
             let Some((success, failure)) = state.sums.remove(&task_id) else {
                 continue;
             };
-            let ((success, more_success), (failure, more_failure)) =
-                (split(success), split(failure));
+            let ((success, more_success), (failure, more_failure)) = (split(success), split(failure));
             if (more_success, more_failure) != (0, 0) {
-                state
-                    .sums
-                    .insert(task_id.clone(), (more_success, more_failure));
+                state.sums.insert(task_id.clone(), (more_success, more_failure));
             }
-            counts.push(CountDelta {
-                task_id,
-                success,
-                failure,
-            });
+            counts.push(CountDelta { task_id, success, failure });
         }
         counts
     }
@@ -114,24 +103,16 @@ pub(super) async fn send_all(core: Arc<Core>) {
 
 async fn send(core: &Core, counts: Vec<CountDelta>) {
     // Sent again under the same id they are not counted twice.
-    let request = AddCountsRequest {
-        request_id: random::unique_id(),
-        counts,
-    };
+    let request = AddCountsRequest { request_id: random::unique_id(), counts };
     let mut failures = 0;
     loop {
         let error = match core.client().tasks().add_counts(request.clone()).await {
             Ok(response) => {
                 for rejection in response.rejections {
                     let place = usize::try_from(rejection.index).ok();
-                    let task_id = place
-                        .and_then(|place| request.counts.get(place))
-                        .map_or("?", |count| &count.task_id);
+                    let task_id = place.and_then(|place| request.counts.get(place)).map_or("?", |count| &count.task_id);
                     let item = rejection.error.unwrap_or_default();
-                    core.tell(&Error::from_item(
-                        &format!("counts of task {task_id} refused"),
-                        &item,
-                    ));
+                    core.tell(&Error::from_item(&format!("counts of task {task_id} refused"), &item));
                 }
                 return;
             }
@@ -158,11 +139,7 @@ mod tests {
         counts.add("b", 0, 1);
         let mut taken = counts.take();
         taken.sort_by(|one, other| one.task_id.cmp(&other.task_id));
-        let delta = |task_id: &str, success, failure| CountDelta {
-            task_id: task_id.into(),
-            success,
-            failure,
-        };
+        let delta = |task_id: &str, success, failure| CountDelta { task_id: task_id.into(), success, failure };
         assert_eq!(taken, [delta("a", 4, 2), delta("b", 0, 1)]);
         assert!(counts.holds("a"), "it is on its way");
         counts.settle();

@@ -34,15 +34,11 @@ where
 /// Runs a handler to its end. A panic is a failure like any other; the panic hook of the process has told of it.
 pub(super) async fn run(handler: &Handler, context: TaskContext) -> Outcome {
     // What panics is dropped whole, and nothing else sees what it leaves behind.
-    let outcome = AssertUnwindSafe(async { handler(context).await })
-        .catch_unwind()
-        .await;
+    let outcome = AssertUnwindSafe(async { handler(context).await }).catch_unwind().await;
     outcome.unwrap_or_else(|panic| Err(TaskError::new(panic_text(&*panic))))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("the handler panicked")
-        .to_owned()
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("the handler panicked").to_owned()
 }

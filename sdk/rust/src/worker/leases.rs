@@ -26,9 +26,7 @@ pub(super) async fn keep(core: Arc<Core>) {
 async fn extend_all(core: &Core) {
     loop {
         let quarter = core.options.lease / 4;
-        let period = core
-            .live_stream()
-            .map_or(quarter, |stream| stream.heartbeat_interval.min(quarter));
+        let period = core.live_stream().map_or(quarter, |stream| stream.heartbeat_interval.min(quarter));
         tokio::select! {
             () = sleep(period) => {}
             () = core.welcomed.notified() => {}
@@ -55,10 +53,7 @@ async fn cancel_expired(core: &Core) {
         for attempt in core.pool.attempts() {
             let expires_at = attempt.expires_at();
             if expires_at <= now {
-                attempt.cancel(
-                    CancelReason::LeaseLost,
-                    "the lease ran out before it was extended",
-                );
+                attempt.cancel(CancelReason::LeaseLost, "the lease ran out before it was extended");
             } else {
                 next = next.min(expires_at);
             }
@@ -72,16 +67,10 @@ async fn cancel_expired(core: &Core) {
 fn send_heartbeats(stream: &LiveStream, attempts: &[Arc<Attempt>]) {
     let expires_at = Instant::now() + stream.lease;
     let send = |attempts: &[Arc<Attempt>]| {
-        let heartbeat = WorkerHeartbeat {
-            leases: leases_of(attempts),
-        };
+        let heartbeat = WorkerHeartbeat { leases: leases_of(attempts) };
         // A stream that has ended meanwhile takes none.
-        let _ = stream.requests.send(WorkRequest {
-            message: Some(Message::Heartbeat(heartbeat)),
-        });
-        attempts
-            .iter()
-            .for_each(|attempt| attempt.extend(expires_at));
+        let _ = stream.requests.send(WorkRequest { message: Some(Message::Heartbeat(heartbeat)) });
+        attempts.iter().for_each(|attempt| attempt.extend(expires_at));
     };
     if attempts.is_empty() {
         send(attempts);
@@ -102,14 +91,9 @@ async fn extend(core: &Core, attempts: &[Arc<Attempt>]) -> Result<(), Error> {
     for (attempt, answer) in attempts.iter().zip(response.results) {
         match answer.result {
             _ if answer.cancel_requested => {
-                attempt.cancel(
-                    CancelReason::CancelRequested,
-                    "the server asked to stop the attempt",
-                );
+                attempt.cancel(CancelReason::CancelRequested, "the server asked to stop the attempt");
             }
-            Some(lease_result::Result::Error(error)) => {
-                attempt.cancel(CancelReason::LeaseLost, error.message)
-            }
+            Some(lease_result::Result::Error(error)) => attempt.cancel(CancelReason::LeaseLost, error.message),
             _ => attempt.extend(expires_at),
         }
     }
@@ -117,8 +101,5 @@ async fn extend(core: &Core, attempts: &[Arc<Attempt>]) -> Result<(), Error> {
 }
 
 fn leases_of(attempts: &[Arc<Attempt>]) -> Vec<LeaseRef> {
-    attempts
-        .iter()
-        .map(|attempt| attempt.lease.clone())
-        .collect()
+    attempts.iter().map(|attempt| attempt.lease.clone()).collect()
 }

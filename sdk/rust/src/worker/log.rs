@@ -43,10 +43,7 @@ pub(super) struct LogBudget {
 
 impl Default for LogBudget {
     fn default() -> Self {
-        Self {
-            calls: Semaphore::new(CALLS_MAX),
-            bytes: AtomicUsize::new(0),
-        }
+        Self { calls: Semaphore::new(CALLS_MAX), bytes: AtomicUsize::new(0) }
     }
 }
 
@@ -101,11 +98,7 @@ pub(super) fn add(core: &Arc<Core>, attempt: &Arc<Attempt>, level: LogLevel, mes
             && buffer.bytes + bytes <= BYTES_WAITING_MAX
             && core.log_budget.bytes.load(Ordering::Relaxed) + bytes <= BYTES_WAITING_IN_ALL_MAX;
         if has_room {
-            buffer.lines.push_back(LogEntry {
-                log_time,
-                level: level.into(),
-                message,
-            });
+            buffer.lines.push_back(LogEntry { log_time, level: level.into(), message });
             buffer.bytes += bytes;
             core.log_budget.bytes.fetch_add(bytes, Ordering::Relaxed);
         } else {
@@ -126,8 +119,7 @@ impl AttemptLog {
             abandoned: core.phases.over.child_token(),
         });
         let sending = send_all(core.clone(), attempt.clone(), log.clone());
-        core.runtime
-            .spawn(log.abandoned.clone().run_until_cancelled_owned(sending));
+        core.runtime.spawn(log.abandoned.clone().run_until_cancelled_owned(sending));
         log
     }
 
@@ -149,9 +141,7 @@ impl AttemptLog {
             lost
         };
         self.sent(core);
-        let message = format!(
-            "{lost} lines of log of task {task_id} may be lost: they could not be sent in time"
-        );
+        let message = format!("{lost} lines of log of task {task_id} may be lost: they could not be sent in time");
         core.tell(&Error::plain(Code::DataLoss, message));
     }
 
@@ -191,11 +181,7 @@ impl AttemptLog {
         let mut bytes = 0;
         let mut entries = Vec::new();
         while entries.len() < LINES_PER_CALL_MAX {
-            let Some(next) = buffer
-                .lines
-                .front()
-                .map(|line| line.message.len() + LINE_BYTES)
-            else {
+            let Some(next) = buffer.lines.front().map(|line| line.message.len() + LINE_BYTES) else {
                 break;
             };
             if !entries.is_empty() && bytes + next > BYTES_PER_CALL_MAX {
@@ -231,9 +217,7 @@ impl AttemptLog {
 }
 
 fn clear(core: &Core, buffer: &mut Buffer) {
-    core.log_budget
-        .bytes
-        .fetch_sub(buffer.bytes, Ordering::Relaxed);
+    core.log_budget.bytes.fetch_sub(buffer.bytes, Ordering::Relaxed);
     buffer.lines.clear();
     (buffer.bytes, buffer.dropped) = (0, 0);
 }
@@ -265,10 +249,7 @@ async fn send(core: &Core, attempt: &Attempt, log: &AttemptLog, entries: Vec<Log
         let error = match answer {
             Ok(response) => {
                 if response.cancel_requested {
-                    attempt.cancel(
-                        CancelReason::CancelRequested,
-                        "the server asked to stop the attempt",
-                    );
+                    attempt.cancel(CancelReason::CancelRequested, "the server asked to stop the attempt");
                 }
                 return;
             }
@@ -324,10 +305,7 @@ mod tests {
     fn a_message_is_cut_between_characters_and_holds_no_nul() {
         assert_eq!(pieces("a\0b"), ["a\u{2400}b"]);
         assert_eq!(pieces(""), [""]);
-        let lengths: Vec<usize> = pieces(&"ä".repeat(40_000))
-            .iter()
-            .map(|piece| piece.chars().count())
-            .collect();
+        let lengths: Vec<usize> = pieces(&"ä".repeat(40_000)).iter().map(|piece| piece.chars().count()).collect();
         assert_eq!(lengths, [16_384, 16_384, 7_232]);
     }
 }

@@ -107,22 +107,14 @@ impl Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Worker")
-            .field("id", &self.id())
-            .finish_non_exhaustive()
+        formatter.debug_struct("Worker").field("id", &self.id()).finish_non_exhaustive()
     }
 }
 
 /// Failures that will not change by asking again: of who the worker is, or of another one that has taken its name.
 fn is_final(error: &Error) -> bool {
-    let is_taken_over =
-        error.reason() == ErrorReason::LeaseLost && error.metadata().contains_key("worker_id");
-    is_taken_over
-        || matches!(
-            error.code(),
-            Code::InvalidArgument | Code::Unauthenticated | Code::PermissionDenied
-        )
+    let is_taken_over = error.reason() == ErrorReason::LeaseLost && error.metadata().contains_key("worker_id");
+    is_taken_over || matches!(error.code(), Code::InvalidArgument | Code::Unauthenticated | Code::PermissionDenied)
 }
 
 /// What a holder that panics leaves behind is whole: each change is one step.

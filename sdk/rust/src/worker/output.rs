@@ -30,9 +30,7 @@ impl IntoOutput for Value {
 impl<T: Serialize> IntoOutput for Json<T> {
     fn into_output(self) -> Result<Option<Value>, TaskError> {
         serde_json::to_value(self.0).map(Some).map_err(|error| {
-            TaskError::new(format!("the handler's output is no JSON: {error}"))
-                .code("OUTPUT_NOT_JSON")
-                .non_retryable()
+            TaskError::new(format!("the handler's output is no JSON: {error}")).code("OUTPUT_NOT_JSON").non_retryable()
         })
     }
 }
@@ -62,9 +60,6 @@ mod tests {
     fn what_cannot_be_json_fails_for_good() {
         let keys_are_no_text = HashMap::from([((1, 2), 3)]);
         let error = Json(keys_are_no_text).into_output().expect_err("no JSON");
-        assert_eq!(
-            (error.code.as_str(), error.non_retryable),
-            ("OUTPUT_NOT_JSON", true)
-        );
+        assert_eq!((error.code.as_str(), error.non_retryable), ("OUTPUT_NOT_JSON", true));
     }
 }

@@ -42,11 +42,7 @@ impl State {
 
 impl Pool {
     pub(super) fn new(slots: usize) -> Self {
-        Self {
-            slots,
-            state: Mutex::default(),
-            changes: watch::Sender::new(()),
-        }
+        Self { slots, state: Mutex::default(), changes: watch::Sender::new(()) }
     }
 
     pub(super) fn slots(&self) -> usize {
@@ -160,18 +156,8 @@ mod tests {
     use tokio::time::Instant;
 
     fn attempt(task_id: &str) -> Arc<Attempt> {
-        let task = Some(Task {
-            task_id: task_id.into(),
-            ..Task::default()
-        });
-        Arc::new(Attempt::new(
-            Assignment {
-                task,
-                attempt: 1,
-                ..Assignment::default()
-            },
-            Instant::now(),
-        ))
+        let task = Some(Task { task_id: task_id.into(), ..Task::default() });
+        Arc::new(Attempt::new(Assignment { task, attempt: 1, ..Assignment::default() }, Instant::now()))
     }
 
     #[test]

@@ -10,9 +10,7 @@ use super::attempt::Attempt;
 use super::cancel::CancelReason;
 use super::core::Core;
 use super::failure::failure_instead_of;
-use crate::v1::{
-    ErrorReason, ItemError, ReportResult, ReportTasksRequest, TaskReport, report_result,
-};
+use crate::v1::{ErrorReason, ItemError, ReportResult, ReportTasksRequest, TaskReport, report_result};
 use crate::{Code, Error, backoff};
 
 /// Bounds of one call: the contract's number of reports, and bytes well below what servers accept.
@@ -46,10 +44,7 @@ pub(super) async fn send_all(core: Arc<Core>, mut waiting: mpsc::UnboundedReceiv
 }
 
 /// The reports of one call, and the one that did not fit.
-fn batch_of(
-    first: Entry,
-    waiting: &mut mpsc::UnboundedReceiver<Entry>,
-) -> (Vec<Entry>, Option<Entry>) {
+fn batch_of(first: Entry, waiting: &mut mpsc::UnboundedReceiver<Entry>) -> (Vec<Entry>, Option<Entry>) {
     let mut bytes = first.report.encoded_len();
     let mut batch = vec![first];
     while batch.len() < REPORTS_MAX {
@@ -89,26 +84,18 @@ async fn send(core: &Core, batch: Vec<Entry>) {
                 }
             }
         }
-        Err(error) => batch
-            .into_iter()
-            .for_each(|entry| refused(core, entry, &error)),
+        Err(error) => batch.into_iter().for_each(|entry| refused(core, entry, &error)),
     }
 }
 
 fn unanswered(core: &Core, answered: usize, asked: usize) -> Error {
     let address = core.client().address();
-    Error::plain(
-        Code::Internal,
-        format!("{address}: {answered} of {asked} reports were answered"),
-    )
+    Error::plain(Code::Internal, format!("{address}: {answered} of {asked} reports were answered"))
 }
 
 /// Makes a call until it is answered, or refused for good.
 async fn call(core: &Core, batch: &[Entry]) -> Result<Vec<ReportResult>, Error> {
-    let request = ReportTasksRequest {
-        reports: batch.iter().map(|entry| entry.report.clone()).collect(),
-        brief: true,
-    };
+    let request = ReportTasksRequest { reports: batch.iter().map(|entry| entry.report.clone()).collect(), brief: true };
     let mut failures = 0;
     loop {
         let error = match core.client().tasks().report_tasks(request.clone()).await {
@@ -125,19 +112,9 @@ async fn call(core: &Core, batch: &[Entry]) -> Result<Vec<ReportResult>, Error> 
 }
 
 /// Takes the server's answer to a report.
-fn take(
-    core: &Core,
-    entry: Entry,
-    ReportResult {
-        result,
-        cancel_requested,
-    }: ReportResult,
-) {
+fn take(core: &Core, entry: Entry, ReportResult { result, cancel_requested }: ReportResult) {
     if cancel_requested {
-        entry.attempt.cancel(
-            CancelReason::CancelRequested,
-            "the server asked to stop the attempt",
-        );
+        entry.attempt.cancel(CancelReason::CancelRequested, "the server asked to stop the attempt");
     }
     match result {
         Some(report_result::Result::Error(error)) => item_refused(core, entry, &error),
@@ -149,18 +126,13 @@ fn item_refused(core: &Core, entry: Entry, item: &ItemError) {
     let reason = item.reason();
     if reason == ErrorReason::TaskEnded {
         // Of a closing report: its first answer was lost. Of a heartbeat: somebody else ended the task.
-        entry
-            .attempt
-            .cancel(CancelReason::CancelRequested, &item.message);
+        entry.attempt.cancel(CancelReason::CancelRequested, &item.message);
         return done(core, entry);
     }
     if matches!(reason, ErrorReason::StaleAttempt | ErrorReason::LeaseLost) {
         entry.attempt.cancel(CancelReason::LeaseLost, &item.message);
     }
-    let error = Error::from_item(
-        &format!("report on task {} refused", entry.attempt.lease.task_id),
-        item,
-    );
+    let error = Error::from_item(&format!("report on task {} refused", entry.attempt.lease.task_id), item);
     if reason == ErrorReason::InvalidField {
         refused(core, entry, &error);
     } else {
@@ -173,11 +145,7 @@ fn item_refused(core: &Core, entry: Entry, item: &ItemError) {
 /// has less and less to leave out.
 fn refused(core: &Core, entry: Entry, error: &Error) {
     core.tell(error);
-    let report = entry
-        .report
-        .report
-        .as_ref()
-        .filter(|_| entry.answered.is_none());
+    let report = entry.report.report.as_ref().filter(|_| entry.answered.is_none());
     match report.and_then(|report| failure_instead_of(report, error.message())) {
         Some(failure) => {
             let report = entry.attempt.failure(failure);

@@ -18,24 +18,11 @@ use crate::{Code, Error};
 const ABANDON_AFTER: Duration = Duration::from_secs(5);
 
 /// Runs a worker to its end.
-pub(super) async fn run(
-    core: Arc<Core>,
-    waiting: mpsc::UnboundedReceiver<Entry>,
-    sigterm: BoxFuture<'static, ()>,
-) {
+pub(super) async fn run(core: Arc<Core>, waiting: mpsc::UnboundedReceiver<Entry>, sigterm: BoxFuture<'static, ()>) {
     let over = &core.phases.over;
-    tokio::spawn(
-        over.clone()
-            .run_until_cancelled_owned(reports::send_all(core.clone(), waiting)),
-    );
-    tokio::spawn(
-        over.clone()
-            .run_until_cancelled_owned(counts::send_all(core.clone())),
-    );
-    tokio::spawn(
-        over.clone()
-            .run_until_cancelled_owned(leases::keep(core.clone())),
-    );
+    tokio::spawn(over.clone().run_until_cancelled_owned(reports::send_all(core.clone(), waiting)));
+    tokio::spawn(over.clone().run_until_cancelled_owned(counts::send_all(core.clone())));
+    tokio::spawn(over.clone().run_until_cancelled_owned(leases::keep(core.clone())));
     let mut taking = tokio::spawn(take(core.clone()));
     let refusal = tokio::select! {
         end = &mut taking => Some(end.unwrap_or_else(|panic| Err(broken(&panic)))),
@@ -99,10 +86,7 @@ pub(super) fn sigterm(core: &Core, is_heeded: bool) -> BoxFuture<'static, ()> {
     match signal(SignalKind::terminate()) {
         Ok(mut signals) => async move { _ = signals.recv().await }.boxed(),
         Err(error) => {
-            core.tell(&Error::plain(
-                Code::Internal,
-                format!("SIGTERM cannot be heeded: {error}"),
-            ));
+            core.tell(&Error::plain(Code::Internal, format!("SIGTERM cannot be heeded: {error}")));
             std::future::pending().boxed()
         }
     }

@@ -82,11 +82,7 @@ fn may_pass(end: &End, has_passed: bool, failures: u32) -> bool {
     let is_away = match code {
         None => end.was_welcomed,
         Some(
-            Code::Unavailable
-            | Code::Aborted
-            | Code::Cancelled
-            | Code::DeadlineExceeded
-            | Code::ResourceExhausted,
+            Code::Unavailable | Code::Aborted | Code::Cancelled | Code::DeadlineExceeded | Code::ResourceExhausted,
         ) => !end.is_late,
         Some(_) => false,
     };
@@ -109,48 +105,26 @@ mod tests {
 
     fn end(code: Option<Code>, was_welcomed: bool, is_late: bool) -> End {
         let error = code.map(|code| Error::plain(code, "as a test says"));
-        End {
-            error,
-            was_welcomed,
-            was_drained: false,
-            is_late,
-        }
+        End { error, was_welcomed, was_drained: false, is_late }
     }
 
     #[test]
     fn a_stream_is_tried_again_after_30_s_doubling_to_10_minutes() {
-        let seconds = [0, 1, 2, 4, 5, 100]
-            .map(|misses| retry_delay(Duration::from_secs(30), misses).as_secs());
+        let seconds = [0, 1, 2, 4, 5, 100].map(|misses| retry_delay(Duration::from_secs(30), misses).as_secs());
         assert_eq!(seconds, [30, 60, 120, 480, 600, 600]);
     }
 
     #[test]
     fn a_server_that_is_away_is_waited_for() {
-        assert!(may_pass(
-            &end(Some(Code::Unavailable), false, false),
-            false,
-            1_000
-        ));
+        assert!(may_pass(&end(Some(Code::Unavailable), false, false), false, 1_000));
         assert!(may_pass(&end(None, true, false), true, 1_000));
     }
 
     #[test]
     fn none_passes_where_it_is_refused_or_no_welcome_comes() {
-        assert!(!may_pass(
-            &end(Some(Code::Unimplemented), false, false),
-            true,
-            1
-        ));
-        assert!(!may_pass(
-            &end(Some(Code::DeadlineExceeded), false, true),
-            false,
-            1
-        ));
-        assert!(!may_pass(
-            &end(Some(Code::Internal), false, false),
-            false,
-            1
-        ));
+        assert!(!may_pass(&end(Some(Code::Unimplemented), false, false), true, 1));
+        assert!(!may_pass(&end(Some(Code::DeadlineExceeded), false, true), false, 1));
+        assert!(!may_pass(&end(Some(Code::Internal), false, false), false, 1));
         assert!(!may_pass(&end(None, false, false), false, 1));
     }
 

@@ -29,13 +29,7 @@ pub struct TaskError {
 impl TaskError {
     /// A failure with a message for people; what is beyond 16,384 characters is cut off.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            code: String::new(),
-            details: None,
-            retry_delay: None,
-            non_retryable: false,
-        }
+        Self { message: message.into(), code: String::new(), details: None, retry_delay: None, non_retryable: false }
     }
 
     /// The failure of an error that `?` does not take: a boxed one, or one of a library such as anyhow.
@@ -78,8 +72,7 @@ impl fmt::Display for TaskError {
 impl<E: Error + 'static> From<E> for TaskError {
     fn from(error: E) -> Self {
         let canceled = (&error as &dyn Any).downcast_ref::<Canceled>();
-        let stopped =
-            canceled.is_some_and(|canceled| canceled.reason() == CancelReason::WorkerStopped);
+        let stopped = canceled.is_some_and(|canceled| canceled.reason() == CancelReason::WorkerStopped);
         Self::new(chain(&error)).code(if stopped { "WORKER_STOPPED" } else { "" })
     }
 }
@@ -125,10 +118,7 @@ mod tests {
     #[test]
     fn every_error_becomes_a_failure_with_what_caused_it() {
         let error = fails().expect_err("it fails");
-        assert_eq!(
-            error,
-            TaskError::new("cannot open the file: permission denied")
-        );
+        assert_eq!(error, TaskError::new("cannot open the file: permission denied"));
         assert_eq!(TaskError::from_error("no luck"), TaskError::new("no luck"));
     }
 

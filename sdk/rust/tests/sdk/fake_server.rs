@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,32 +27,23 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits for what is sure to come.
 pub async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(DEADLINE, future)
-        .await
-        .expect("it comes in time")
+    tokio::time::timeout(DEADLINE, future).await.expect("it comes in time")
 }
 
 /// The calls that nobody has taken yet, by method.
 #[derive(Clone, Default)]
 struct Waiting(Arc<Mutex<HashMap<String, Queue>>>);
 
-type Queue = (
-    mpsc::UnboundedSender<Arrived>,
-    Option<mpsc::UnboundedReceiver<Arrived>>,
-);
+type Queue = (mpsc::UnboundedSender<Arrived>, Option<mpsc::UnboundedReceiver<Arrived>>);
 
 impl Waiting {
     fn push(&self, method: &str, call: Arrived) {
         let sender = self.queue(method, |(sender, _)| sender.clone());
-        sender
-            .send(call)
-            .unwrap_or_else(|_| panic!("nobody takes {method} any more"));
+        sender.send(call).unwrap_or_else(|_| panic!("nobody takes {method} any more"));
     }
 
     async fn pop(&self, method: &str) -> Arrived {
-        let mut receiver = self
-            .queue(method, |(_, receiver)| receiver.take())
-            .expect("one test takes it at a time");
+        let mut receiver = self.queue(method, |(_, receiver)| receiver.take()).expect("one test takes it at a time");
         let call = receiver.recv().await.expect("the sender is kept");
         self.queue(method, |(_, place)| *place = Some(receiver));
         call
@@ -72,11 +64,18 @@ struct Arrived {
     reply: oneshot::Sender<Response<Body>>,
 }
 
+/// Those under way, and how many there have been.
+#[derive(Clone, Default)]
+struct Connections {
+    serving: Arc<Mutex<JoinSet<()>>>,
+    accepted: Arc<AtomicUsize>,
+}
+
 /// The server. It ends when it is dropped.
 pub struct FakeServer {
     address: SocketAddr,
     waiting: Waiting,
-    connections: Arc<Mutex<JoinSet<()>>>,
+    connections: Connections,
     accepting: JoinHandle<()>,
 }
 
@@ -84,14 +83,9 @@ impl FakeServer {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (waiting, connections) = (Waiting::default(), Arc::new(Mutex::new(JoinSet::new())));
+        let (waiting, connections) = (Waiting::default(), Connections::default());
         let accepting = tokio::spawn(accept(listener, waiting.clone(), connections.clone()));
-        Self {
-            address,
-            waiting,
-            connections,
-            accepting,
-        }
+        Self { address, waiting, connections, accepting }
     }
 
     pub fn address(&self) -> String {
@@ -112,28 +106,15 @@ impl FakeServer {
         let headers = request.headers().clone();
         let (responses, answers) = mpsc::unbounded_channel();
         let (opened, requests) = oneshot::channel();
-        let service = Open {
-            opened: Some(opened),
-            answers: Some(answers),
-        };
-        let response = Grpc::new(ProstCodec::default())
-            .streaming(service, request)
-            .await;
+        let service = Open { opened: Some(opened), answers: Some(answers) };
+        let response = Grpc::new(ProstCodec::default()).streaming(service, request).await;
         // Who called may have gone.
         let _ = reply.send(response);
-        Exchange {
-            headers,
-            requests: requests.await.expect("it is opened"),
-            responses,
-        }
+        Exchange { headers, requests: requests.await.expect("it is opened"), responses }
     }
 
     /// Waits for a unary call of a method and answers it.
-    pub async fn answer<Q, A>(
-        &self,
-        method: &str,
-        answer: impl FnOnce(&Q) -> Result<A, Status>,
-    ) -> Q
+    pub async fn answer<Q, A>(&self, method: &str, answer: impl FnOnce(&Q) -> Result<A, Status>) -> Q
     where
         Q: Message + Default + 'static,
         A: Message + Default + 'static,
@@ -147,12 +128,14 @@ impl FakeServer {
         request
     }
 
+    /// How many connections have been made so far.
+    pub fn connections(&self) -> usize {
+        self.connections.accepted.load(Ordering::Relaxed)
+    }
+
     /// Breaks all connections.
     pub fn disconnect(&self) {
-        self.connections
-            .lock()
-            .expect("no holder panics")
-            .abort_all();
+        self.connections.serving.lock().expect("no holder panics").abort_all();
     }
 }
 
@@ -163,12 +146,11 @@ impl Drop for FakeServer {
     }
 }
 
-async fn accept(listener: TcpListener, waiting: Waiting, connections: Arc<Mutex<JoinSet<()>>>) {
+async fn accept(listener: TcpListener, waiting: Waiting, connections: Connections) {
     while let Ok((socket, _)) = listener.accept().await {
-        connections
-            .lock()
-            .expect("no holder panics")
-            .spawn(serve(socket, waiting.clone()));
+        connections.accepted.fetch_add(1, Ordering::Relaxed);
+        let mut serving = connections.serving.lock().expect("no holder panics");
+        serving.spawn(serve(socket, waiting.clone()));
     }
 }
 
@@ -176,11 +158,7 @@ async fn serve(socket: TcpStream, waiting: Waiting) {
     let service = service_fn(move |request: Request<Incoming>| {
         let waiting = waiting.clone();
         async move {
-            let method = request
-                .uri()
-                .path()
-                .trim_start_matches("/millpond.v1.")
-                .to_owned();
+            let method = request.uri().path().trim_start_matches("/millpond.v1.").to_owned();
             let (reply, response) = oneshot::channel();
             waiting.push(&method, Arrived { request, reply });
             // A call that is never taken hangs.
@@ -193,9 +171,7 @@ async fn serve(socket: TcpStream, waiting: Waiting) {
     });
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     // How a connection ends is what tests are about.
-    let _ = connection
-        .serve_connection(TokioIo::new(socket), service)
-        .await;
+    let _ = connection.serve_connection(TokioIo::new(socket), service).await;
 }
 
 /// A call under way: unary ones have one message each way.

@@ -60,10 +60,7 @@ async fn what_the_server_had_assigned_when_the_worker_closed_its_side_is_done() 
 async fn a_handler_that_outlasts_the_grace_is_told_to_stop_and_what_it_comes_to_is_reported() {
     let server = FakeServer::start().await;
     let (builder, _gate, mut notes) = holding(&server);
-    let worker = builder
-        .stop_grace(Duration::from_millis(10))
-        .start()
-        .expect("a worker");
+    let worker = builder.stop_grace(Duration::from_millis(10)).start().expect("a worker");
     let mut call = welcomed(&server).await;
     credit(&mut call).await;
     assign(&call, &["a"]);
@@ -75,9 +72,7 @@ async fn a_handler_that_outlasts_the_grace_is_told_to_stop_and_what_it_comes_to_
         request.reports[0].report.clone()
     };
     let ((), report) = within(async { tokio::join!(worker.stop(), script) }).await;
-    let Some(Report::Failure(failure)) = report else {
-        panic!("a failure, not {report:?}")
-    };
+    let Some(Report::Failure(failure)) = report else { panic!("a failure, not {report:?}") };
     assert_eq!(failure.code, "WORKER_STOPPED");
 }
 
@@ -86,9 +81,7 @@ async fn a_worker_stops_though_a_handler_never_returns_and_drops_it() {
     let server = FakeServer::start().await;
     let (held, (began, mut begun)) = (Arc::new(()), tokio::sync::mpsc::unbounded_channel());
     let inner = held.clone();
-    let builder = Worker::builder(server.client())
-        .worker_id("worker")
-        .stop_grace(Duration::from_millis(10));
+    let builder = Worker::builder(server.client()).worker_id("worker").stop_grace(Duration::from_millis(10));
     let handler = move |_: TaskContext| {
         let (held, began) = (inner.clone(), began.clone());
         async move {
@@ -116,18 +109,9 @@ async fn a_worker_stops_though_a_handler_never_returns_and_drops_it() {
 
 #[tokio::test]
 async fn a_worker_stops_while_it_connects_to_a_server_that_says_nothing() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let client = Client::new(format!(
-        "http://{}",
-        listener.local_addr().expect("an address")
-    ))
-    .expect("an address");
-    let worker = Worker::builder(client)
-        .handle("kind", |_| async { Ok(()) })
-        .start()
-        .expect("a worker");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let client = Client::new(format!("http://{}", listener.local_addr().expect("an address"))).expect("an address");
+    let worker = Worker::builder(client).handle("kind", |_| async { Ok(()) }).start().expect("a worker");
     let (_socket, _) = within(listener.accept()).await.expect("a connection");
     within(worker.stop()).await;
     worker.wait().await.expect("it was stopped");
