@@ -31,7 +31,7 @@ type Handler = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buf
  * - `silent`: takes connections and says nothing
  * - `newer`: answers GetTask of the server at `target` with a field and a status more, and ListTasks by a reason that nobody knows
  * - `older`: knows no Work, and hands other calls to the server at `target`
- * - `mute`: says nothing to the first WatchEvents, and hands later ones to the server at `target`
+ * - `mute`: knows no Work; says nothing to the first WatchEvents, ReportTasks and AppendLogs, and hands all other calls to the server at `target`
  */
 export async function startFakeServer(kind: string, target: string): Promise<FakeServer> {
   switch (kind) {
@@ -97,6 +97,11 @@ const services: Readonly<Record<string, readonly string[]>> = {
 /** Serves some methods; every other one is unknown to it. */
 async function startGrpc(handlers: Readonly<Record<string, Handler>>): Promise<FakeServer> {
   const server = new GrpcServer();
+  addServices(server, handlers);
+  return bind(server);
+}
+
+function addServices(server: GrpcServer, handlers: Readonly<Record<string, Handler>>): void {
   for (const [service, methods] of Object.entries(services)) {
     const known = methods.filter((method) => method in handlers);
     if (known.length === 0) continue;
@@ -105,7 +110,6 @@ async function startGrpc(handlers: Readonly<Record<string, Handler>>): Promise<F
     );
     server.addService(definition, Object.fromEntries(known.map((method) => [method, handlers[method]!])));
   }
-  return bind(server);
 }
 
 async function bind(server: GrpcServer): Promise<FakeServer> {
@@ -119,21 +123,30 @@ async function bind(server: GrpcServer): Promise<FakeServer> {
 
 async function startMute(target: string): Promise<FakeServer> {
   const server = new GrpcServer();
+  const handlers = olderMethods(target);
+  for (const name of ["ReportTasks", "AppendLogs"]) handlers[name] = sinceSecondCall(handlers[name]!);
+  addServices(server, handlers);
   const client = clientOf(target);
-  let calls = 0;
-  const watch = (call: ServerWritableStream<Buffer, Buffer>) => {
-    calls += 1;
-    if (calls === 1) return;
+  const watch = sinceSecondCall((call: ServerWritableStream<Buffer, Buffer>) => {
     const answers = client.makeServerStreamRequest(call.getPath(), raw, raw, call.request);
     call.on("cancelled", () => answers.cancel());
     answers.on("data", (message: Buffer) => call.write(message));
     answers.on("error", (error) => call.destroy(error));
     answers.on("end", () => call.end());
-  };
+  });
   const path = "/millpond.v1.EventService/WatchEvents";
   server.addService({ WatchEvents: { path, ...unary, responseStream: true } }, { WatchEvents: watch });
   const bound = await bind(server);
   return { ...bound, stop: async () => [client.close(), await bound.stop()] };
+}
+
+/** Takes the first call and never answers it. */
+function sinceSecondCall<Args extends unknown[]>(handler: (...args: Args) => void): (...args: Args) => void {
+  let calls = 0;
+  return (...args) => {
+    calls += 1;
+    if (calls > 1) handler(...args);
+  };
 }
 
 function clientOf(target: string): Client {

@@ -48,6 +48,11 @@ export function isTransient(error: unknown): boolean {
   return errorInfo(error) === undefined && isBrokenConnection(error);
 }
 
+/** isUnanswered tells whether nobody has said what became of a call: {@link isTransient}, or its deadline passed. What is safe to repeat can be sent again. */
+export function isUnanswered(error: unknown): boolean {
+  return isTransient(error) || (error instanceof ConnectError && error.code === Code.DeadlineExceeded);
+}
+
 /**
  * A connection that breaks during a call shows as one of several codes, with the error of Node.js as its cause, or as an
  * answer that ends too early.

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { MillpondClient } from "./client.ts";
-import { isTransient } from "./errors.ts";
+import { isUnanswered } from "./errors.ts";
 import type { LogEntry } from "./gen/millpond/v1/log_pb.js";
 import { backoffMs } from "./retry-policy.ts";
 
@@ -46,7 +46,7 @@ export async function* listLogs(
       waits = follow && !page.attemptEnded;
     } catch (error) {
       if (signal?.aborted) return;
-      if (!follow || !isTransient(error)) throw error;
+      if (!follow || !isUnanswered(error)) throw error;
       onInterrupted?.(error);
       await sleep(backoffMs(backoff, ++failures), undefined, callOptions).catch(() => undefined);
     }

@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { MillpondClient } from "../client.ts";
-import { errorReason, isTransient, retryDelayMs } from "../errors.ts";
+import { errorReason, isUnanswered, retryDelayMs } from "../errors.ts";
 import { ErrorReason } from "../gen/millpond/v1/error_reason_pb.js";
 import { type LogEntry, LogEntrySchema, LogLevel } from "../gen/millpond/v1/log_pb.js";
 import { backoffMs } from "../retry-policy.ts";
@@ -204,7 +204,7 @@ export class LogQueue {
     } catch (error) {
       if (signal.aborted) return false;
       this.#options.onError(error);
-      if (isTransient(error) || retryDelayMs(error) !== undefined) return false;
+      if (isUnanswered(error) || retryDelayMs(error) !== undefined) return false;
       const reason = errorReason(error);
       if (reason === ErrorReason.STALE_ATTEMPT) attempt.abort("lease_lost", "the task has another attempt");
       if (finalReasons.has(reason)) this.#refuse(buffer);
