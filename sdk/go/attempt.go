@@ -17,7 +17,8 @@ var (
 	ErrCancelRequested = errors.New("the attempt was canceled")
 	// ErrLeaseLost: another worker may have the attempt. Nothing is reported for it.
 	ErrLeaseLost = errors.New("the lease was lost")
-	// ErrWorkerStopped: the worker stops, and its grace is over. A handler that ends by it fails with code WORKER_STOPPED.
+	// ErrWorkerStopped: the worker stops, and its grace is over. A handler that ends by it fails with code
+	// WORKER_STOPPED.
 	ErrWorkerStopped = errors.New("the worker stops")
 )
 
@@ -93,8 +94,8 @@ func (a *attempt) expire(now time.Time) {
 	}
 }
 
-// run runs the handler to its end, whichever that is, and hands over the closing report. What panicked is told, with its
-// stack.
+// run runs the handler to its end, whichever that is, and hands over the closing report. What panicked is told, with
+// its stack.
 func (a *attempt) run(handler Handler, task *Task, onPanic func(error), end func(*millpondv1.TaskReport)) {
 	var report *millpondv1.TaskReport
 	// Also of a handler that ends its goroutine (runtime.Goexit).

@@ -84,7 +84,9 @@ func TestWhatAHandlerFailsWithIsTheFailure(t *testing.T) {
 
 func TestTextsAreCutToWhatTheContractTakes(t *testing.T) {
 	a := attemptOf(t, "a")
-	failure := a.describe(&TaskError{Message: "\x00\xff" + strings.Repeat("ü", messageMax), Code: strings.Repeat("x", 300)})
+	failure := a.describe(&TaskError{
+		Message: "\x00\xff" + strings.Repeat("ü", messageMax), Code: strings.Repeat("x", 300),
+	})
 	if utf8.RuneCountInString(failure.GetMessage()) != messageMax || len(failure.GetCode()) != codeMax ||
 		!strings.HasPrefix(failure.GetMessage(), "\uFFFDü") {
 		t.Errorf("they have %d and %d", len(failure.GetMessage()), len(failure.GetCode()))
@@ -103,7 +105,7 @@ func TestAPanicIsAFailureLikeAnyOther(t *testing.T) {
 	}{
 		"a text":     {func(context.Context, *Task) (any, error) { panic("oh") }, "oh", ""},
 		"an error":   {func(context.Context, *Task) (any, error) { panic(codedError{errors.New("oh")}) }, "oh", "CODED"},
-		"a Goexit":   {func(context.Context, *Task) (any, error) { runtime.Goexit(); return nil, nil }, "the handler ended its goroutine", ""},
+		"a Goexit":   {exits, "the handler ended its goroutine", ""},
 		"bad output": {returns(panicking{}, nil), "no text for it", ""},
 	} {
 		report, told := runOf(t, attemptOf(t, "a"), each.handler)
@@ -114,6 +116,11 @@ func TestAPanicIsAFailureLikeAnyOther(t *testing.T) {
 			t.Errorf("%s is told without a stack: %v", name, told)
 		}
 	}
+}
+
+func exits(context.Context, *Task) (any, error) {
+	runtime.Goexit()
+	return nil, nil
 }
 
 type panicking struct{}
@@ -155,7 +162,8 @@ func TestAHandlerThatEndsByTheStopSaysSo(t *testing.T) {
 func TestWhatIsReportedInsteadOfARefusedReport(t *testing.T) {
 	a := attemptOf(t, "a")
 	instead := failureInstead(a.success("large"), "too large")
-	if instead.GetCode() != "OUTPUT_REFUSED" || !instead.GetNonRetryable() || !strings.Contains(instead.GetMessage(), "too large") {
+	if instead.GetCode() != "OUTPUT_REFUSED" || !instead.GetNonRetryable() ||
+		!strings.Contains(instead.GetMessage(), "too large") {
 		t.Errorf("of a success: %v", instead)
 	}
 	failed := a.failure(a.describe(&TaskError{Message: "m", Code: "C", Details: "large", NonRetryable: true}))

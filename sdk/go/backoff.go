@@ -14,9 +14,9 @@ const (
 	attemptsOfCall    = 5
 )
 
-// jitteredDelay draws the delay after the n-th failure in a row (n from 1): uniform between 0 and a ceiling that doubles up to
-// a maximum ("full jitter", M. Brooker, "Exponential Backoff And Jitter", 2015), so that clients which failed together do
-// not come back together.
+// jitteredDelay draws the delay after the n-th failure in a row (n from 1): uniform between 0 and a ceiling that
+// doubles up to a maximum ("full jitter", M. Brooker, "Exponential Backoff And Jitter", 2015), so that clients which
+// failed together do not come back together.
 func jitteredDelay(failures int) time.Duration {
 	ceiling := min(longestDelay, firstDelay<<min(failures-1, 10))
 	return rand.N(ceiling + 1)

@@ -31,7 +31,7 @@ func (c *calls) unary(
 	if !ok {
 		return fmt.Errorf("millpond: the request of %s is no message but %T", method, request)
 	}
-	if _, ok := ctx.Deadline(); !ok {
+	if _, ok := ctx.Deadline(); !ok && c.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.timeout+waitOf(message))
 		defer cancel()
@@ -122,8 +122,8 @@ func waitOf(request proto.Message) time.Duration {
 	return 0
 }
 
-// withRequestID is the request with a new request_id, where it has an empty one: repeated, the call does not do its work
-// twice. The caller's message is not changed: sent again by the caller it is another call.
+// withRequestID is the request with a new request_id, where it has an empty one: repeated, the call does not do its
+// work twice. The caller's message is not changed: sent again by the caller it is another call.
 func withRequestID(request proto.Message) proto.Message {
 	message := request.ProtoReflect()
 	field := requestIDField(message)

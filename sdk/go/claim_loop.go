@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// shortestWait: an empty answer that comes sooner, and before the wait that was asked for, is of a server that does not
-	// wait. The pause after it is drawn between the other two, so that idle workers do not come back together.
+	// shortestWait: an empty answer that comes sooner, and before the wait that was asked for, is of a server that does
+	// not wait. The pause after it is drawn between the other two, so that idle workers do not come back together.
 	shortestWait  = 100 * time.Millisecond
 	shortestPause = 750 * time.Millisecond
 	longestPause  = 1250 * time.Millisecond
@@ -28,8 +28,8 @@ type claimLoop struct {
 	onError func(error)
 }
 
-// run claims until the context ends. It fails when the server refuses for good, for example the credentials. [claimsMax] of
-// them run at the same time.
+// run claims until the context ends. It fails when the server refuses for good, for example the credentials.
+// [claimsMax] of them run at the same time.
 func (l *claimLoop) run() error {
 	for failures := 0; l.ctx.Err() == nil; {
 		changes := l.roster.changes()
@@ -80,7 +80,8 @@ func (l *claimLoop) claim(promised int) (int, error) {
 	return len(answer.GetAssignments()), nil
 }
 
-// pauseUnlessWaited pauses after an empty answer that came at once: asking again at once would only make both sides busy.
+// pauseUnlessWaited pauses after an empty answer that came at once: asking again at once would only make both sides
+// busy.
 func (l *claimLoop) pauseUnlessWaited(took time.Duration) {
 	wait := l.request.GetWaitTimeout().AsDuration()
 	if took >= shortestWait || wait > 0 && took >= wait {

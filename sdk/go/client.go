@@ -17,11 +17,11 @@ type ClientOptions struct {
 	// Token is sent as "authorization: Bearer …" with every call that brings no authorization of its own. Over http:// it
 	// travels unprotected.
 	Token string
-	// Timeout is the deadline of a unary call whose context has none; 0: 30 s. A call that waits for something
-	// (wait_timeout) gets its wait on top. Streams have no deadline.
+	// Timeout is the deadline of a unary call whose context has none; 0: 30 s, negative: none. A call that waits for
+	// something (wait_timeout) gets its wait on top. Streams have no deadline.
 	Timeout time.Duration
-	// DisableRetry makes each call once only. Otherwise what is safe to repeat is made up to five times while the server is
-	// away or asks for it.
+	// DisableRetry makes each call once only. Otherwise what is safe to repeat is made up to five times while the
+	// server is away or asks for it.
 	DisableRetry bool
 	// TLS is how an https:// address is reached; nil: with the system's certificates.
 	TLS *tls.Config
@@ -29,9 +29,9 @@ type ClientOptions struct {
 	DialOptions []grpc.DialOption
 }
 
-// Client holds a typed client for each service, all over the same connection. It may be used by many goroutines. Calls
-// fail with an [Error]. Unary calls have a deadline, mutations get a request_id when they have none, and what is safe to
-// repeat is repeated when the server is away.
+// Client holds a typed client for each service, all over the same connection. It may be used by many goroutines.
+// Calls fail with an [Error]. Unary calls have a deadline, mutations get a request_id when they have none, and what
+// is safe to repeat is repeated when the server is away.
 type Client struct {
 	Tasks      millpondv1.TaskServiceClient
 	Batches    millpondv1.BatchServiceClient
@@ -54,8 +54,9 @@ const (
 	reconnectJitter     = 0.2
 )
 
-// NewClient makes a client of the server at an address such as http://127.0.0.1:8085. Without a scheme http:// is meant;
-// https:// is TLS. It connects with the first call; what is no address is refused at once. Nil options are the defaults.
+// NewClient makes a client of the server at an address such as http://127.0.0.1:8085. Without a scheme http:// is
+// meant; https:// is TLS. It connects with the first call; what is no address is refused at once. Nil options are the
+// defaults.
 func NewClient(address string, options *ClientOptions) (*Client, error) {
 	if options == nil {
 		options = &ClientOptions{}
@@ -64,13 +65,12 @@ func NewClient(address string, options *ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	timeout := options.Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
 	repeats := repeater{enabled: !options.DisableRetry}
-	chain := calls{address: parsed.text, token: options.Token, timeout: timeout, repeater: repeats}
-	conn, err := grpc.NewClient(parsed.target, append(dialOptions(parsed, options.TLS, &chain), options.DialOptions...)...)
+	chain := calls{
+		address: parsed.text, token: options.Token, timeout: orDefault(options.Timeout, defaultTimeout), repeater: repeats,
+	}
+	dialed := append(dialOptions(parsed, options.TLS, &chain), options.DialOptions...)
+	conn, err := grpc.NewClient(parsed.target, dialed...)
 	if err != nil {
 		return nil, err
 	}

@@ -2,14 +2,20 @@ package millpond
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
+	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	millpondv1 "github.com/millpond/millpond/sdk/go/gen/millpond/v1"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -41,7 +47,8 @@ func TestACallIsMadeFiveTimesAtMostWithOneRequestID(t *testing.T) {
 	}, nil, nil)
 	request := &millpondv1.CreateTasksRequest{}
 	_, err := server.client(t, nil).Tasks.CreateTasks(within(t), request)
-	if ReasonOf(err) != millpondv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE || len(ids) != 5 || request.GetRequestId() != "" {
+	if ReasonOf(err) != millpondv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE || len(ids) != 5 ||
+		request.GetRequestId() != "" {
 		t.Fatalf("%v after %d calls of %v", err, len(ids), request)
 	}
 	first := <-ids
@@ -196,4 +203,48 @@ func TestAServerThatIsBackIsReachedByTheNextCall(t *testing.T) {
 		_, err := client.Tasks.GetTask(ctx, &millpondv1.GetTaskRequest{})
 		return err == nil
 	})
+}
+
+func TestAnAddressOfHTTPSIsReachedByTLS(t *testing.T) {
+	// For its certificate of 127.0.0.1.
+	certified := httptest.NewTLSServer(nil)
+	defer certified.Close()
+	trusted := x509.NewCertPool()
+	trusted.AddCert(certified.Certificate())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tls.Config{Certificates: certified.TLS.Certificates}
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)))
+	millpondv1.RegisterTaskServiceServer(server, &tasksFake{
+		get: func(context.Context, *millpondv1.GetTaskRequest) (*millpondv1.GetTaskResponse, error) {
+			return &millpondv1.GetTaskResponse{}, nil
+		},
+	})
+	// It ends when it is stopped.
+	go func() { _ = server.Serve(listener) }()
+	defer server.Stop()
+	address := "https://" + listener.Addr().String()
+	client := clientOf(t, address, &ClientOptions{TLS: &tls.Config{RootCAs: trusted}})
+	if _, err := client.Tasks.GetTask(within(t), &millpondv1.GetTaskRequest{}); err != nil {
+		t.Error(err)
+	}
+	distrustful := clientOf(t, address, &ClientOptions{DisableRetry: true})
+	if _, err := distrustful.Tasks.GetTask(within(t), &millpondv1.GetTaskRequest{}); err == nil {
+		t.Error("an unknown certificate is trusted")
+	}
+}
+
+func TestADeadlineDuringARepeatNamesWhatFailedBefore(t *testing.T) {
+	server := serve(t, &tasksFake{
+		get: func(context.Context, *millpondv1.GetTaskRequest) (*millpondv1.GetTaskResponse, error) {
+			return nil, refusal(codes.Unavailable, "STORE_UNAVAILABLE", "no database", retryInfo(longestAskedDelay))
+		},
+	}, nil, nil)
+	client := server.client(t, &ClientOptions{Timeout: time.Second})
+	_, err := client.Tasks.GetTask(t.Context(), &millpondv1.GetTaskRequest{})
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "STORE_UNAVAILABLE: no database") {
+		t.Errorf("it failed with %v", err)
+	}
 }

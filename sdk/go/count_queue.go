@@ -18,8 +18,8 @@ const (
 	countsMax = 10_000
 )
 
-// countQueue sends what handlers count in few calls: counts wait a moment for others, and while a call is in flight. What
-// is added to one task meanwhile is summed up.
+// countQueue sends what handlers count in few calls: counts wait a moment for others, and while a call is in flight.
+// What is added to one task meanwhile is summed up.
 type countQueue struct {
 	ctx     context.Context
 	client  *Client

@@ -7,8 +7,9 @@ import (
 	millpondv1 "github.com/millpond/millpond/sdk/go/gen/millpond/v1"
 )
 
-// Graph collects tasks for one CreateTasks or UploadTasks call. The first task that cannot be added (its key is taken, its
-// input is no JSON) makes the graph fail: Err says so at once, and nothing is sent. It is for one goroutine.
+// Graph collects tasks for one CreateTasks or UploadTasks call. The first task that cannot be added (its key is
+// taken, its input is no JSON) makes the graph fail: Err says so at once, and nothing is sent. It is for one
+// goroutine.
 type Graph struct {
 	batch   *millpondv1.NewBatch
 	batchID string
@@ -17,8 +18,8 @@ type Graph struct {
 	err     error
 }
 
-// TaskRef names a task that another one comes after: as [Graph.Task] answers it, by its key ([Key]), or an existing one by
-// its id ([TaskID]). The task must succeed, unless OnCompletion or OnFailure says otherwise.
+// TaskRef names a task that another one comes after: as [Graph.Task] answers it, by its key ([Key]), or an existing
+// one by its id ([TaskID]). The task must succeed, unless OnCompletion or OnFailure says otherwise.
 type TaskRef struct {
 	key       string
 	taskID    string
@@ -118,8 +119,8 @@ func (g *Graph) Request() (*millpondv1.CreateTasksRequest, error) {
 	return request, nil
 }
 
-// Create creates a graph of at most 10,000 tasks, all or none. It fails with what Request and CreateTasks fail with. Larger
-// graphs go by [Client.Upload].
+// Create creates a graph of at most 10,000 tasks, all or none. It fails with what Request and CreateTasks fail with.
+// Larger graphs go by [Client.Upload].
 func (c *Client) Create(ctx context.Context, graph *Graph) (*millpondv1.CreateTasksResponse, error) {
 	request, err := graph.Request()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 // errRunEnded is what is said to a handler that goes on after its worker has ended.
 var errRunEnded = errors.New("millpond: the worker has ended")
 
-// group is the goroutines that a worker's run waits for. None begins once it is closed: a handler that never returned may
-// still log.
+// group is the goroutines that a worker's run waits for. None begins once it is closed: a handler that never returned
+// may still log.
 type group struct {
 	mu       sync.Mutex
 	isClosed bool

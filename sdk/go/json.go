@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// ToValue is what [json.Marshal] makes of v, as the contract takes it. Numbers are those of JSON: whole ones are exact up
-// to 2^53.
+// ToValue is what [json.Marshal] makes of v, as the contract takes it. Numbers are those of JSON: whole ones are
+// exact up to 2^53.
 func ToValue(v any) (*structpb.Value, error) {
 	if value, ok := v.(*structpb.Value); ok && value != nil {
 		return value, nil
@@ -24,8 +24,8 @@ func ToValue(v any) (*structpb.Value, error) {
 	return structpb.NewValue(plain)
 }
 
-// FromValue decodes a value as [json.Unmarshal] does. A value that is absent is null, which leaves the zero value of most
-// types.
+// FromValue decodes a value as [json.Unmarshal] does. A value that is absent is null, which leaves the zero value of
+// most types.
 func FromValue[T any](value *structpb.Value) (T, error) {
 	var decoded T
 	text, err := json.Marshal(value.AsInterface())

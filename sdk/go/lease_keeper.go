@@ -15,8 +15,8 @@ import (
 const leasesMax = 1_000
 
 // leaseKeeper extends the leases of all attempts under way: by heartbeats of the worker's stream, or by calls, every
-// quarter of a lease (one that fails leaves time for another). It aborts an attempt when the server says so, and when the
-// lease may have run out because the server was away.
+// quarter of a lease (one that fails leaves time for another). It aborts an attempt when the server says so, and when
+// the lease may have run out because the server was away.
 type leaseKeeper struct {
 	ctx      context.Context
 	client   *Client
@@ -33,7 +33,7 @@ type leaseKeeper struct {
 
 // run extends until the context ends.
 func (k *leaseKeeper) run() {
-	longest := k.lease / 4
+	longest := max(k.lease/4, time.Millisecond)
 	ticker := time.NewTicker(longest)
 	defer ticker.Stop()
 	for {
@@ -63,7 +63,8 @@ func (k *leaseKeeper) extend() {
 	for _, each := range attempts {
 		each.expire(now)
 	}
-	// A heartbeat that is not taken ends the stream; the attempts that it names are extended by the next one, or by calls.
+	// A heartbeat that is not taken ends the stream; the attempts that it names are extended by the next one, or by
+	// calls.
 	if k.stream.heartbeat(attempts) || len(attempts) == 0 || !k.isExtending.CompareAndSwap(false, true) {
 		return
 	}

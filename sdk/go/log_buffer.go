@@ -93,8 +93,8 @@ func (b *logBuffer) hurryIfDue() {
 	}
 }
 
-// take takes the lines of the next call; behind the last of them, how many were dropped. False: nothing waits, and this was
-// the end of sending.
+// take takes the lines of the next call; behind the last of them, how many were dropped. False: nothing waits, and
+// this was the end of sending.
 func (b *logBuffer) take() (logBatch, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -23,9 +23,9 @@ const (
 	logBytesMax = 64 << 20
 )
 
-// logQueue sends what handlers log in few calls: lines wait a moment for others, and while a call of their attempt is in
-// flight. A server that is away, or slower than the handlers, is waited for; what does not fit meanwhile is dropped, and a
-// line says how many lines that were. An attempt that logs nothing costs nothing.
+// logQueue sends what handlers log in few calls: lines wait a moment for others, and while a call of their attempt is
+// in flight. A server that is away, or slower than the handlers, is waited for; what does not fit meanwhile is
+// dropped, and a line says how many lines that were. An attempt that logs nothing costs nothing.
 type logQueue struct {
 	ctx     context.Context
 	client  *Client
@@ -95,8 +95,8 @@ func (s *logSending) linger() {
 	}
 }
 
-// send makes one call, again and again while the server is away, with one request id: lines are not written twice. False:
-// no more lines of the attempt are taken.
+// send makes one call, again and again while the server is away, with one request id: lines are not written twice.
+// False: no more lines of the attempt are taken.
 func (q *logQueue) send(ctx context.Context, a *attempt, entries []*millpondv1.LogEntry) bool {
 	request := &millpondv1.AppendLogsRequest{
 		TaskId: a.key.taskID, Attempt: a.key.number, Entries: entries, RequestId: newUUID(),

@@ -24,10 +24,10 @@ const (
 	logWait = 30 * time.Second
 )
 
-// Logs yields the lines of the log of a task's attempt, in order. Where lines were dropped at the server's bound, the last
-// one says how many. It goes on after a broken connection: nothing is lost and nothing is repeated. It ends with an error,
-// its last pair, when the context ends or for what repeating cannot mend, such as TASK_NOT_FOUND; and, unless it follows,
-// when the server stays away for as long as a call is repeated.
+// Logs yields the lines of the log of a task's attempt, in order. Where lines were dropped at the server's bound, the
+// last one says how many. It goes on after a broken connection: nothing is lost and nothing is repeated. It ends with
+// an error, its last pair, when the context ends or for what repeating cannot mend, such as TASK_NOT_FOUND; and,
+// unless it follows, when the server stays away for as long as a call is repeated.
 func (c *Client) Logs(
 	ctx context.Context, taskID string, options *LogOptions,
 ) iter.Seq2[*millpondv1.LogEntry, error] {

@@ -32,13 +32,13 @@ func (r repeater) run(ctx context.Context, call func() error, isSafe func() bool
 			return err
 		}
 		if !sleep(ctx, delay) {
-			return fmt.Errorf("%w, after: %s", ctx.Err(), asError(err).Message)
+			return fmt.Errorf("%w, after: %v", ctx.Err(), err)
 		}
 	}
 }
 
-// isSafeToRepeat tells whether a call may be made twice: reads, calls with a request id, extensions of leases, and reports
-// that do not count twice. A claim never is: its first answer may be on its way.
+// isSafeToRepeat tells whether a call may be made twice: reads, calls with a request id, extensions of leases, and
+// reports that do not count twice. A claim never is: its first answer may be on its way.
 func isSafeToRepeat(method string, request proto.Message) bool {
 	if method == millpondv1.WorkerService_ExtendLeases_FullMethodName {
 		return true

@@ -88,7 +88,8 @@ func TestARequestIDIsFilledInAndTheMessageOfTheCallerLeftAlone(t *testing.T) {
 	if withRequestID(given) != proto.Message(given) {
 		t.Error("an id that was given is replaced")
 	}
-	if again := withRequestID(request).(*millpondv1.CreateTasksRequest); len(again.GetRequestId()) != 36 || again == filled {
+	again, ok := withRequestID(request).(*millpondv1.CreateTasksRequest)
+	if !ok || len(again.GetRequestId()) != 36 || again == filled {
 		t.Errorf("another call gets %q", again.GetRequestId())
 	}
 }

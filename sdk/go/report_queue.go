@@ -17,8 +17,8 @@ const (
 	reportBytesMax = 2 << 20
 )
 
-// reportQueue sends reports in few calls: what is reported while a call is in flight goes together into the next. Reports
-// arrive in their order. While the server is away it goes on trying, until its context ends.
+// reportQueue sends reports in few calls: what is reported while a call is in flight goes together into the next.
+// Reports arrive in their order. While the server is away it goes on trying, until its context ends.
 type reportQueue struct {
 	ctx     context.Context
 	client  *Client
@@ -130,8 +130,8 @@ func (q *reportQueue) call(batch []*queuedReport) ([]*millpondv1.ReportResult, e
 	return results, err
 }
 
-// untilDone makes a call until it succeeds, the context ends, or it fails with what repeating cannot mend. A server that
-// does not answer in time counts as away. The call must be safe to repeat.
+// untilDone makes a call until it succeeds, the context ends, or it fails with what repeating cannot mend. A server
+// that does not answer in time counts as away. The call must be safe to repeat.
 func untilDone(ctx context.Context, onError func(error), call func() error) error {
 	for failures := 1; ; failures++ {
 		err := call()

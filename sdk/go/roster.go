@@ -12,8 +12,8 @@ const claimsMax = 2
 
 // roster is the attempts that a worker has, and what they and what it has asked for leave of its slots.
 //
-// A slot is free when its handler has ended: what the report makes ready can be handed out in the commit of the report. As
-// many reports may be on their way as there are slots.
+// A slot is free when its handler has ended: what the report makes ready can be handed out in the commit of the
+// report. As many reports may be on their way as there are slots.
 type roster struct {
 	slots int
 

@@ -117,8 +117,9 @@ func TestOnlyTheFirstReasonOfAnAbortCounts(t *testing.T) {
 	a := attemptOf(t, "a")
 	a.abort(cancelCause("because"))
 	a.abort(ErrWorkerStopped)
-	if !a.isDisowned() || !errors.Is(context.Cause(a.ctx), ErrCancelRequested) || errors.Is(context.Cause(a.ctx), ErrWorkerStopped) {
-		t.Errorf("it was aborted with %v", context.Cause(a.ctx))
+	cause := context.Cause(a.ctx)
+	if !a.isDisowned() || !errors.Is(cause, ErrCancelRequested) || errors.Is(cause, ErrWorkerStopped) {
+		t.Errorf("it was aborted with %v", cause)
 	}
 }
 

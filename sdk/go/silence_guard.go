@@ -2,6 +2,7 @@ package millpond
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -10,6 +11,14 @@ import (
 
 // defaultSilenceMax is how long a stream may say nothing; the server speaks every 15 s.
 const defaultSilenceMax = 45 * time.Second
+
+// silenceOrDefault is the silence that an option allows: 0 is the default, a negative one any.
+func silenceOrDefault(given time.Duration) time.Duration {
+	if given < 0 {
+		return math.MaxInt64
+	}
+	return orDefault(given, defaultSilenceMax)
+}
 
 // silenceGuard gives up a connection that says nothing for too long, by its context.
 type silenceGuard struct {
@@ -21,9 +30,6 @@ type silenceGuard struct {
 
 // newSilenceGuard watches from now on; the context that it answers is that of the connection.
 func newSilenceGuard(ctx context.Context, silenceMax time.Duration) (context.Context, *silenceGuard) {
-	if silenceMax == 0 {
-		silenceMax = defaultSilenceMax
-	}
 	guard := &silenceGuard{max: silenceMax}
 	guard.ctx, guard.cancel = context.WithCancelCause(ctx)
 	guard.timer = time.AfterFunc(silenceMax, func() {

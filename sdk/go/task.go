@@ -10,9 +10,9 @@ import (
 )
 
 // Handler does the work of one attempt. What it returns is the task's output, as [encoding/json] writes it; nil is no
-// output (for a JSON null return json.RawMessage("null")). Its error is the task's failure, see [TaskError]; a panic is a
-// failure like any other. What cannot be written as JSON fails the task with code OUTPUT_NOT_JSON, and an output that the
-// server refuses with OUTPUT_REFUSED, both for good.
+// output (for a JSON null return json.RawMessage("null")). Its error is the task's failure, see [TaskError]; a panic
+// is a failure like any other. What cannot be written as JSON fails the task with code OUTPUT_NOT_JSON, and an output
+// that the server refuses with OUTPUT_REFUSED, both for good.
 //
 // Its context ends when it should stop; [context.Cause] says why: [ErrCancelRequested], [ErrLeaseLost] or
 // [ErrWorkerStopped].
@@ -44,13 +44,14 @@ func (t *Task) Assignment() *millpondv1.Assignment {
 	return t.attempt.assignment
 }
 
-// Parents are the tasks on which this one depended: by key, or by task id for a parent without a key or of another batch.
+// Parents are the tasks on which this one depended: by key, or by task id for a parent without a key or of another
+// batch.
 func (t *Task) Parents() map[string]*millpondv1.ParentResult {
 	return t.attempt.assignment.GetParents()
 }
 
-// Input decodes the task's input as [json.Unmarshal] does. A task without input has null, which leaves the zero value of
-// most types.
+// Input decodes the task's input as [json.Unmarshal] does. A task without input has null, which leaves the zero value
+// of most types.
 func Input[T any](task *Task) (T, error) {
 	input, err := FromValue[T](task.Assignment().GetTask().GetInput())
 	if err != nil {
@@ -59,8 +60,8 @@ func Input[T any](task *Task) (T, error) {
 	return input, err
 }
 
-// ParentOutput decodes what a parent produced, as [Input] does. It fails when there is no such parent, and when the outputs
-// of the parents were too large to be handed out together: GetTask has them.
+// ParentOutput decodes what a parent produced, as [Input] does. It fails when there is no such parent, and when the
+// outputs of the parents were too large to be handed out together: GetTask has them.
 func ParentOutput[T any](task *Task, parent string) (T, error) {
 	var output T
 	result, ok := task.Parents()[parent]
@@ -77,9 +78,9 @@ func ParentOutput[T any](task *Task, parent string) (T, error) {
 	return output, err
 }
 
-// Heartbeat tells the server that the work goes on, and how far it is: anything that encodes as JSON, at most 64 KiB; nil
-// leaves what was said before. It is not needed to keep the lease: the worker extends it. It returns when the server has
-// answered, with the error if it refused, or when the context ends.
+// Heartbeat tells the server that the work goes on, and how far it is: anything that encodes as JSON, at most 64 KiB;
+// nil leaves what was said before. It is not needed to keep the lease: the worker extends it. It returns when the
+// server has answered, with the error if it refused, or when the context ends.
 func (t *Task) Heartbeat(ctx context.Context, progress any) error {
 	value, err := optionalValue(progress)
 	if err != nil {
@@ -95,9 +96,9 @@ func (t *Task) Heartbeat(ctx context.Context, progress any) error {
 	}
 }
 
-// Log adds a line to the log of the attempt. It returns at once: lines are sent together, a few times a second, the last
-// ones before the attempt is reported. While the server is away up to 10,000 lines, or 2 MiB, wait; what does not fit is
-// dropped, and a line says how many lines that were.
+// Log adds a line to the log of the attempt. It returns at once: lines are sent together, a few times a second, the
+// last ones before the attempt is reported. While the server is away up to 10,000 lines, or 2 MiB, wait; what does
+// not fit is dropped, and a line says how many lines that were.
 func (t *Task) Log(level slog.Level, message string) {
 	t.run.logs.add(t.attempt, level, message)
 }
@@ -108,8 +109,8 @@ func (t *Task) Logger() *slog.Logger {
 }
 
 // Count adds to the task's counters, each count once, whatever connection breaks. It returns at once: counts are sent
-// together, the last ones before the attempt is reported. What the server refuses is told to the worker's OnError. It fails
-// for a negative number, and for sums beyond 64 bits.
+// together, the last ones before the attempt is reported. What the server refuses is told to the worker's OnError. It
+// fails for a negative number, and for sums beyond 64 bits.
 func (t *Task) Count(success, failure int64) error {
 	if success < 0 || failure < 0 {
 		return errors.New("millpond: counts are not negative")

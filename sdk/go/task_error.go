@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// TaskError is a failure that a handler returns to say more than a message. It may be wrapped. Of other errors, the message
-// is reported, and what a method Code() string answers.
+// TaskError is a failure that a handler returns to say more than a message. It may be wrapped. Of other errors, the
+// message is reported, and what a method Code() string answers.
 type TaskError struct {
 	// Message is for people.
 	Message string
@@ -90,8 +90,9 @@ func (a *attempt) wasStopped(err error) bool {
 		(errors.Is(err, ErrWorkerStopped) || errors.Is(err, context.Canceled))
 }
 
-// failureInstead is what to report when the server does not take a closing report: of a success whose output is refused, a
-// failure that says so; of a failure with details, the same failure without them. Nil: there is nothing left to leave out.
+// failureInstead is what to report when the server does not take a closing report: of a success whose output is
+// refused, a failure that says so; of a failure with details, the same failure without them. Nil: there is nothing
+// left to leave out.
 func failureInstead(report *millpondv1.TaskReport, refusal string) *millpondv1.TaskReport_Failure {
 	if report.GetSuccess() != nil {
 		return &millpondv1.TaskReport_Failure{

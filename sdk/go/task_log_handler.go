@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// taskLogHandler writes records to the log of an attempt: the message, then the attributes as slog's text handler writes
-// them.
+// taskLogHandler writes records to the log of an attempt: the message, then the attributes as slog's text handler
+// writes them.
 type taskLogHandler struct {
 	task *Task
 	// with adds groups and attributes, in their order, to a handler of the attributes.

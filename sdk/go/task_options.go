@@ -47,8 +47,8 @@ type TaskOptions struct {
 	// Dedupe finds a task that it would repeat: then it is not created.
 	Dedupe []*millpondv1.DedupeMatcher
 
-	// OnStart is the webhook that is called to start it. At most one of OnStart, RequiredLabels and Join is given; none: any
-	// worker of its kind takes it.
+	// OnStart is the webhook that is called to start it. At most one of OnStart, RequiredLabels and Join is given;
+	// none: any worker of its kind takes it.
 	OnStart *millpondv1.Webhook
 	// RequiredLabels are those that a worker must have, with equal values, to take it.
 	RequiredLabels map[string]string

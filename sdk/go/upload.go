@@ -24,9 +24,9 @@ const (
 	largestPartBytes = 4 << 20
 )
 
-// Upload creates a graph that is too large for one CreateTasks call, all or none: it is sent in parts, and becomes visible
-// at once when the last one has come. The answer has the batch and counts; ListTasks has the tasks. It is repeated as a
-// unary call is, and has no deadline but the context's.
+// Upload creates a graph that is too large for one CreateTasks call, all or none: it is sent in parts, and becomes
+// visible at once when the last one has come. The answer has the batch and counts; ListTasks has the tasks. It is
+// repeated as a unary call is, and has no deadline but the context's.
 func (c *Client) Upload(
 	ctx context.Context, graph *Graph, options *UploadOptions,
 ) (*millpondv1.UploadTasksResponse, error) {

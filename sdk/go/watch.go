@@ -13,18 +13,19 @@ import (
 
 // WatchOptions says how a watch deals with a connection that breaks. The zero value is fine.
 type WatchOptions struct {
-	// SilenceMax is how long a stream may say nothing before it is taken for broken; 0: 45 s. The server speaks every 15 s.
+	// SilenceMax is how long a stream may say nothing before it is taken for broken; 0: 45 s, negative: for ever. The
+	// server speaks every 15 s.
 	SilenceMax time.Duration
 	// OnInterrupted is told of each connection that broke, before the watch goes on.
 	OnInterrupted func(error)
 }
 
-// Watch yields the messages of WatchEvents, in commit order. It goes on after a broken connection from the last cursor:
-// nothing is lost and nothing is repeated. A snapshot that breaks off begins anew: its parts come again, so take them as
-// the newest state of what they name.
+// Watch yields the messages of WatchEvents, in commit order. It goes on after a broken connection from the last
+// cursor: nothing is lost and nothing is repeated. A snapshot that breaks off begins anew: its parts come again, so
+// take them as the newest state of what they name.
 //
-// It ends when the loop is left, and with an error, its last pair, when the context ends or for what repeating cannot mend,
-// such as CURSOR_EXPIRED. Ranged over again it begins anew.
+// It ends when the loop is left, and with an error, its last pair, when the context ends or for what repeating cannot
+// mend, such as CURSOR_EXPIRED. Ranged over again it begins anew.
 //
 //	for message, err := range client.Watch(ctx, request, nil) {
 //		if err != nil {
@@ -38,11 +39,12 @@ func (c *Client) Watch(
 	if options == nil {
 		options = &WatchOptions{}
 	}
+	silenceMax := silenceOrDefault(options.SilenceMax)
 	return func(yield func(*millpondv1.WatchEventsResponse, error) bool) {
 		from := &millpondv1.WatchEventsRequest{}
 		proto.Merge(from, request)
 		for failures := 1; ; failures++ {
-			heard, err := c.watchOnce(ctx, from, options.SilenceMax, yield)
+			heard, err := c.watchOnce(ctx, from, silenceMax, yield)
 			if errors.Is(err, errLeft) {
 				return
 			}
@@ -60,8 +62,8 @@ func (c *Client) Watch(
 // errLeft is the end of a stream whose consumer has left the loop.
 var errLeft = errors.New("the consumer has left")
 
-// watchOnce yields what one connection brings, moves the request's cursor on, and answers whether there was anything and
-// why it ended; io.EOF: the server ended it in good order.
+// watchOnce yields what one connection brings, moves the request's cursor on, and answers whether there was anything
+// and why it ended; io.EOF: the server ended it in good order.
 func (c *Client) watchOnce(
 	ctx context.Context, from *millpondv1.WatchEventsRequest, silenceMax time.Duration,
 	yield func(*millpondv1.WatchEventsResponse, error) bool,

@@ -199,7 +199,8 @@ func TestALogIsReadInPagesAndFollowedToTheEndOfItsAttempt(t *testing.T) {
 		}
 		lines = append(lines, entry.GetMessage())
 	}
-	if !slices.Equal(lines, []string{"one", "two", "three"}) || !slices.Equal(waits, []bool{false, true, true, true, false}) {
+	wantedWaits := []bool{false, true, true, true, false}
+	if !slices.Equal(lines, []string{"one", "two", "three"}) || !slices.Equal(waits, wantedWaits) {
 		t.Errorf("it has %q, waits %v", lines, waits)
 	}
 	lines = nil

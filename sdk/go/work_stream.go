@@ -25,9 +25,9 @@ const (
 	creditMax = 1_000
 )
 
-// workStream keeps a stream of the worker to a server, makes it anew when it is lost, and gives credit for free slots,
-// never for more. Reports and logs do not go over it: calls of their own carry thousands of reports at a time and say of
-// each, or of the call, why it was refused; and what is sent again is known by its request id.
+// workStream keeps a stream of the worker to a server, makes it anew when it is lost, and gives credit for free
+// slots, never for more. Reports and logs do not go over it: calls of their own carry thousands of reports at a time
+// and say of each, or of the call, why it was refused; and what is sent again is known by its request id.
 //
 //	trying ── welcome ──► passes ── is lost: tries again at once ──► passes
 //	  ▲  └── refused, or silent ──► none passes: tasks are claimed ◄── five failures in a row, or UNIMPLEMENTED ──┘
@@ -52,8 +52,8 @@ type workStream struct {
 	isClosed bool
 }
 
-// run keeps a stream until it is closed. Where none passes, tasks are claimed, and it tries again later. It fails when the
-// server refuses for good.
+// run keeps a stream until it is closed. Where none passes, tasks are claimed, and it tries again later. It fails
+// when the server refuses for good.
 func (s *workStream) run() error {
 	defer context.AfterFunc(s.taking, s.drain)()
 	for misses := 0; ; misses++ {
@@ -71,8 +71,8 @@ func (s *workStream) run() error {
 	}
 }
 
-// keep keeps a stream until it is over, or none passes: an earlier version of the server, or a proxy that holds back what is
-// sent. It answers whether one had passed.
+// keep keeps a stream until it is over, or none passes: an earlier version of the server, or a proxy that holds back
+// what is sent. It answers whether one had passed.
 func (s *workStream) keep() (hasPassed bool, err error) {
 	failures := 0
 	for {

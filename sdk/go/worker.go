@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// WorkerOptions says who a worker is and how much it takes on. Where 0 is a default, a negative duration is none at all.
+// WorkerOptions says who a worker is and how much it takes on. The zero value is fine.
 type WorkerOptions struct {
 	// ID is the worker's own name, unique among those connected; "": host, process id and a random part.
 	ID string
@@ -20,26 +20,28 @@ type WorkerOptions struct {
 	Slots int
 	// Labels are compared with those that a task requires.
 	Labels map[string]string
-	// StopSignals are signals of which the first one stops the worker, as Stop does; the next one does what it would without
-	// a worker. os.Interrupt and syscall.SIGTERM are the usual ones; none: signals are left alone.
+	// StopSignals are signals of which the first one stops the worker, as Stop does; the next one does what it would
+	// without a worker. os.Interrupt and syscall.SIGTERM are the usual ones; none: signals are left alone.
 	StopSignals []os.Signal
-	// StopGrace is how long handlers may go on when the worker stops, before their context ends; 0: 30 s.
+	// StopGrace is how long handlers may go on when the worker stops, before their context ends; 0: 30 s, negative: none.
 	StopGrace time.Duration
-	// OnError is told what went wrong and is being dealt with: a server that is away, a report that was refused, a handler
-	// that panicked. Several goroutines may call it at once; it must not wait for the worker to stop. Nil: nobody is told.
+	// OnError is told what went wrong and is being dealt with: a server that is away, a report that was refused, a
+	// handler that panicked. Several goroutines may call it at once; it must not wait for the worker to stop. Nil:
+	// nobody is told.
 	OnError func(error)
 
 	// DisableStream makes it claim tasks by calls. Otherwise it takes them by a stream, where one passes to the server.
 	DisableStream bool
 	// StreamRetry is how long it claims by calls, where no stream passed, before it tries the stream again; twice as long
-	// after each failure, up to twenty times. 0: 30 s, up to 10 minutes.
+	// after each failure, up to twenty times. 0: 30 s, up to 10 minutes; negative: at once.
 	StreamRetry time.Duration
-	// SilenceMax is how long the stream may say nothing before it is taken for broken; 0: 45 s. The server speaks every 15 s.
+	// SilenceMax is how long the stream may say nothing before it is taken for broken; 0: 45 s, negative: for ever. The
+	// server speaks every 15 s.
 	SilenceMax time.Duration
-	// Lease is how long the server waits before it gives the tasks of a silent worker to others, where they are claimed by
-	// calls, from 1 s to 1 h; 0: 30 s.
+	// Lease is how long the server waits before it gives the tasks of a silent worker to others, where they are claimed
+	// by calls, from 1 s to 1 h; 0: 30 s.
 	Lease time.Duration
-	// ClaimWait is how long one claim waits for a task, at most 60 s; 0: 30 s.
+	// ClaimWait is how long one claim waits for a task, at most 60 s; 0: 30 s, negative: it does not wait.
 	ClaimWait time.Duration
 }
 
@@ -66,8 +68,8 @@ const (
 	defaultStreamRetry = 30 * time.Second
 )
 
-// NewWorker makes a worker that takes tasks from the client's server; nil options are the defaults. It fails for a number of
-// slots that no worker has. Name its handlers, then call Run.
+// NewWorker makes a worker that takes tasks from the client's server; nil options are the defaults. It fails for a
+// number of slots, or a lease, that no worker has. Name its handlers, then call Run.
 func NewWorker(client *Client, options *WorkerOptions) (*Worker, error) {
 	w := &Worker{
 		client: client, handlers: map[string]Handler{}, stop: make(chan struct{}), done: make(chan struct{}),
@@ -82,6 +84,9 @@ func NewWorker(client *Client, options *WorkerOptions) (*Worker, error) {
 	if o.Slots < 1 || o.Slots > slotsMax {
 		return nil, fmt.Errorf("millpond: a worker has from 1 to %d slots, not %d", slotsMax, o.Slots)
 	}
+	if o.Lease < 0 {
+		return nil, fmt.Errorf("millpond: a lease lasts from 1 s to 1 h, not %v", o.Lease)
+	}
 	if o.ID == "" {
 		o.ID = newWorkerID()
 	}
@@ -92,7 +97,7 @@ func NewWorker(client *Client, options *WorkerOptions) (*Worker, error) {
 	o.StopSignals = slices.Clone(o.StopSignals)
 	o.StopGrace = orDefault(o.StopGrace, defaultGrace)
 	o.StreamRetry = orDefault(o.StreamRetry, defaultStreamRetry)
-	o.SilenceMax = orDefault(o.SilenceMax, defaultSilenceMax)
+	o.SilenceMax = silenceOrDefault(o.SilenceMax)
 	o.Lease = orDefault(o.Lease, defaultLease)
 	o.ClaimWait = orDefault(o.ClaimWait, defaultClaimWait)
 	return w, nil
@@ -106,6 +111,7 @@ func newWorkerID() string {
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), newUUID()[:8])
 }
 
+// orDefault is a duration that was given: 0 is the default, a negative one none at all.
 func orDefault(given, standard time.Duration) time.Duration {
 	if given == 0 {
 		return standard
@@ -131,12 +137,13 @@ func (w *Worker) Handle(kind string, handler Handler) {
 	w.handlers[kind] = handler
 }
 
-// Run takes tasks until the context ends, Stop is called, or one of StopSignals comes; then it takes no more, lets handlers
-// finish (StopGrace), ends the context of those that have not with [ErrWorkerStopped], sends the last reports, and returns
-// nil, at most 5 s later even if a handler never returns. The contexts of handlers have the values of this one, not its end.
+// Run takes tasks until the context ends, Stop is called, or one of StopSignals comes; then it takes no more, lets
+// handlers finish (StopGrace), ends the context of those that have not with [ErrWorkerStopped], sends the last
+// reports, and returns nil, at most 5 s later even if a handler never returns. The contexts of handlers have the
+// values of this one, not its end.
 //
-// A server that is away is waited for. Run stops in the same way, and returns the error, when the server refuses the worker
-// for good: its credentials, what it says of itself, or because another worker of its name has come.
+// A server that is away is waited for. Run stops in the same way, and returns the error, when the server refuses the
+// worker for good: its credentials, what it says of itself, or because another worker of its name has come.
 func (w *Worker) Run(ctx context.Context) error {
 	isFirst, err := w.start()
 	if !isFirst {
@@ -177,8 +184,8 @@ func (w *Worker) start() (bool, error) {
 	return true, nil
 }
 
-// Stop stops the worker as the end of Run's context does, and returns when Run has ended; at once when it has not begun: then
-// it does not begin. A handler that calls it waits for itself.
+// Stop stops the worker as the end of Run's context does, and returns when Run has ended; at once when it has not
+// begun: then it does not begin. A handler that calls it waits for itself.
 func (w *Worker) Stop() {
 	w.mu.Lock()
 	if !w.stopped {

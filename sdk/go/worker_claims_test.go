@@ -115,7 +115,8 @@ func TestLeasesAreExtendedByCallsAndTheirAnswersHeeded(t *testing.T) {
 	}
 }
 
-// extendTwiceThen answers calls that extend a lease: twice that it is extended, then as given, of which the handler is told.
+// extendTwiceThen answers calls that extend a lease: twice that it is extended, then as given, of which the handler
+// is told.
 func extendTwiceThen(t *testing.T, result *millpondv1.LeaseResult, want error) {
 	b, h := newBench(t), newHeld()
 	c := onClaims(b)

@@ -77,7 +77,8 @@ func (b *bench) startAt(address string, handler Handler) {
 }
 
 func taken(report *millpondv1.TaskReport) *millpondv1.ReportResult {
-	return &millpondv1.ReportResult{Result: &millpondv1.ReportResult_Task{Task: &millpondv1.Task{TaskId: report.GetTaskId()}}}
+	task := &millpondv1.Task{TaskId: report.GetTaskId()}
+	return &millpondv1.ReportResult{Result: &millpondv1.ReportResult_Task{Task: task}}
 }
 
 func refused(reason millpondv1.ErrorReason, message string) *millpondv1.ReportResult {
@@ -105,7 +106,9 @@ type session struct {
 }
 
 func newSession(b *bench, stream workStreamServer) *session {
-	return &session{bench: b, stream: stream, requests: make(chan *millpondv1.WorkRequest, 1000), end: make(chan error, 1)}
+	return &session{
+		bench: b, stream: stream, requests: make(chan *millpondv1.WorkRequest, 1000), end: make(chan error, 1),
+	}
 }
 
 // serve hands the session to the test, and ends it when the test or the worker does.

@@ -128,7 +128,9 @@ func TestAReportIsSentAgainWhileTheServerIsAway(t *testing.T) {
 	b := newBench(t)
 	var calls atomic.Int32
 	take := b.tasks.report
-	b.tasks.report = func(ctx context.Context, r *millpondv1.ReportTasksRequest) (*millpondv1.ReportTasksResponse, error) {
+	b.tasks.report = func(
+		ctx context.Context, r *millpondv1.ReportTasksRequest,
+	) (*millpondv1.ReportTasksResponse, error) {
 		if calls.Add(1) <= attemptsOfCall+1 {
 			return nil, status.Error(codes.Unavailable, "away")
 		}

@@ -110,8 +110,8 @@ func refuseKind(_ context.Context, task *Task) (any, error) {
 	return nil, fmt.Errorf("the worker has no handler for kind %q", task.Kind())
 }
 
-// close ends an attempt whose handler has ended: a task that has ended takes no counts, and its last lines are there when it
-// has ended for everybody, so its report goes when these are in, or have failed for good.
+// close ends an attempt whose handler has ended: a task that has ended takes no counts, and its last lines are there
+// when it has ended for everybody, so its report goes when these are in, or have failed for good.
 func (r *workerRun) close(a *attempt, report *millpondv1.TaskReport) {
 	if !a.isDisowned() {
 		r.counts.finish(a)
@@ -158,7 +158,8 @@ type reportRefused struct {
 }
 
 func (e *reportRefused) Error() string {
-	return fmt.Sprintf("the report on task %s was refused: %s: %s", e.taskID, Name(e.refusal.GetReason()), e.refusal.GetMessage())
+	reason := Name(e.refusal.GetReason())
+	return fmt.Sprintf("the report on task %s was refused: %s: %s", e.taskID, reason, e.refusal.GetMessage())
 }
 
 // reportInstead is what can be said instead of a closing report that was refused as it is; nil: nothing is left to say.
@@ -197,8 +198,8 @@ func (r *workerRun) end() {
 	r.group.close()
 }
 
-// drain waits until nothing is under way. A stream takes heartbeats until the last attempt has ended; what was on its way
-// when it was told to bring no more has come when it is closed.
+// drain waits until nothing is under way. A stream takes heartbeats until the last attempt has ended; what was on its
+// way when it was told to bring no more has come when it is closed.
 func (r *workerRun) drain() {
 	r.waitUntilIdle()
 	r.stream.close()

@@ -226,6 +226,12 @@ func TestAWorkerThatWasStoppedBeforeDoesNotBegin(t *testing.T) {
 	}
 }
 
+func TestALeaseOfLessThanNothingIsRefused(t *testing.T) {
+	if _, err := NewWorker(clientOf(t, "127.0.0.1:1", nil), &WorkerOptions{Lease: -1}); err == nil {
+		t.Error("it is taken")
+	}
+}
+
 func panics(t *testing.T, what string, do func()) {
 	t.Helper()
 	defer func() {
@@ -248,7 +254,8 @@ func TestTheDefaultsOfAWorker(t *testing.T) {
 		t.Errorf("they are %+v", o)
 	}
 	for _, slots := range []int{-1, 1001} {
-		if _, err := NewWorker(client, &WorkerOptions{Slots: slots}); err == nil || !strings.Contains(err.Error(), "slots") {
+		_, err := NewWorker(client, &WorkerOptions{Slots: slots})
+		if err == nil || !strings.Contains(err.Error(), "slots") {
 			t.Errorf("%d slots: %v", slots, err)
 		}
 	}

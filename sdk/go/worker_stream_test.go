@@ -43,7 +43,8 @@ func TestAnAttemptThatIsCanceledIsToldSoAndNotReported(t *testing.T) {
 	s.send(&millpondv1.WorkResponse{Message: &millpondv1.WorkResponse_Cancel{
 		Cancel: &millpondv1.CancelAttempt{TaskId: "t", Attempt: 1, Reason: "not needed"},
 	}})
-	if cause := next(t, h.causes, "abort"); !errors.Is(cause, ErrCancelRequested) || !strings.Contains(cause.Error(), "not needed") {
+	cause := next(t, h.causes, "abort")
+	if !errors.Is(cause, ErrCancelRequested) || !strings.Contains(cause.Error(), "not needed") {
 		t.Errorf("it was told %v", cause)
 	}
 	s.credit()
@@ -61,7 +62,9 @@ func TestAnAttemptThatIsLostIsToldSoAndNotReported(t *testing.T) {
 	next(t, h.started, "start")
 	lost := func(attempt int32) {
 		lease := &millpondv1.LeaseRef{TaskId: "t", Attempt: attempt}
-		s.send(&millpondv1.WorkResponse{Message: &millpondv1.WorkResponse_LeaseLost{LeaseLost: &millpondv1.LeaseLost{Lease: lease}}})
+		s.send(&millpondv1.WorkResponse{Message: &millpondv1.WorkResponse_LeaseLost{
+			LeaseLost: &millpondv1.LeaseLost{Lease: lease},
+		}})
 	}
 	// Of another attempt, which is none of this worker's.
 	lost(7)

@@ -73,7 +73,9 @@ func (r *runner) graph(ctx context.Context, line json.RawMessage) (any, error) {
 	return map[string]json.RawMessage{"response": text}, err
 }
 
-func (f *graphFields) submit(ctx context.Context, client *millpond.Client, graph *millpond.Graph) (proto.Message, error) {
+func (f *graphFields) submit(
+	ctx context.Context, client *millpond.Client, graph *millpond.Graph,
+) (proto.Message, error) {
 	switch {
 	case f.Submit == "upload":
 		return client.Upload(ctx, graph, &millpond.UploadOptions{RequestID: f.RequestID, PartSize: f.PartSize})

@@ -1,5 +1,5 @@
-// Conformance is the Go SDK's runner of sdk/conformance: it does with the SDK what it is told, a JSON object per line on
-// standard input, and answers on standard output. It judges nothing.
+// Conformance is the Go SDK's runner of sdk/conformance: it does with the SDK what it is told, a JSON object per line
+// on standard input, and answers on standard output. It judges nothing.
 package main
 
 import (

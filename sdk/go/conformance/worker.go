@@ -178,7 +178,9 @@ func (r *runner) stateOfWorker(_ context.Context, line json.RawMessage) (any, er
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	state := map[string]any{"events": append([]event{}, w.events...), "errors": append([]string{}, w.errors...), "done": nil}
+	state := map[string]any{
+		"events": append([]event{}, w.events...), "errors": append([]string{}, w.errors...), "done": nil,
+	}
 	select {
 	case <-w.done:
 		state["done"] = none{}
