@@ -45,9 +45,11 @@ final class CallOps {
     this.clients = clients;
   }
 
-  /** Prepares the cancelling of a call, before another line is read. */
+  /** Prepares the cancelling of a call that has a name, before another line is read. */
   void announce(JsonObject request) {
-    Wire.text(request, "call").ifPresent(name -> calls.put(name, new CancelableThread()));
+    if (Wire.text(request, "op").filter("call"::equals).isPresent()) {
+      Wire.text(request, "call").ifPresent(name -> calls.put(name, new CancelableThread()));
+    }
   }
 
   JsonObject open(JsonObject request) {

@@ -133,10 +133,12 @@ final class Attempt {
   }
 
   /**
-   * Leaves the thread as it was: an interrupt that came late is no business of the next handler.
+   * Nobody is told any more, and an interrupt that came late is no business of the thread's next
+   * handler.
    */
   private synchronized void end() {
     thread = null;
+    listeners = new ArrayList<>();
     Thread.interrupted();
   }
 }

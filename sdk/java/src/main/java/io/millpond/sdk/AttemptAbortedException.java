@@ -4,6 +4,7 @@ package io.millpond.sdk;
 public final class AttemptAbortedException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
+  /** Why the handler should stop. */
   private final AbortReason reason;
 
   AttemptAbortedException(AbortReason reason, String message) {

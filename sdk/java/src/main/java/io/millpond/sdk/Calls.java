@@ -23,15 +23,16 @@ final class Calls {
   private final ScheduledExecutorService timer;
   private final Set<RepeatedCall<?, ?>> underWay = ConcurrentHashMap.newKeySet();
 
-  Calls(Connection connection, Duration defaultTimeout, boolean isRepeating) {
-    this.connection = connection;
-    this.defaultTimeout = defaultTimeout;
-    this.isRepeating = isRepeating;
+  Calls(Address address, String token, Duration defaultTimeout, boolean isRepeating) {
     ScheduledThreadPoolExecutor executor =
         new ScheduledThreadPoolExecutor(1, Threads.daemons("millpond-timer"));
+    executor.setRemoveOnCancelPolicy(true);
     executor.setKeepAliveTime(10, TimeUnit.SECONDS);
     executor.allowCoreThreadTimeOut(true);
     this.timer = executor;
+    this.connection = new Connection(address, token, timer);
+    this.defaultTimeout = defaultTimeout;
+    this.isRepeating = isRepeating;
   }
 
   Connection connection() {

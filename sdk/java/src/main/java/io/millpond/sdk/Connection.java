@@ -3,48 +3,40 @@ package io.millpond.sdk;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
-import io.grpc.Codec;
 import io.grpc.ConnectivityState;
-import io.grpc.DecompressorRegistry;
 import io.grpc.ForwardingClientCall;
-import io.grpc.ManagedChannel;
+import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
-import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import io.grpc.Status;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The way to a server: a channel that is made anew where gRPC's own would hold back. After a
+ * The way to a server: a line that is made anew where gRPC's own channel would hold back. After a
  * failure to connect, gRPC answers calls with that failure for a second and longer, up to two
  * minutes; here each call made then finds out for itself whether the server is back, and the delays
  * between repeats are those of {@link Backoff} alone.
  */
 final class Connection extends Channel {
-  private static final int MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
-  private static final int HEADER_BYTES_MAX = 1024 * 1024;
-
-  /** A channel that has failed is used again for so long: many calls at once try once. */
+  /** A line that has failed is used again for so long: of many calls at once, one tries. */
   private static final long RENEWAL_MIN_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
   private static final Metadata.Key<String> AUTHORIZATION =
       Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
 
-  /** Compressing costs both sides of one network more time than it saves: it is not asked for. */
-  private static final DecompressorRegistry NO_COMPRESSION =
-      DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false);
-
   private final Address address;
   private final String token;
-  private ManagedChannel channel;
-  private long openedAtNanos;
+  private final ScheduledExecutorService timer;
+  private Line line;
   private boolean isClosed;
 
   /** Makes a connection that is not used yet; the token may be null. */
-  Connection(Address address, String token) {
+  Connection(Address address, String token, ScheduledExecutorService timer) {
     this.address = address;
     this.token = token;
-    this.channel = open();
-    this.openedAtNanos = System.nanoTime();
+    this.timer = timer;
+    this.line = openLine();
   }
 
   Address address() {
@@ -62,19 +54,12 @@ final class Connection extends Channel {
   }
 
   /**
-   * Has new calls made over a new connection, unless it is newer than the call that has made the
-   * present one suspect. Calls under way go on.
+   * Has new calls made over a new line, unless it is newer than the call that has made the present
+   * one suspect. Calls under way go on.
    */
   synchronized void renew(long suspectSinceNanos) {
-    if (!isClosed && openedAtNanos - suspectSinceNanos <= 0) {
-      replaceChannel();
-    }
-  }
-
-  /** As {@link #renew}, but only while it is not known whether there is a server at all. */
-  synchronized void renewIfConnecting(long suspectSinceNanos) {
-    if (channel.getState(false) == ConnectivityState.CONNECTING) {
-      renew(suspectSinceNanos);
+    if (!isClosed && line.openedAtNanos() - suspectSinceNanos <= 0) {
+      replaceLine();
     }
   }
 
@@ -85,44 +70,39 @@ final class Connection extends Channel {
   /** Ends the connection and the calls under way. Harmless when it has ended. */
   synchronized void close() {
     isClosed = true;
-    channel.shutdownNow();
+    line.channel().shutdownNow();
   }
 
-  private ManagedChannel open() {
-    NettyChannelBuilder builder =
-        NettyChannelBuilder.forAddress(address.host(), address.port())
-            .userAgent("millpond-java/" + MillpondClient.VERSION)
-            .maxInboundMessageSize(MESSAGE_BYTES_MAX)
-            .maxInboundMetadataSize(HEADER_BYTES_MAX)
-            .decompressorRegistry(NO_COMPRESSION)
-            // What is safe to repeat is known here, and not to gRPC.
-            .disableRetry()
-            .keepAliveTime(30, TimeUnit.SECONDS)
-            .keepAliveTimeout(20, TimeUnit.SECONDS);
-    return (address.isSecure() ? builder.useTransportSecurity() : builder.usePlaintext()).build();
+  private Line openLine() {
+    return new Line(address, timer, this::stuck);
   }
 
-  /** The channel for a call that begins now. Called with the lock. */
-  private ManagedChannel usableChannel() {
-    boolean hasFailed = channel.getState(false) == ConnectivityState.TRANSIENT_FAILURE;
-    if (hasFailed && !isClosed && System.nanoTime() - openedAtNanos >= RENEWAL_MIN_NANOS) {
-      replaceChannel();
+  /** The line for a call that begins now. Called with the lock. */
+  private Line usableLine() {
+    boolean hasFailed = line.channel().getState(false) == ConnectivityState.TRANSIENT_FAILURE;
+    boolean isOld = System.nanoTime() - line.openedAtNanos() >= RENEWAL_MIN_NANOS;
+    if (hasFailed && isOld && !isClosed) {
+      replaceLine();
     }
-    return channel;
+    return line;
   }
 
-  private void replaceChannel() {
-    channel.shutdown();
-    channel = open();
-    openedAtNanos = System.nanoTime();
+  private synchronized void stuck(Line stuck) {
+    if (stuck == line && !isClosed) {
+      line = openLine();
+    }
   }
 
-  /**
-   * A call that chooses its channel when it starts, so that none starts on one that was replaced.
-   */
+  private void replaceLine() {
+    line.channel().shutdown();
+    line = openLine();
+  }
+
+  /** A call that chooses its line when it starts, so that none starts on one that was replaced. */
   private final class LateCall<Q, A> extends ForwardingClientCall<Q, A> {
     private final MethodDescriptor<Q, A> method;
     private final CallOptions options;
+    private Line used;
     private ClientCall<Q, A> delegate;
 
     LateCall(MethodDescriptor<Q, A> method, CallOptions options) {
@@ -134,7 +114,8 @@ final class Connection extends Channel {
     protected ClientCall<Q, A> delegate() {
       synchronized (Connection.this) {
         if (delegate == null) {
-          delegate = usableChannel().newCall(method, options);
+          used = usableLine();
+          delegate = used.channel().newCall(method, options);
         }
         return delegate;
       }
@@ -146,7 +127,20 @@ final class Connection extends Channel {
         headers.put(AUTHORIZATION, "Bearer " + token);
       }
       synchronized (Connection.this) {
-        super.start(listener, headers);
+        super.start(new EndListener(listener), headers);
+      }
+    }
+
+    /** Says why a call has ended that waited for a line which was given up. */
+    private final class EndListener extends SimpleForwardingClientCallListener<A> {
+      EndListener(Listener<A> listener) {
+        super(listener);
+      }
+
+      @Override
+      public void onClose(Status status, Metadata trailers) {
+        boolean isOfLine = used.isStuck() && status.getCode() == Status.Code.UNAVAILABLE;
+        super.onClose(isOfLine ? Line.STUCK : status, trailers);
       }
     }
   }

@@ -20,6 +20,10 @@ final class ErrorTranslation {
   /** What gRPC says when only the cause knows more. */
   private static final String NO_TEXT = "io exception";
 
+  /** What the native transport puts before the words of the system. */
+  private static final Pattern NATIVE_PREFIX =
+      Pattern.compile("^\\w+\\(\\.\\.\\) failed with error\\(-?\\d+\\): ");
+
   private ErrorTranslation() {}
 
   static MillpondException translate(Throwable error, Address address) {
@@ -51,6 +55,9 @@ final class ErrorTranslation {
   private static String textOf(Status status) {
     String description = status.getDescription();
     String cause = status.getCause() == null ? null : status.getCause().getMessage();
+    if (cause != null) {
+      cause = NATIVE_PREFIX.matcher(cause).replaceFirst("");
+    }
     if (description == null) {
       return cause == null ? status.getCode().name() : cause;
     }

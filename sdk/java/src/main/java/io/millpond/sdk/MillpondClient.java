@@ -30,8 +30,7 @@ public final class MillpondClient implements AutoCloseable {
   private final Calls calls;
 
   private MillpondClient(Builder builder) {
-    Connection connection = new Connection(builder.address, builder.token);
-    this.calls = new Calls(connection, builder.timeout, builder.isRepeating);
+    this.calls = new Calls(builder.address, builder.token, builder.timeout, builder.isRepeating);
   }
 
   /**

@@ -16,9 +16,15 @@ import java.util.Optional;
 public final class MillpondException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
+  /** Never OK. */
   private final Status.Code code;
+
+  /** Unspecified: not known. */
   private final ErrorReason reason;
+
   private final transient ErrorDetails details;
+
+  /** Whether the server, or the way to it, was away. */
   private final boolean isTransient;
 
   MillpondException(

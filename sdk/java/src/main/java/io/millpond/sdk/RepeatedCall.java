@@ -95,15 +95,12 @@ final class RepeatedCall<Q, A> extends CompletableFuture<A> {
         Status.Code.CANCELLED, address, "the client has been closed", null);
   }
 
-  private void failed(StatusRuntimeException error, long startedAtNanos) {
+  private void failed(StatusRuntimeException error) {
     if (connection.isClosed()) {
       close();
       return;
     }
     MillpondException failure = ErrorTranslation.translate(error, connection.address());
-    if (failure.code() == Status.Code.DEADLINE_EXCEEDED) {
-      connection.renewIfConnecting(startedAtNanos);
-    }
     Optional<Long> delayMillis =
         isSafeToRepeat && attempts < ATTEMPTS_MAX
             ? Backoff.delayBeforeRepeatMillis(failure, attempts)
@@ -126,7 +123,6 @@ final class RepeatedCall<Q, A> extends CompletableFuture<A> {
   /** One attempt: sends as fast as is taken, and takes the answer. */
   private final class Attempt extends ClientCall.Listener<A> {
     private final ClientCall<Q, A> call;
-    private final long startedAtNanos = System.nanoTime();
     private final Iterator<Q> unsent = messages.iterator();
     private boolean hasSentAll;
     private A answer;
@@ -165,7 +161,7 @@ final class RepeatedCall<Q, A> extends CompletableFuture<A> {
         return;
       }
       if (!status.isOk()) {
-        failed(status.asRuntimeException(trailers), startedAtNanos);
+        failed(status.asRuntimeException(trailers));
       } else if (answer != null) {
         complete(answer);
       } else {

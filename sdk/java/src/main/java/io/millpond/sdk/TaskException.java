@@ -18,7 +18,11 @@ public class TaskException extends RuntimeException {
   private String code = "";
 
   private transient Object details;
+
+  /** Null: the policy's. */
   private Duration retryDelay;
+
+  /** Whether the task ends by this failure. */
   private boolean isNonRetryable;
 
   /**

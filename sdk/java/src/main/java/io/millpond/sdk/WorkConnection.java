@@ -174,7 +174,6 @@ final class WorkConnection {
 
   private void late() {
     isLate = true;
-    connection.renewIfConnecting(startedAtNanos);
     String message = "no welcome came within " + WELCOME_MILLIS + " ms";
     giveUp(Status.Code.DEADLINE_EXCEEDED, message);
   }

@@ -160,9 +160,7 @@ public final class Worker implements AutoCloseable {
     private Duration silenceMax = Duration.ofSeconds(45);
     private Duration streamRetry = Duration.ofSeconds(30);
     private boolean stopsOnSigterm;
-    private Consumer<? super Throwable> onError =
-        error ->
-            LOGGER.log(System.Logger.Level.WARNING, "the worker goes on after an error", error);
+    private Consumer<? super Throwable> onError = Builder::warn;
 
     private Builder(MillpondClient client) {
       this.client = Objects.requireNonNull(client, "client");
@@ -348,6 +346,15 @@ public final class Worker implements AutoCloseable {
      */
     public Worker start() {
       return build().start();
+    }
+
+    /** Says where an error comes from, unless it is a call's. */
+    private static void warn(Throwable error) {
+      if (error instanceof MillpondException call) {
+        LOGGER.log(System.Logger.Level.WARNING, call.getMessage());
+      } else {
+        LOGGER.log(System.Logger.Level.WARNING, "an error of the worker", error);
+      }
     }
 
     /** What a listener throws must not disturb the worker. */
