@@ -107,7 +107,14 @@ const rustSdk: SdkLanguage = {
   ],
 };
 
-const javaClassPath = "target/classes:target/test-classes:@target/classpath.txt";
+const javaFolder = path.join(root, "sdk/java");
+const classPathFile = path.join(javaFolder, "target/classpath.txt");
+
+/** A class of the SDK's test sources, with what Maven says that it needs. */
+function javaProgram(mainClass: string): RunnerCommand {
+  const script = 'exec java -cp "$1/classes:$1/test-classes:$(cat "$2")" "$3"';
+  return { program: "sh", args: ["-c", script, "java", path.join(javaFolder, "target"), classPathFile, mainClass] };
+}
 
 const javaSdk: SdkLanguage = {
   name: "java",
@@ -116,10 +123,15 @@ const javaSdk: SdkLanguage = {
     ["mvn", "--version"],
     ["java", "--version"],
   ],
-  build: [],
-  runner: { program: "java", args: ["-cp", javaClassPath, "io.millpond.conformance.Runner"] },
-  tour: { program: "java", args: ["-cp", javaClassPath, "io.millpond.examples.Tour"] },
-  tests: [],
+  build: [
+    {
+      folder: "sdk/java",
+      command: ["mvn", "-q", "-B", "test-compile", "dependency:build-classpath", `-Dmdep.outputFile=${classPathFile}`],
+    },
+  ],
+  runner: javaProgram("io.millpond.conformance.Runner"),
+  tour: javaProgram("io.millpond.examples.Tour"),
+  tests: [{ folder: "sdk/java", command: ["mvn", "-q", "-B", "verify"] }],
 };
 
 const typescriptSdk: SdkLanguage = {
