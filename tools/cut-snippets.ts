@@ -34,6 +34,7 @@ function cut(source: string, { file, name }: { file: string; name: string }): st
   const last = at(` end: ${name}`);
   if (first < 0 || last < first) throw new Error(`${file} has no lines between "snippet: ${name}" and "end: ${name}"`);
   const kept = lines.slice(first + 1, last);
+  while (kept.at(-1)?.trim() === "") kept.pop();
   const indents = kept.filter((line) => line.trim() !== "").map((line) => line.length - line.trimStart().length);
   const indent = Math.min(...indents);
   return kept.map((line) => `${line.slice(indent)}\n`).join("");

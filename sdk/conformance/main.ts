@@ -9,10 +9,11 @@ import { resultTable } from "./harness/result-table.ts";
 import { type CaseResult, LanguageSuite } from "./harness/run-language.ts";
 import { buildRunner, missingToolChain } from "./harness/tool-chain.ts";
 
-const usage = `usage: npm run conformance -- [--language LANGUAGE ...] [--case PATTERN ...]
+const usage = `usage: npm run conformance -- [--language LANGUAGE ...] [--case PATTERN ...] [--build-only]
 
 Runs the cases of sdk/conformance/cases with the SDK of each language, against a server on a database of its own.
 LANGUAGE is one of ${sdkLanguages.map(({ name }) => name).join(", ")}; default: all. PATTERN is a case's name, * stands for anything.
+--build-only fetches and compiles what the SDKs and their runners need, which takes minutes the first time, and runs nothing.
 A language whose tool chain is missing is skipped, and said; in CI (CI=true), and where it was named, that is a failure.
 Exits with 1 when a case failed, with 2 for a mistake in the arguments.
 
@@ -29,17 +30,43 @@ async function main(): Promise<number> {
     return 2;
   }
   if (given.help) console.log(usage);
-  return given.help ? 0 : run(given);
+  if (given.help) return 0;
+  return given.buildOnly ? build(given) : run(given);
 }
 
 function readArguments() {
   const options = {
     language: { type: "string", multiple: true },
     case: { type: "string", multiple: true },
+    "build-only": { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   } as const;
-  const { language = [], case: patterns, help } = parseArgs({ options }).values;
-  return { languages: languagesNamed(language), named: language.length > 0, cases: readCases(patterns), help };
+  const { language = [], case: patterns, "build-only": buildOnly, help } = parseArgs({ options }).values;
+  return {
+    languages: languagesNamed(language),
+    named: language.length > 0,
+    cases: readCases(patterns),
+    buildOnly,
+    help,
+  };
+}
+
+async function build({ languages, named }: ReturnType<typeof readArguments>): Promise<number> {
+  let failed = false;
+  for (const language of languages) {
+    const startMs = performance.now();
+    const missing = missingToolChain(language);
+    try {
+      if (missing === undefined) await buildRunner(language);
+      else failed ||= named || Boolean(process.env.CI);
+      const took = `built in ${((performance.now() - startMs) / 1000).toFixed(1)} s`;
+      console.log(`${language.name}: ${missing === undefined ? took : `skipped, ${missing}`}`);
+    } catch (error) {
+      console.log(`${language.name}: ${error instanceof Error ? error.message : error}`);
+      failed = true;
+    }
+  }
+  return failed ? 1 : 0;
 }
 
 async function run({ languages, named, cases }: ReturnType<typeof readArguments>): Promise<number> {

@@ -52,10 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let worker = watch(&client, created.batch.unwrap_or_default(), worker).await?;
     read_log(&client, &created.tasks[0].task_id).await?;
     print_reason(&client).await;
-
-    // snippet: stop
     worker.stop().await;
-    // end: stop
     Ok(())
 }
 

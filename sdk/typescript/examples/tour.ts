@@ -77,8 +77,5 @@ try {
   console.log(ErrorReason[reason]);
 }
 // end: errors
-
-// snippet: stop
 await worker.stop();
 client.close();
-// end: stop
