@@ -60,6 +60,8 @@ class _Runner:
         name = op["op"]
         if name == "call" and "call" in op:
             self._calls[op["call"]] = millpond.Cancellation()
+        if name == "worker.stop":
+            self._workers[op["worker"]].request_stop()
         if name in self._in_threads:
             threading.Thread(target=self._answer, args=(self._in_threads[name], op), daemon=True).start()
         else:
@@ -218,6 +220,10 @@ class _Worker:
 
     def state(self) -> Answer:
         return {"events": list(self._events), "errors": list(self._errors), "done": self._done}
+
+    def request_stop(self) -> None:
+        """Have it take no more from now on, whatever is asked for next."""
+        self._worker.stop(wait=False)
 
     def stop(self) -> None:
         self._worker.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -50,7 +51,7 @@ class Calls:
                 return self._attempt(call, cancel)
             except MillpondError as error:
                 delay = call.delay_after(error)
-                if delay is None or (cancel and cancel.is_set()):
+                if delay is None:
                     raise
             if cancel is None:
                 time.sleep(delay)
@@ -100,27 +101,23 @@ class Calls:
         function = self._function(call.method, "unary_unary")
         arguments = (call.request, call.remaining, self.options.metadata)
         response: ResponseT
-        try:
-            if cancel is not None:
-                response = self._result(lambda: function.future(*arguments), cancel)
-            else:
+        if cancel is not None:
+            response = self._result(lambda: function.future(*arguments), cancel)
+        else:
+            with self._translated():
                 response = function(*arguments)
-        except grpc.RpcError as error:
-            raise error_of(self.url, error) from error
         return response
 
     def _result(self, begin: Callable[[], Any], cancel: Cancellation | None) -> Any:
         if cancel is not None and cancel.is_set():
             raise cancelled_error(self.url)
-        future = begin()
+        with self._translated():
+            future = begin()
         if cancel is not None:
             cancel.add_callback(future.cancel)
         try:
-            return future.result()
-        except grpc.FutureCancelledError as error:
-            raise cancelled_error(self.url) from error
-        except grpc.RpcError as error:
-            raise error_of(self.url, error) from error
+            with self._translated():
+                return future.result()
         finally:
             # Whoever interrupts this thread is not to leave the call behind.
             future.cancel()
@@ -136,19 +133,32 @@ class Calls:
     ) -> Generator[ResponseT, None, None]:
         if cancel is not None and cancel.is_set():
             raise cancelled_error(self.url)
-        call = function(requests, timeout, self.options.metadata)
+        with self._translated():
+            call = function(requests, timeout, self.options.metadata)
         if cancel is not None:
             cancel.add_callback(call.cancel)
         try:
-            yield from call
-        except grpc.RpcError as error:
-            if cancel is not None and cancel.is_set():
-                raise cancelled_error(self.url) from error
-            raise error_of(self.url, error) from error
+            with self._translated():
+                yield from call
         finally:
             call.cancel()
             if cancel is not None:
                 cancel.remove_callback(call.cancel)
+
+    @contextmanager
+    def _translated(self) -> Generator[None, None, None]:
+        """Make the SDK's errors of grpcio's."""
+        try:
+            yield
+        except grpc.FutureCancelledError as error:
+            raise cancelled_error(self.url) from error
+        except grpc.RpcError as error:
+            raise error_of(self.url, error) from error
+        except ValueError as error:
+            # What grpcio says of a channel that another thread has closed meanwhile.
+            if self._is_closed:
+                raise closed_error(self.url) from error
+            raise
 
     def _function(self, method: Method[RequestT, ResponseT], arity: str) -> Any:
         function = self._functions.get(method.path)

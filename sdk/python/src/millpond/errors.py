@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from millpond import v1
@@ -25,7 +27,9 @@ _CODES_THAT_ASK_FOR_A_DELAY = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.Statu
 _CODES_OF_BROKEN_CONNECTIONS = frozenset({grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL})
 _BROKEN_CONNECTION = re.compile(
     r"RST_STREAM|GOAWAY|socket closed|stream removed|broken pipe|connection (reset|closed|dropped)"
-    r"|end of stream|missing (status|trailer)|transport closed",
+    r"|end of stream|missing (status|trailer)|transport closed"
+    # Of grpc.aio, where a call ended while it was written to: it has lost why.
+    r"|internal error from core",
     re.IGNORECASE,
 )
 _OLD_SERVER = "the server may be older than this SDK, or no Millpond"
@@ -157,10 +161,8 @@ def _text_of_stranger(address: str, code: grpc.StatusCode, text: str) -> str:
 def _details_of(call: FailedCall) -> status_pb2.Status:
     for key, value in call.trailing_metadata() or ():
         if key == _STATUS_DETAILS and isinstance(value, bytes):
-            try:
+            with contextlib.suppress(DecodeError):
                 return status_pb2.Status.FromString(value)
-            except ValueError:
-                break  # DecodeError is one: whoever sent this is no Millpond.
     return status_pb2.Status()
 
 
@@ -170,8 +172,10 @@ _Detail = TypeVar("_Detail", bound="Message")
 def _find(details: status_pb2.Status, kind: type[_Detail]) -> Iterable[_Detail]:
     for each in details.details:
         found = kind()
-        if each.Unpack(found):
-            yield found
+        # Whoever sends what cannot be read is no Millpond.
+        with contextlib.suppress(DecodeError):
+            if each.Unpack(found):
+                yield found
 
 
 def _find_info(details: status_pb2.Status) -> error_details_pb2.ErrorInfo | None:

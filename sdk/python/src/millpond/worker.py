@@ -39,7 +39,8 @@ class Worker:
         self._calls = calls
         self._options = options
         self._handlers: dict[str, Callable[[TaskContext], object]] = {}
-        self._threads = Threads(f"millpond-worker-{options.worker_id}")
+        self._handler_threads = Threads(f"millpond-handler-{options.worker_id}")
+        self._call_threads = Threads(f"millpond-call-{options.worker_id}")
         # Guards the beginning.
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -100,20 +101,20 @@ class Worker:
             self._thread.start()
         self._ready.wait()
 
-    def stop(self) -> None:
+    def stop(self, *, wait: bool = True) -> None:
         """Take no more tasks, let handlers finish within the grace, then abort them, and send the last reports.
 
-        It returns when that is done, at most 5 seconds after the grace, even if a handler never returns. Harmless when
-        it has been called. Not to be called by a handler, which it would wait for.
+        It returns when that is done, at most 5 seconds after the grace, even if a handler never returns; with
+        ``wait=False``, for handlers and for those of signals, at once. Harmless when it has been called.
         """
-        self._request_stop()
         with self._lock:
+            self._request_stop()
             thread = self._thread
         if thread is None:
             self._ended.set()
-        else:
+        elif wait:
             thread.join()
-        remove_sigterm_callback(self._request_stop)
+            remove_sigterm_callback(self._request_stop)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the worker has stopped, at most so many seconds; tell whether it has.
@@ -144,15 +145,20 @@ class Worker:
     def _live(self) -> None:
         try:
             asyncio.run(self._run())
-        except Exception as error:  # noqa: BLE001 (who waits for the worker is told)
+        except Exception as error:  # noqa: BLE001 (who listens, and who waits for the worker, is told)
+            self._options.tell(error)
             self._fail(error)
         finally:
-            self._threads.close()
+            self._handler_threads.close()
+            self._call_threads.close()
+            # All calls have been cancelled: they end now, and the client may be closed.
+            self._call_threads.join()
+            remove_sigterm_callback(self._request_stop)
             self._ready.set()
             self._ended.set()
 
     async def _run(self) -> None:
-        calls = ThreadCalls(self._calls, self._threads)
+        calls = ThreadCalls(self._calls, self._call_threads)
         self._engine = Engine(calls, self._options, list(self._handlers), self._execute)
         self._loop = asyncio.get_running_loop()
         # Whoever asked before these two were there could not tell the engine.
@@ -168,7 +174,7 @@ class Worker:
     def _execute(self, attempt: Attempt, engine: Engine) -> None:
         handler = self._handlers.get(attempt.kind, _no_handler)
         context = TaskContext(attempt, engine)
-        run_in_thread(self._threads, attempt, lambda: handler(context), engine.handler_ended)
+        run_in_thread(self._handler_threads, attempt, lambda: handler(context), engine.handler_ended)
 
 
 def _no_handler(context: TaskContext) -> object:

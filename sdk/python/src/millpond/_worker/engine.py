@@ -55,7 +55,6 @@ class Engine:
         self._kinds = kinds
         self._execute = execute
         self._loop = asyncio.get_running_loop()
-        self._stream: WorkStream
         # Attempts until their closing report is answered.
         self._running: dict[tuple[str, int], Attempt] = {}
         # The number of those whose handler has not ended.
@@ -71,14 +70,6 @@ class Engine:
         self._reports = ReportQueue(calls, on_error=options.tell, on_answer=self._answered, on_refusal=self._refused)
         self._logs = LogQueue(calls, options.tell)
         self._counts = CountQueue(calls, options.tell)
-        self._claims = ClaimLoop(
-            calls,
-            request=self._claim_request,
-            free=self._free_slots,
-            on_assignments=lambda response: self.on_assignments(response.assignments, options.lease),
-            on_asked_less=self._stream.slots_changed,
-            on_error=options.tell,
-        )
         self._stream = WorkStream(
             calls,
             v1.WorkerHello(worker_id=options.worker_id, kinds=kinds, labels=options.labels, slots=options.slots),
@@ -86,6 +77,14 @@ class Engine:
             listener=self,
             retry=options.stream_retry,
             silence_max=options.silence_max,
+        )
+        self._claims = ClaimLoop(
+            calls,
+            request=self._claim_request,
+            free=self._free_slots,
+            on_assignments=lambda response: self.on_assignments(response.assignments, options.lease),
+            on_asked_less=self._stream.slots_changed,
+            on_error=options.tell,
         )
         self._leases = LeaseKeeper(
             calls,
@@ -102,8 +101,10 @@ class Engine:
         return len(self._running)
 
     def request_stop(self) -> None:
-        """Have it stop. Harmless when it stops, or has stopped."""
+        """Have it take no more tasks from now on, and stop. Harmless when it stops, or has stopped."""
         self._stop_requested.set()
+        self._claims.stop()
+        self._stream.drain()
 
     async def run(self, on_failed: Callable[[Exception], object]) -> None:
         """Take tasks until it is told to stop, then stop.
@@ -117,11 +118,12 @@ class Engine:
             taking.append(asyncio.create_task(self._stream.run()))
         stop = asyncio.create_task(self._stop_requested.wait())
         try:
-            done, _ = await asyncio.wait([*taking, stop], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*taking, leases, stop], return_when=asyncio.FIRST_COMPLETED)
             for error in (task.exception() for task in done):
                 if isinstance(error, Exception):
                     self._options.tell(error)
                     on_failed(error)
+            self.request_stop()
             await self._stop(taking)
         finally:
             self._is_over = True
@@ -305,8 +307,6 @@ class Engine:
             self._ended(entry.attempt)
 
     async def _stop(self, taking: list[asyncio.Task[None]]) -> None:
-        self._claims.stop()
-        self._stream.drain()
         drained = asyncio.create_task(self._drained(taking))
         try:
             done, _ = await asyncio.wait([drained], timeout=self._options.stop_grace)

@@ -185,6 +185,7 @@ class LogQueue:
                     return
                 async with self._free_calls:
                     await self._send(attempt, buffer, batch)
+                batch = []
         except asyncio.CancelledError:
             lost = len(batch) + self._forget(attempt, buffer)
             if lost:
@@ -204,8 +205,6 @@ class LogQueue:
             if error.reason == v1.ErrorReason.ERROR_REASON_STALE_ATTEMPT:
                 attempt.abort(AbortReason.LEASE_LOST, "the task has another attempt")
             return
-        finally:
-            batch.clear()
         if response.cancel_requested:
             attempt.abort(AbortReason.CANCEL_REQUESTED, "the server asked to stop the attempt")
 

@@ -27,7 +27,7 @@ class Threads:
         self._work: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._idle = 0
-        self._all = 0
+        self._all: list[threading.Thread] = []
         self._is_closed = False
 
     def begin(self, function: Callable[[], object]) -> None:
@@ -36,8 +36,9 @@ class Threads:
             if self._idle > 0:
                 self._idle -= 1
             else:
-                self._all += 1
-                threading.Thread(target=self._run, name=f"{self._name}-{self._all}", daemon=True).start()
+                name = f"{self._name}-{len(self._all) + 1}"
+                self._all.append(threading.Thread(target=self._run, name=name, daemon=True))
+                self._all[-1].start()
         self._work.put(function)
 
     async def run(self, function: Callable[[], ResultT]) -> ResultT:
@@ -66,6 +67,11 @@ class Threads:
             idle, self._idle = self._idle, 0
         for _ in range(idle):
             self._work.put(None)
+
+    def join(self) -> None:
+        """Wait until all threads have ended, after ``close``."""
+        for thread in self._all:
+            thread.join()
 
     def _run(self) -> None:
         while (function := self._work.get()) is not None:

@@ -37,8 +37,8 @@ class Calls:
         """Make a call, and make it again while that is safe and promises something."""
         options = self.options
         call = PlannedCall(method, request, timeout=timeout, default_timeout=options.timeout, policy=options.repeats)
-        function = self._function(method, "unary_unary")
         while True:
+            function = self._function(method, "unary_unary")
             try:
                 attempt = function(call.request, timeout=call.remaining, metadata=options.metadata)
                 return await self._answer(method, attempt)

@@ -58,7 +58,7 @@ class Worker:
         self._calls = calls
         self._options = options
         self._handlers: dict[str, Handler] = {}
-        self._threads = Threads(f"millpond-worker-{options.worker_id}")
+        self._threads = Threads(f"millpond-handler-{options.worker_id}")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._engine: Engine | None = None
         self._living: asyncio.Task[None] | None = None
@@ -114,17 +114,19 @@ class Worker:
         self._engine = Engine(TaskCalls(self._calls), self._options, list(self._handlers), self._execute)
         self._living = asyncio.create_task(self._live(self._engine))
 
-    async def stop(self) -> None:
+    async def stop(self, *, wait: bool = True) -> None:
         """Take no more tasks, let handlers finish within the grace, then cancel them, and send the last reports.
 
-        It returns when that is done, at most 5 seconds after the grace, even if a handler never returns. Harmless when
-        it has been called. Not to be awaited by a handler, which it would wait for.
+        It returns when that is done, at most 5 seconds after the grace, even if a handler never returns; with
+        ``wait=False``, for handlers, at once. Harmless when it has been called.
         """
         self._is_stopped = True
         if self._engine is None or self._living is None:
             self._ended.set()
             return
         self._engine.request_stop()
+        if not wait:
+            return
         await asyncio.wait([self._living])
         remove_sigterm_callback(self._request_stop)
 
@@ -154,10 +156,12 @@ class Worker:
     async def _live(self, engine: Engine) -> None:
         try:
             await engine.run(self._fail)
-        except Exception as error:  # noqa: BLE001 (who waits for the worker is told)
+        except Exception as error:  # noqa: BLE001 (who listens, and who waits for the worker, is told)
+            self._options.tell(error)
             self._fail(error)
         finally:
             self._threads.close()
+            remove_sigterm_callback(self._request_stop)
             self._ended.set()
 
     def _fail(self, error: Exception) -> None:
