@@ -229,7 +229,7 @@ func leavesNothingBehind(t *testing.T) {
 	eventually(t, "the worker's goroutines have ended", func() bool {
 		stacks := make([]byte, 1<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
-		for _, part := range []string{"(*work", "(*claimLoop", "(*leaseKeeper", "Queue)", "(*attempt"} {
+		for _, part := range []string{"(*work", "(*claimLoop", "(*leaseKeeper", "(*errorListener", "Queue)", "(*attempt"} {
 			if strings.Contains(string(stacks), "sdk/go."+part) {
 				return false
 			}

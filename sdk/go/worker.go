@@ -26,8 +26,8 @@ type WorkerOptions struct {
 	// StopGrace is how long handlers may go on when the worker stops, before their context ends; 0: 30 s, negative: none.
 	StopGrace time.Duration
 	// OnError is told what went wrong and is being dealt with: a server that is away, a report that was refused, a
-	// handler that panicked. Several goroutines may call it at once; it must not wait for the worker to stop. Nil:
-	// nobody is told.
+	// handler that panicked. It is called by one goroutine, for one error after the other, and holds up nothing: it may
+	// call Stop. Of more than 1,000 errors that wait for it the further ones are only counted. Nil: nobody is told.
 	OnError func(error)
 
 	// DisableStream makes it claim tasks by calls. Otherwise it takes them by a stream, where one passes to the server.
@@ -140,7 +140,7 @@ func (w *Worker) Handle(kind string, handler Handler) {
 // Run takes tasks until the context ends, Stop is called, or one of StopSignals comes; then it takes no more, lets
 // handlers finish (StopGrace), ends the context of those that have not with [ErrWorkerStopped], sends the last
 // reports, and returns nil, at most 5 s later even if a handler never returns. The contexts of handlers have the
-// values of this one, not its end.
+// values of this one, not its end. OnError has been told all then, unless that takes more than a second.
 //
 // A server that is away is waited for. Run stops in the same way, and returns the error, when the server refuses the
 // worker for good: its credentials, what it says of itself, or because another worker of its name has come.

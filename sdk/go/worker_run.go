@@ -24,6 +24,7 @@ type workerRun struct {
 	takeNoMore          context.CancelFunc
 	// group is what works for the run, and takers what takes tasks for it. Handlers are in neither: one may never return.
 	group, takers group
+	errors        *errorListener
 	roster        *roster
 	reports       *reportQueue
 	logs          *logQueue
@@ -37,16 +38,18 @@ func newWorkerRun(ctx context.Context, worker *Worker) *workerRun {
 	r.ctx, r.cancel = context.WithCancel(r.values)
 	r.taking, r.takeNoMore = context.WithCancel(r.ctx)
 	client, options := worker.client, &worker.options
-	r.reports = &reportQueue{ctx: r.ctx, client: client, group: &r.group, onError: options.OnError}
-	r.logs = newLogQueue(r.ctx, client, &r.group, options.OnError)
-	r.counts = &countQueue{ctx: r.ctx, client: client, group: &r.group, onError: options.OnError}
+	r.errors = &errorListener{tell: options.OnError}
+	onError := r.errors.add
+	r.reports = &reportQueue{ctx: r.ctx, client: client, group: &r.group, onError: onError}
+	r.logs = newLogQueue(r.ctx, client, &r.group, onError)
+	r.counts = &countQueue{ctx: r.ctx, client: client, group: &r.group, onError: onError}
 	r.leases = &leaseKeeper{
 		ctx: r.ctx, client: client, group: &r.group, roster: r.roster, workerID: options.ID, lease: options.Lease,
-		interval: make(chan time.Duration), onError: options.OnError,
+		interval: make(chan time.Duration), onError: onError,
 	}
 	r.stream = &workStream{
 		ctx: r.ctx, taking: r.taking, client: client, roster: r.roster, retry: options.StreamRetry,
-		silenceMax: options.SilenceMax, begin: r.beginAttempt, onWelcome: r.leases.every, onError: options.OnError,
+		silenceMax: options.SilenceMax, begin: r.beginAttempt, onWelcome: r.leases.every, onError: onError,
 		hello: &millpondv1.WorkerHello{
 			WorkerId: options.ID, Kinds: r.kinds(), Labels: options.Labels, Slots: int32(options.Slots),
 		},
@@ -76,7 +79,7 @@ func (r *workerRun) begin() <-chan error {
 		take(r.stream.run)
 	}
 	claims := &claimLoop{
-		ctx: r.taking, client: r.worker.client, roster: r.roster, begin: r.beginAttempt, onError: options.OnError,
+		ctx: r.taking, client: r.worker.client, roster: r.roster, begin: r.beginAttempt, onError: r.errors.add,
 		request: &millpondv1.ClaimTasksRequest{
 			WorkerId: options.ID, Kinds: r.kinds(), Labels: options.Labels,
 			WaitTimeout: durationpb.New(options.ClaimWait), Lease: durationpb.New(options.Lease),
@@ -97,7 +100,7 @@ func (r *workerRun) beginAttempt(assignment *millpondv1.Assignment, lease time.D
 	if !ok {
 		handler = refuseKind
 	}
-	go a.run(handler, &Task{attempt: a, run: r}, r.worker.options.OnError, func(report *millpondv1.TaskReport) {
+	go a.run(handler, &Task{attempt: a, run: r}, r.errors.add, func(report *millpondv1.TaskReport) {
 		r.roster.handlerEnded()
 		r.close(a, report)
 		a.cancel(context.Canceled)
@@ -127,7 +130,7 @@ func (r *workerRun) close(a *attempt, report *millpondv1.TaskReport) {
 func (r *workerRun) takeAnswer(a *attempt, answer reportAnswer) error {
 	if answer.err != nil {
 		if r.ctx.Err() == nil {
-			r.worker.options.OnError(answer.err)
+			r.errors.add(answer.err)
 		}
 		return answer.err
 	}
@@ -147,7 +150,7 @@ func (r *workerRun) takeAnswer(a *attempt, answer reportAnswer) error {
 	case millpondv1.ErrorReason_ERROR_REASON_STALE_ATTEMPT, millpondv1.ErrorReason_ERROR_REASON_LEASE_LOST:
 		a.abort(fmt.Errorf("%w: %s", ErrLeaseLost, refusal.GetMessage()))
 	}
-	r.worker.options.OnError(err)
+	r.errors.add(err)
 	return err
 }
 
@@ -196,6 +199,7 @@ func (r *workerRun) end() {
 	<-drained
 	r.takers.close()
 	r.group.close()
+	r.errors.flush()
 }
 
 // drain waits until nothing is under way. A stream takes heartbeats until the last attempt has ended; what was on its
