@@ -2,6 +2,7 @@ package millpond
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -31,6 +32,18 @@ func delayBeforeRepeat(err error, failures int) (time.Duration, bool) {
 		}
 	}
 	return jitteredDelay(failures), IsTransient(err)
+}
+
+// delayBeforeGoingOn is how long what goes on without end waits, after so many failures in a row, before it does again
+// what failed with err; false: doing it again cannot mend it. A server that asks for a longer delay than 30 s is asked
+// again after these. What nobody has answered in time is done again as what a server that is away has not taken.
+func delayBeforeGoingOn(err error, failures int) (time.Duration, bool) {
+	if failure := asError(err); failure != nil {
+		if asked, ok := failure.RetryDelay(); ok {
+			return min(asked, longestAskedDelay) + jitteredDelay(1), true
+		}
+	}
+	return jitteredDelay(failures), IsTransient(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // sleep waits, at most until the context ends; false: it has ended.

@@ -38,6 +38,28 @@ func TestADelayThatTheServerAskedForIsKept(t *testing.T) {
 	}
 }
 
+func TestWhatGoesOnWithoutEndIsPatient(t *testing.T) {
+	for _, each := range []struct {
+		err          error
+		least, most  time.Duration
+		wantToGoOn   bool
+		whatItIsLike string
+	}{
+		{refusal(codes.Unavailable, "STORE_UNAVAILABLE", "", retryInfo(time.Minute)),
+			30 * time.Second, 30100 * time.Millisecond, true, "a server that asks for a minute"},
+		{refusal(codes.ResourceExhausted, "LIMIT_EXCEEDED", "", retryInfo(time.Second)),
+			time.Second, 1100 * time.Millisecond, true, "a server that asks for a second"},
+		{status.Error(codes.Unavailable, "restarting"), 0, 100 * time.Millisecond, true, "a server that is away"},
+		{status.Error(codes.DeadlineExceeded, "late"), 0, 100 * time.Millisecond, true, "a call that was not answered"},
+		{refusal(codes.ResourceExhausted, "LIMIT_EXCEEDED", "too large"), 0, time.Second, false, "what is too large"},
+	} {
+		delay, ok := delayBeforeGoingOn(newError(each.err, somewhere), 1)
+		if ok != each.wantToGoOn || delay < each.least || delay > each.most {
+			t.Errorf("%s: %v, %v", each.whatItIsLike, delay, ok)
+		}
+	}
+}
+
 func TestWhatIsSafeToRepeat(t *testing.T) {
 	success := &millpondv1.TaskReport{
 		Attempt: 1, AddSuccessCount: 3, Report: &millpondv1.TaskReport_Success_{Success: &millpondv1.TaskReport_Success{}},

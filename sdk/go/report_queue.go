@@ -2,7 +2,6 @@ package millpond
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -130,16 +129,16 @@ func (q *reportQueue) call(batch []*queuedReport) ([]*millpondv1.ReportResult, e
 	return results, err
 }
 
-// untilDone makes a call until it succeeds, the context ends, or it fails with what repeating cannot mend. A server
-// that does not answer in time counts as away. The call must be safe to repeat.
+// untilDone makes a call until it succeeds, the context ends, or it fails with what repeating cannot mend. The call must
+// be safe to repeat.
 func untilDone(ctx context.Context, onError func(error), call func() error) error {
 	for failures := 1; ; failures++ {
 		err := call()
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		delay, canMend := delayBeforeRepeat(err, failures)
-		if !canMend && !errors.Is(err, context.DeadlineExceeded) {
+		delay, canMend := delayBeforeGoingOn(err, failures)
+		if !canMend {
 			return err
 		}
 		onError(err)

@@ -97,7 +97,7 @@ func (c *Client) goOn(ctx context.Context, err error, failures int, onInterrupte
 	if !errors.Is(err, io.EOF) && ctx.Err() == nil {
 		failure := newError(err, c.address)
 		var canMend bool
-		if delay, canMend = delayBeforeRepeat(failure, failures); !canMend {
+		if delay, canMend = delayBeforeGoingOn(failure, failures); !canMend {
 			return failure
 		}
 		if onInterrupted != nil {

@@ -97,6 +97,21 @@ func TestAWatchGoesOnFromItsLastCursor(t *testing.T) {
 	}
 }
 
+func TestAWatchGoesOnThoughTheServerAsksForALongDelay(t *testing.T) {
+	calls := make(chan watched, 10)
+	server := serve(t, nil, scripted(calls,
+		send(refusal(codes.Unavailable, "STORE_UNAVAILABLE", "later", retryInfo(time.Hour)), checkpoint("1")),
+	), nil)
+	ctx, cancel := context.WithCancel(within(t))
+	var end error
+	for _, err := range server.client(t, nil).Watch(ctx, nil, &WatchOptions{OnInterrupted: func(error) { cancel() }}) {
+		end = err
+	}
+	if !errors.Is(end, context.Canceled) {
+		t.Errorf("it ended with %v", end)
+	}
+}
+
 func TestASilentStreamIsMadeAnew(t *testing.T) {
 	calls, ended := make(chan watched, 10), make(chan struct{}, 10)
 	server := serve(t, nil, scripted(calls, silent(ended, checkpoint("1")), silent(ended, checkpoint("2"))), nil)

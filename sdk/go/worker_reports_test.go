@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	millpondv1 "github.com/millpond/millpond/sdk/go/gen/millpond/v1"
 	"google.golang.org/grpc/codes"
@@ -313,6 +314,27 @@ func TestALogOfAnotherAttemptLosesTheLease(t *testing.T) {
 	s.credit()
 	if len(b.reports) > 0 {
 		t.Errorf("%v is reported", <-b.reports)
+	}
+}
+
+func TestAReportWaitsForAServerThatAsksForALongDelay(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.options.StopGrace = -1
+	b.tasks.report = func(_ context.Context, r *millpondv1.ReportTasksRequest) (*millpondv1.ReportTasksResponse, error) {
+		b.reports <- r.GetReports()[0]
+		return nil, refusal(codes.Unavailable, "STORE_UNAVAILABLE", "later", retryInfo(time.Hour))
+	}
+	b.start(func(context.Context, *Task) (any, error) { return "output", nil })
+	s := b.begin()
+	s.credit()
+	s.assign("t")
+	next(t, b.errors, "error")
+	b.worker.Stop()
+	for len(b.reports) > 0 {
+		if report := <-b.reports; report.GetSuccess() == nil {
+			t.Errorf("%v is reported instead", report)
+		}
 	}
 }
 
