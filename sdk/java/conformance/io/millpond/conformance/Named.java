@@ -2,6 +2,7 @@ package io.millpond.conformance;
 
 import java.util.Collection;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 /** Things that the harness has named. */
@@ -18,12 +19,13 @@ final class Named<T> {
     things.put(name, thing);
   }
 
+  Optional<T> find(String name) {
+    return Optional.ofNullable(things.get(name));
+  }
+
   T get(String name) throws RunnerError {
-    T thing = things.get(name);
-    if (thing == null) {
-      throw new RunnerError("there is no " + noun + " \"" + name + "\"");
-    }
-    return thing;
+    return find(name)
+        .orElseThrow(() -> new RunnerError("there is no " + noun + " \"" + name + "\""));
   }
 
   Collection<T> all() {

@@ -75,6 +75,7 @@ final class Runner {
 
   private void begin(JsonObject request) {
     calls.announce(request);
+    workers.announce(request);
     threads.execute(() -> answer(request));
   }
 

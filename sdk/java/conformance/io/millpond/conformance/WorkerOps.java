@@ -17,6 +17,13 @@ final class WorkerOps {
     this.clients = clients;
   }
 
+  /** Begins to stop a worker, before another line is read: what comes then comes later. */
+  void announce(JsonObject request) {
+    if (Wire.text(request, "op").filter("worker.stop"::equals).isPresent()) {
+      Wire.text(request, "worker").flatMap(workers::find).ifPresent(WorkerProbe::beginStop);
+    }
+  }
+
   JsonObject open(JsonObject request) throws RunnerError {
     MillpondClient client = clients.get(request.get("client").getAsString());
     if (Wire.flag(request, "stopOnSigterm").orElse(false)) {

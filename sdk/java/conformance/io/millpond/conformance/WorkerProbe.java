@@ -65,8 +65,13 @@ final class WorkerProbe {
     release.countDown();
   }
 
-  void stop() {
+  /** Begins to stop the worker. */
+  void beginStop() {
     isStopping = true;
+    worker.stopAsync();
+  }
+
+  void stop() {
     worker.stop();
   }
 

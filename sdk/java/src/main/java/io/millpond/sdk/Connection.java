@@ -103,7 +103,7 @@ final class Connection extends Channel {
     private final MethodDescriptor<Q, A> method;
     private final CallOptions options;
     private Line used;
-    private ClientCall<Q, A> delegate;
+    private volatile ClientCall<Q, A> delegate;
 
     LateCall(MethodDescriptor<Q, A> method, CallOptions options) {
       this.method = method;
@@ -112,6 +112,9 @@ final class Connection extends Channel {
 
     @Override
     protected ClientCall<Q, A> delegate() {
+      if (delegate != null) {
+        return delegate;
+      }
       synchronized (Connection.this) {
         if (delegate == null) {
           used = usableLine();

@@ -150,7 +150,7 @@ public final class Worker implements AutoCloseable {
 
     private final MillpondClient client;
     private final Map<String, TaskHandler> handlers = new LinkedHashMap<>();
-    private String workerId = defaultWorkerId();
+    private String workerId;
     private int slots = 10;
     private Map<String, String> labels = Map.of();
     private boolean isStreaming = true;
@@ -324,7 +324,7 @@ public final class Worker implements AutoCloseable {
       WorkerOptions options =
           new WorkerOptions(
               client.calls(),
-              workerId,
+              workerId == null ? defaultWorkerId() : workerId,
               slots,
               labels,
               Map.copyOf(handlers),
