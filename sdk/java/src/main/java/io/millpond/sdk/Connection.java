@@ -3,40 +3,65 @@ package io.millpond.sdk;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
+import io.grpc.ClientInterceptors;
+import io.grpc.Codec;
 import io.grpc.ConnectivityState;
-import io.grpc.ForwardingClientCall;
-import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
-import io.grpc.Metadata;
+import io.grpc.DecompressorRegistry;
+import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
-import io.grpc.Status;
+import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The way to a server: a line that is made anew where gRPC's own channel would hold back. After a
- * failure to connect, gRPC answers calls with that failure for a second and longer, up to two
- * minutes; here each call made then finds out for itself whether the server is back, and the delays
- * between repeats are those of {@link Backoff} alone.
+ * The way to a server: a channel of gRPC that is sent back to idle, from where the next call
+ * connects anew, when it has failed, or has been connecting for too long.
+ *
+ * <p>By itself, a channel that has failed to connect answers calls with that failure for a second
+ * and longer, up to two minutes; here each call made then finds out for itself whether the server
+ * is back, and the delays between repeats are those of {@link Backoff} alone. And by itself it
+ * waits for ever for a server that takes a connection and then says nothing.
  */
 final class Connection extends Channel {
-  /** A line that has failed is used again for so long: of many calls at once, one tries. */
-  private static final long RENEWAL_MIN_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+  private static final long CONNECT_SECONDS_MAX = 10;
+  private static final int MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+  private static final int HEADER_BYTES_MAX = 1024 * 1024;
 
-  private static final Metadata.Key<String> AUTHORIZATION =
-      Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+  /** Compressing costs both sides of one network more time than it saves: it is not asked for. */
+  private static final DecompressorRegistry NO_COMPRESSION =
+      DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false);
 
   private final Address address;
-  private final String token;
+  private final ManagedChannel channel;
+  private final Channel authorized;
   private final ScheduledExecutorService timer;
-  private Line line;
-  private boolean isClosed;
+  private Future<?> connectLimit;
+  private long renewedAtNanos = System.nanoTime();
+  private volatile boolean isClosed;
 
   /** Makes a connection that is not used yet; the token may be null. */
   Connection(Address address, String token, ScheduledExecutorService timer) {
     this.address = address;
-    this.token = token;
     this.timer = timer;
-    this.line = openLine();
+    NettyChannelBuilder builder =
+        NettyChannelBuilder.forAddress(address.host(), address.port())
+            .userAgent("millpond-java/" + MillpondClient.VERSION)
+            .maxInboundMessageSize(MESSAGE_BYTES_MAX)
+            .maxInboundMetadataSize(HEADER_BYTES_MAX)
+            .decompressorRegistry(NO_COMPRESSION)
+            // What is safe to repeat is known here, and not to gRPC.
+            .disableRetry()
+            .keepAliveTime(30, TimeUnit.SECONDS)
+            .keepAliveTimeout(20, TimeUnit.SECONDS);
+    this.channel =
+        (address.isSecure() ? builder.useTransportSecurity() : builder.usePlaintext()).build();
+    this.authorized =
+        token == null
+            ? channel
+            : ClientInterceptors.intercept(channel, new TokenInterceptor(token));
+    followState();
   }
 
   Address address() {
@@ -45,106 +70,64 @@ final class Connection extends Channel {
 
   @Override
   public String authority() {
-    return address.host() + ":" + address.port();
+    return channel.authority();
   }
 
   @Override
   public <Q, A> ClientCall<Q, A> newCall(MethodDescriptor<Q, A> method, CallOptions options) {
-    return new LateCall<>(method, options);
+    return authorized.newCall(method, options);
   }
 
   /**
-   * Has new calls made over a new line, unless it is newer than the call that has made the present
-   * one suspect. Calls under way go on.
+   * Has new calls connect anew, unless that was done after the call began that has made the present
+   * connection suspect. Calls under way go on.
    */
   synchronized void renew(long suspectSinceNanos) {
-    if (!isClosed && line.openedAtNanos() - suspectSinceNanos <= 0) {
-      replaceLine();
+    if (renewedAtNanos - suspectSinceNanos <= 0) {
+      renewedAtNanos = System.nanoTime();
+      channel.enterIdle();
     }
   }
 
-  synchronized boolean isClosed() {
+  boolean isClosed() {
     return isClosed;
   }
 
   /** Ends the connection and the calls under way. Harmless when it has ended. */
-  synchronized void close() {
+  void close() {
     isClosed = true;
-    line.channel().shutdownNow();
+    channel.shutdownNow();
   }
 
-  private Line openLine() {
-    return new Line(address, timer, this::stuck);
-  }
-
-  /** The line for a call that begins now. Called with the lock. */
-  private Line usableLine() {
-    boolean hasFailed = line.channel().getState(false) == ConnectivityState.TRANSIENT_FAILURE;
-    boolean isOld = System.nanoTime() - line.openedAtNanos() >= RENEWAL_MIN_NANOS;
-    if (hasFailed && isOld && !isClosed) {
-      replaceLine();
+  private synchronized void followState() {
+    if (connectLimit != null) {
+      connectLimit.cancel(false);
+      connectLimit = null;
     }
-    return line;
-  }
-
-  private synchronized void stuck(Line stuck) {
-    if (stuck == line && !isClosed) {
-      line = openLine();
+    ConnectivityState state = channel.getState(false);
+    if (state == ConnectivityState.SHUTDOWN) {
+      return;
+    }
+    channel.notifyWhenStateChanged(state, this::followState);
+    if (state == ConnectivityState.TRANSIENT_FAILURE) {
+      channel.enterIdle();
+    } else if (state == ConnectivityState.CONNECTING) {
+      limitConnecting();
     }
   }
 
-  private void replaceLine() {
-    line.channel().shutdown();
-    line = openLine();
+  private void limitConnecting() {
+    try {
+      connectLimit = timer.schedule(this::connectAnew, CONNECT_SECONDS_MAX, TimeUnit.SECONDS);
+    } catch (RejectedExecutionException closed) {
+      // It is shut down in a moment.
+    }
   }
 
-  /** A call that chooses its line when it starts, so that none starts on one that was replaced. */
-  private final class LateCall<Q, A> extends ForwardingClientCall<Q, A> {
-    private final MethodDescriptor<Q, A> method;
-    private final CallOptions options;
-    private Line used;
-    private volatile ClientCall<Q, A> delegate;
-
-    LateCall(MethodDescriptor<Q, A> method, CallOptions options) {
-      this.method = method;
-      this.options = options;
-    }
-
-    @Override
-    protected ClientCall<Q, A> delegate() {
-      if (delegate != null) {
-        return delegate;
-      }
-      synchronized (Connection.this) {
-        if (delegate == null) {
-          used = usableLine();
-          delegate = used.channel().newCall(method, options);
-        }
-        return delegate;
-      }
-    }
-
-    @Override
-    public void start(Listener<A> listener, Metadata headers) {
-      if (token != null && !headers.containsKey(AUTHORIZATION)) {
-        headers.put(AUTHORIZATION, "Bearer " + token);
-      }
-      synchronized (Connection.this) {
-        super.start(new EndListener(listener), headers);
-      }
-    }
-
-    /** Says why a call has ended that waited for a line which was given up. */
-    private final class EndListener extends SimpleForwardingClientCallListener<A> {
-      EndListener(Listener<A> listener) {
-        super(listener);
-      }
-
-      @Override
-      public void onClose(Status status, Metadata trailers) {
-        boolean isOfLine = used.isStuck() && status.getCode() == Status.Code.UNAVAILABLE;
-        super.onClose(isOfLine ? Line.STUCK : status, trailers);
-      }
+  /** Tries another connection for the calls that wait for one. */
+  private void connectAnew() {
+    if (channel.getState(false) == ConnectivityState.CONNECTING) {
+      channel.enterIdle();
     }
   }
 }

@@ -53,7 +53,9 @@ final class ErrorTranslation {
   }
 
   private static String textOf(Status status) {
-    String description = status.getDescription();
+    // What gRPC puts on further lines is about itself.
+    String description =
+        status.getDescription() == null ? null : status.getDescription().split("\n")[0];
     String cause = status.getCause() == null ? null : status.getCause().getMessage();
     if (cause != null) {
       cause = NATIVE_PREFIX.matcher(cause).replaceFirst("");

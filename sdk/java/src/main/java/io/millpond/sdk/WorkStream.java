@@ -180,12 +180,12 @@ final class WorkStream {
     failures += 1;
     boolean isUnimplemented = error != null && error.code() == Status.Code.UNIMPLEMENTED;
     boolean mayPass = hasPassed && failures < FAILURES_MAX && !isUnimplemented;
+    if (error != null && !ended.wasDrained()) {
+      owner.told(error);
+    }
     if (!mayPass && !isAway(ended, error)) {
       nonePasses();
       return;
-    }
-    if (error != null && !ended.wasDrained()) {
-      owner.told(error);
     }
     long delay =
         error == null ? Backoff.delayMillis(failures) : Backoff.delayAfterMillis(error, failures);
