@@ -37,7 +37,8 @@ impl<S: Source> Pull<S> {
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<S::Item, Error>>> {
         let source = self.source.take();
         if let Some(source) = source {
-            self.stream = Some(into_stream(source).boxed());
+            // Asked again after its end, it ends again.
+            self.stream = Some(into_stream(source).fuse().boxed());
         }
         match &mut self.stream {
             Some(stream) => stream.poll_next_unpin(context),
