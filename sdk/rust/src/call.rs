@@ -11,12 +11,11 @@ use tonic::metadata::MetadataMap;
 use tonic::{IntoRequest, Request, Status};
 
 use crate::client::Client;
+use crate::time::after;
 use crate::{Error, backoff, random};
 
 /// The largest message that is taken.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Stands for "never" where a deadline would be beyond what the clock can tell.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// A request of a unary method: its type says which method, and what answers it. The contract gives each method a
 /// request of its own, so [`Client::call`] needs no more than the request.
@@ -60,13 +59,13 @@ impl Client {
         {
             *request_id = random::unique_id();
         }
-        let timeout = timeout_of(&metadata).unwrap_or_else(|| self.timeout() + wait_of(&message));
+        let timeout = timeout_of(&metadata).unwrap_or_else(|| self.timeout().saturating_add(wait_of(&message)));
         let call = Call::<R> {
             client: self,
             metadata,
             message: message.encode_to_vec().into(),
             timeout,
-            deadline: Instant::now() + timeout.min(FOREVER),
+            deadline: after(timeout),
             response: PhantomData,
         };
         call.run(self.repeats() && message.is_safe_to_repeat()).await

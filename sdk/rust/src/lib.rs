@@ -32,6 +32,7 @@ mod names;
 mod pull;
 mod random;
 mod services;
+mod time;
 mod upload;
 mod watch;
 mod worker;

@@ -11,6 +11,7 @@ use tonic::{Status, Streaming};
 use super::cancel::CancelReason;
 use super::core::{Core, LiveStream};
 use crate::call::MESSAGE_BYTES_MAX;
+use crate::time::after;
 use crate::v1::work_request::Message as Request;
 use crate::v1::work_response::Message as Response;
 use crate::v1::worker_service_client::WorkerServiceClient;
@@ -66,7 +67,7 @@ pub(super) async fn run(core: &Arc<Core>) -> End {
         lease: None,
         was_drained: false,
         has_told_to_drain: false,
-        until: Instant::now() + WELCOME_MAX,
+        until: after(WELCOME_MAX),
         number: core.client().connection_number(),
     };
     connection.send(Request::Hello(core.hello()));
@@ -118,7 +119,7 @@ impl Connection<'_> {
     fn take(&mut self, response: WorkResponse) {
         // Only a welcome ends the wait for it.
         if self.lease.is_some() && self.requests.is_some() {
-            self.until = Instant::now() + self.core.options.silence_max;
+            self.until = after(self.core.options.silence_max);
         }
         match response.message {
             Some(Response::Welcome(welcome)) => self.welcome(&welcome),
@@ -152,7 +153,7 @@ impl Connection<'_> {
         let heartbeat_interval = read(welcome.heartbeat_interval).unwrap_or(HEARTBEAT_INTERVAL);
         let lease = read(welcome.lease).unwrap_or(heartbeat_interval * 2);
         self.lease = Some(lease);
-        self.until = Instant::now() + self.core.options.silence_max;
+        self.until = after(self.core.options.silence_max);
         self.core.pool.pause_claims();
         let requests = self.requests.clone();
         self.core.set_live_stream(requests.map(|requests| LiveStream { requests, heartbeat_interval, lease }));
@@ -187,7 +188,7 @@ impl Connection<'_> {
     /// Ends this side of the stream; what was on its way comes before the other side ends, too.
     fn close(&mut self) {
         self.end_sending();
-        self.until = Instant::now() + CLOSE_MAX;
+        self.until = after(CLOSE_MAX);
     }
 
     fn send(&self, request: Request) {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
@@ -22,6 +21,7 @@ use super::reports::Entry;
 use super::task_error::TaskError;
 use crate::Error;
 use crate::client::Client;
+use crate::time::after;
 use crate::v1::{Assignment, WorkRequest, WorkerHello};
 
 /// Who a worker is and how it goes about its work.
@@ -137,7 +137,7 @@ impl Core {
     /// Begins attempts whose leases, as far as this side can tell, last so long.
     pub(super) fn begin(self: &Arc<Self>, assignments: Vec<Assignment>, lease: Duration) {
         // They began before the answer came, and the server's clock cannot be compared: a third is kept in reserve.
-        let expires_at = Instant::now() + lease * 2 / 3;
+        let expires_at = after(lease / 3 * 2);
         for assignment in assignments {
             let attempt = Arc::new(Attempt::new(assignment, expires_at));
             if !self.pool.begin(&attempt) {

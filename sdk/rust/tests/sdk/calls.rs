@@ -179,3 +179,14 @@ async fn an_upload_is_repeated_whole_under_its_request_id() {
     assert!(!ids[0].is_empty());
     assert_eq!(ids[0], ids[1]);
 }
+
+#[tokio::test]
+async fn a_deadline_may_be_never_also_for_a_call_that_waits() {
+    let server = FakeServer::start().await;
+    let client = Client::builder(server.address()).timeout(Duration::MAX).build().expect("a client");
+    let wait_timeout = Some(prost_types::Duration { seconds: 1, nanos: 0 });
+    let request = ClaimTasksRequest { wait_timeout, ..ClaimTasksRequest::default() };
+    let script = server.answer(CLAIM, |_: &ClaimTasksRequest| Ok(ClaimTasksResponse::default()));
+    let (response, _) = within(async { tokio::join!(client.workers().claim_tasks(request), script) }).await;
+    response.expect("an answer");
+}
