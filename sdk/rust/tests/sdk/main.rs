@@ -6,6 +6,7 @@ mod logs;
 mod watch;
 mod worker;
 mod worker_end;
+mod worker_leases;
 mod worker_reports;
 
 use millpond::v1::ErrorReason;

@@ -95,7 +95,7 @@ pub async fn credit(call: &mut Work) -> i32 {
 }
 
 /// The next heartbeat that names an attempt.
-async fn heartbeat(call: &mut Work) -> Vec<String> {
+pub async fn heartbeat(call: &mut Work) -> Vec<String> {
     loop {
         match next(call).await {
             Request::Heartbeat(heartbeat) if !heartbeat.leases.is_empty() => {
