@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +26,11 @@ pub(super) struct Attempt {
     canceled: OnceLock<Canceled>,
     token: CancellationToken,
     has_counted: AtomicBool,
-    /// Made by the first line.
-    pub(super) log: OnceLock<Arc<AttemptLog>>,
+    has_ended: AtomicBool,
+    /// Made by the first line; `None`: the handler has ended without one.
+    pub(super) log: OnceLock<Option<Arc<AttemptLog>>>,
+    /// Lets one heartbeat after the other wait to be sent.
+    pub(super) heartbeats: Arc<Semaphore>,
 }
 
 impl Attempt {
@@ -39,7 +43,9 @@ impl Attempt {
             canceled: OnceLock::new(),
             token: CancellationToken::new(),
             has_counted: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
             log: OnceLock::new(),
+            heartbeats: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -74,6 +80,15 @@ impl Attempt {
 
     pub(super) fn extend(&self, expires_at: Instant) {
         *lock(&self.expires_at) = expires_at;
+    }
+
+    /// Whether its handler has ended: nothing is to be told of it any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_ended(&self) {
+        self.has_ended.store(true, Ordering::Release);
     }
 
     pub(super) fn has_counted(&self) -> bool {

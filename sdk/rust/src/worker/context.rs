@@ -11,7 +11,7 @@ use super::attempt::Attempt;
 use super::cancel::Canceled;
 use super::core::Core;
 use super::log;
-use super::reports::Entry;
+use super::reports::{Answered, Entry};
 use super::task_error::TaskError;
 use crate::json::from_proto;
 use crate::v1::{Assignment, LogLevel, Task, TaskStatus};
@@ -123,11 +123,20 @@ impl TaskContext {
 
     /// Tells the server that the work goes on, and how far it is: any JSON of at most 64 KiB; `None` leaves what was
     /// told before. Not needed to keep the lease, which the worker extends. Resolves once the server has answered; what
-    /// went wrong goes to the error listener.
+    /// went wrong goes to the error listener. One is sent after the other: who does not wait for the answer loses those
+    /// that could not be sent meanwhile.
     pub async fn heartbeat(&self, progress: Option<Value>) {
+        // It is never closed.
+        let Ok(turn) = self.attempt.heartbeats.clone().acquire_owned().await else {
+            return;
+        };
+        if self.attempt.has_ended() {
+            return;
+        }
         let (answered, answer) = oneshot::channel();
         let report = self.attempt.heartbeat(progress);
-        self.core.send(Entry { attempt: self.attempt.clone(), report, answered: Some(answered) });
+        let answered = Some(Answered { answered, _turn: turn });
+        self.core.send(Entry { attempt: self.attempt.clone(), report, answered });
         // Nobody answers when the worker is over.
         let _ = answer.await;
     }
@@ -142,6 +151,9 @@ impl TaskContext {
     /// Adds to the task's counters, each count once, whatever connection breaks. It returns at once; the closing report
     /// waits until all of it is in. What is refused goes to the error listener.
     pub fn count(&self, success: u64, failure: u64) {
+        if self.attempt.has_ended() {
+            return;
+        }
         self.attempt.set_counted();
         self.core.counts.add(&self.attempt.lease.task_id, success, failure);
     }

@@ -157,11 +157,12 @@ impl Core {
             Some(handler) => handler::run(handler, TaskContext::new(self.clone(), attempt.clone())).await,
             None => Err(TaskError::new(format!("the worker has no handler for kind \"{}\"", attempt.kind()))),
         };
+        attempt.set_ended();
         let report = attempt.closing(outcome);
         self.pool.handler_ended();
         // A task that has ended takes no counts, and its last lines are there when it has ended for everybody.
         let log = async {
-            if let Some(log) = attempt.log.get() {
+            if let Some(log) = attempt.log.get_or_init(|| None) {
                 log.finish(&self, &attempt).await;
             }
         };

@@ -82,9 +82,11 @@ impl Buffer {
     }
 }
 
-/// Takes a line of an attempt; the first one begins what sends them.
+/// Takes a line of an attempt whose handler has not ended; the first one begins what sends them.
 pub(super) fn add(core: &Arc<Core>, attempt: &Arc<Attempt>, level: LogLevel, message: &str) {
-    let log = attempt.log.get_or_init(|| AttemptLog::begin(core, attempt));
+    let Some(log) = attempt.log.get_or_init(|| Some(AttemptLog::begin(core, attempt))) else {
+        return;
+    };
     let mut buffer = lock(&log.buffer);
     if buffer.is_finishing || buffer.is_refused {
         return;

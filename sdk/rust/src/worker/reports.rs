@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use prost::Message;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::attempt::Attempt;
@@ -22,7 +22,13 @@ pub(super) struct Entry {
     pub(super) attempt: Arc<Attempt>,
     pub(super) report: TaskReport,
     /// Of a heartbeat: is told when it is dealt with. Without it the report is the closing one.
-    pub(super) answered: Option<oneshot::Sender<()>>,
+    pub(super) answered: Option<Answered>,
+}
+
+/// Is told that a heartbeat is dealt with, and then lets the next one be sent.
+pub(super) struct Answered {
+    pub(super) answered: oneshot::Sender<()>,
+    pub(super) _turn: OwnedSemaphorePermit,
 }
 
 /// Sends reports, in their order, as long as there may be some. One call is in flight at a time: what becomes due
@@ -158,7 +164,7 @@ fn refused(core: &Core, entry: Entry, error: &Error) {
 fn done(core: &Core, entry: Entry) {
     match entry.answered {
         // Whoever has asked may have gone.
-        Some(answered) => drop(answered.send(())),
+        Some(Answered { answered, .. }) => drop(answered.send(())),
         None => core.pool.ended(&entry.attempt),
     }
 }

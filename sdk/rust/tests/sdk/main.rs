@@ -5,6 +5,7 @@ mod fake_server;
 mod logs;
 mod watch;
 mod worker;
+mod worker_context;
 mod worker_end;
 mod worker_leases;
 mod worker_reports;
