@@ -148,10 +148,13 @@ fn item_refused(core: &Core, entry: Entry, item: &ItemError) {
 }
 
 /// Reports what can be said instead of a closing report that was refused: once or twice, because what is sent instead
-/// has less and less to leave out.
+/// has less and less to leave out. Where it was not the report that was refused, but who sent it, nothing is said:
+/// another attempt may do better.
 fn refused(core: &Core, entry: Entry, error: &Error) {
     core.tell(error);
-    let report = entry.report.report.as_ref().filter(|_| entry.answered.is_none());
+    let is_of_the_sender = matches!(error.code(), Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented);
+    let may_replace = entry.answered.is_none() && !is_of_the_sender;
+    let report = entry.report.report.as_ref().filter(|_| may_replace);
     match report.and_then(|report| failure_instead_of(report, error.message())) {
         Some(failure) => {
             let report = entry.attempt.failure(failure);

@@ -176,6 +176,27 @@ async fn a_report_that_is_refused_alone_does_not_stop_others() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_who_reports_makes_no_failure_of_a_success() {
+    let server = FakeServer::start().await;
+    let (builder, gate, mut notes) = holding(&server);
+    let worker = builder.start().expect("a worker");
+    let mut call = welcomed(&server).await;
+    assert_eq!(credit(&mut call).await, 2);
+    assign(&call, &["a"]);
+    noted(&mut notes).await;
+    gate.add_permits(1);
+    server
+        .answer(REPORT, |_: &ReportTasksRequest| {
+            Err::<ReportTasksResponse, _>(refusal(Code::Unauthenticated, ErrorReason::Unauthenticated))
+        })
+        .await;
+    drop(call);
+    // Nothing more is reported for it: nobody would answer.
+    within(worker.stop()).await;
+    assert_eq!(worker.running(), 0);
+}
+
+#[tokio::test]
 async fn a_lease_that_is_lost_while_the_report_is_on_its_way_ends_the_attempt() {
     let server = FakeServer::start().await;
     let (builder, gate, mut notes) = holding(&server);
