@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -34,7 +33,13 @@ impl TaskError {
 
     /// The failure of an error that `?` does not take: a boxed one, or one of a library such as anyhow.
     pub fn from_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::new(chain(&*error.into()))
+        Self::of(&*error.into())
+    }
+
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        let canceled = causes(error).find_map(|cause| cause.downcast_ref::<Canceled>());
+        let stopped = canceled.is_some_and(|canceled| canceled.reason() == CancelReason::WorkerStopped);
+        Self::new(chain(error)).code(if stopped { "WORKER_STOPPED" } else { "" })
     }
 
     /// The handler's own code, which a retry policy may name as not worth retrying; at most 255 characters.
@@ -71,23 +76,23 @@ impl fmt::Display for TaskError {
 // It is no `Error` itself: that would leave no room for this.
 impl<E: Error + 'static> From<E> for TaskError {
     fn from(error: E) -> Self {
-        let canceled = (&error as &dyn Any).downcast_ref::<Canceled>();
-        let stopped = canceled.is_some_and(|canceled| canceled.reason() == CancelReason::WorkerStopped);
-        Self::new(chain(&error)).code(if stopped { "WORKER_STOPPED" } else { "" })
+        Self::of(&error)
     }
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 /// An error's text with what caused it: "cannot open the file: permission denied".
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
+    for cause in causes(error).skip(1) {
         let cause_text = cause.to_string();
         // Some tell of their cause themselves.
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
-        source = cause.source();
     }
     text
 }
@@ -97,15 +102,15 @@ mod tests {
     use super::*;
 
     #[derive(Debug)]
-    struct Outer(std::io::Error);
+    struct Outer<E>(E);
 
-    impl fmt::Display for Outer {
+    impl<E> fmt::Display for Outer<E> {
         fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             formatter.write_str("cannot open the file")
         }
     }
 
-    impl Error for Outer {
+    impl<E: Error + 'static> Error for Outer<E> {
         fn source(&self) -> Option<&(dyn Error + 'static)> {
             Some(&self.0)
         }
@@ -127,5 +132,12 @@ mod tests {
         let code = |reason| TaskError::from(Canceled::new(reason, "stop")).code;
         assert_eq!(code(CancelReason::WorkerStopped), "WORKER_STOPPED");
         assert_eq!(code(CancelReason::LeaseLost), "");
+    }
+
+    #[test]
+    fn the_stop_of_the_worker_is_found_within_other_errors() {
+        let stopped = || Canceled::new(CancelReason::WorkerStopped, "stop");
+        assert_eq!(TaskError::from(Outer(stopped())).code, "WORKER_STOPPED");
+        assert_eq!(TaskError::from_error(stopped()).code, "WORKER_STOPPED");
     }
 }
