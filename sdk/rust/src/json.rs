@@ -6,9 +6,6 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct};
 use serde_json::{Map, Number, Value};
 
-/// Beyond it not every integer is a double.
-const INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
-
 /// JSON as the contract carries it.
 pub fn to_proto(value: Value) -> prost_types::Value {
     let kind = match value {
@@ -28,7 +25,7 @@ pub fn to_struct(fields: Map<String, Value>) -> Struct {
     Struct { fields: fields.into_iter().map(|(name, value)| (name, to_proto(value))).collect() }
 }
 
-/// What the contract carries, as JSON. Integers come as integers. What JSON cannot say (a value that is not set, not a
+/// What the contract carries, as JSON. Integers of up to 64 bits come as integers. What JSON cannot say (a value that is not set, not a
 /// number, infinite) is null.
 pub fn from_proto(value: prost_types::Value) -> Value {
     match value.kind {
@@ -53,8 +50,13 @@ pub(crate) fn duration(value: std::time::Duration) -> prost_types::Duration {
 }
 
 fn from_number(value: f64) -> Value {
-    if value.fract() == 0.0 && value.abs() <= INTEGER_MAX {
-        return Value::from(value as i64);
+    // Such a cast cuts off at the bounds, of which the upper ones are no doubles.
+    let (signed, unsigned) = (value as i64, value as u64);
+    if signed as f64 == value && signed != i64::MAX {
+        return Value::from(signed);
+    }
+    if unsigned as f64 == value && unsigned != u64::MAX {
+        return Value::from(unsigned);
     }
     Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
@@ -77,7 +79,13 @@ mod tests {
     fn integers_come_as_integers_and_what_is_no_json_as_null() {
         let number = |value| from_proto(prost_types::Value { kind: Some(Kind::NumberValue(value)) });
         assert_eq!(serde_json::from_value::<u32>(number(1_000_000.0)).expect("an integer"), 1_000_000);
+        assert_eq!(number(-9_223_372_036_854_775_808.0), json!(i64::MIN));
+        assert_eq!(number(9_223_372_036_854_775_808.0), json!(1_u64 << 63));
+        assert_eq!(number(18_446_744_073_709_551_616.0), json!(18_446_744_073_709_551_616.0));
+        assert_eq!(number(10_000_000_000_000_000.0), json!(10_000_000_000_000_000_u64));
+        assert_eq!((number(0.5), number(-0.0)), (json!(0.5), json!(0)));
         assert_eq!(number(1e300), json!(1e300));
+        assert_eq!(number(f64::INFINITY), Value::Null);
         assert_eq!(number(f64::NAN), Value::Null);
         assert_eq!(from_proto(prost_types::Value { kind: None }), Value::Null);
     }
