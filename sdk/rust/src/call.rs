@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
+use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::Bytes;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -12,10 +13,10 @@ use tonic::{IntoRequest, Request, Status};
 
 use crate::client::Client;
 use crate::time::after;
-use crate::{Error, backoff, random};
+use crate::{Error, Transport, backoff, random};
 
 /// The largest message that is taken.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A request of a unary method: its type says which method, and what answers it. The contract gives each method a
 /// request of its own, so [`Client::call`] needs no more than the request.
@@ -106,16 +107,27 @@ impl<R: UnaryRequest> Call<'_, R> {
         let mut request = Request::new(self.message.clone());
         *request.metadata_mut() = self.metadata.clone();
         request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
-        let mut grpc = grpc(self.client);
-        grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+        let mut grpc = grpc(self.client).await?;
         let response = grpc.unary(request, PathAndQuery::from_static(R::METHOD), EncodedCodec::default()).await?;
         Ok(response.into_inner())
     }
 }
 
-/// The transport with the bounds of the SDK.
-pub(crate) fn grpc(client: &Client) -> tonic::client::Grpc<crate::Transport> {
-    tonic::client::Grpc::new(client.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+/// The transport, ready for a call, with the bounds of the SDK.
+pub(crate) async fn grpc(client: &Client) -> Result<Grpc<Transport>, Status> {
+    let number = client.connection_number();
+    if let Ok(grpc) = ready(client.transport()).await {
+        return Ok(grpc);
+    }
+    // The runtime that it was made in has ended.
+    client.give_up_connection(number);
+    ready(client.transport()).await
+}
+
+async fn ready(transport: Transport) -> Result<Grpc<Transport>, Status> {
+    let mut grpc = Grpc::new(transport).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+    Ok(grpc)
 }
 
 /// Sends messages that are encoded already, so that a repeat need not copy the request, and decodes what answers.

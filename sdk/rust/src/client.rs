@@ -27,7 +27,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 64 * 1024 * 1024;
 pub type Transport = InterceptedService<Channel, Authorization>;
 
 /// A client of a server, for all of its services. Cheap to clone: clones share one connection, which ends with the last
-/// of them.
+/// of them. It lives in the Tokio runtime that made it: where that has ended, the next call makes another one.
 ///
 /// - A unary call that gives no deadline has 30 s, plus its `wait_timeout` if it has one.
 /// - A mutation with an empty `request_id` gets one.

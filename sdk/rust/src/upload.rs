@@ -93,8 +93,7 @@ impl IntoFuture for Upload {
 }
 
 async fn upload_once(client: &Client, parts: Vec<Bytes>) -> Result<UploadTasksResponse, Status> {
-    let mut grpc = grpc(client);
-    grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+    let mut grpc = grpc(client).await?;
     let request = Request::new(stream::iter(parts));
     let response = grpc.client_streaming(request, PathAndQuery::from_static(METHOD), EncodedCodec::default()).await?;
     Ok(response.into_inner())

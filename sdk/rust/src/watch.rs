@@ -169,8 +169,7 @@ impl Watcher {
 }
 
 async fn open(client: &Client, request: &WatchEventsRequest) -> Result<Streaming<WatchEventsResponse>, Status> {
-    let mut grpc = grpc(client);
-    grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+    let mut grpc = grpc(client).await?;
     let request = Request::new(request.encode_to_vec().into());
     let response = grpc.server_streaming(request, PathAndQuery::from_static(METHOD), EncodedCodec::default()).await?;
     Ok(response.into_inner())

@@ -6,18 +6,20 @@ use std::time::Duration;
 use futures_util::stream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Status, Streaming};
+use tonic_prost::ProstCodec;
 
 use super::cancel::CancelReason;
 use super::core::{Core, LiveStream};
-use crate::call::MESSAGE_BYTES_MAX;
+use crate::call::grpc;
 use crate::time::after;
 use crate::v1::work_request::Message as Request;
 use crate::v1::work_response::Message as Response;
-use crate::v1::worker_service_client::WorkerServiceClient;
 use crate::v1::{LeaseRef, WorkRequest, WorkResponse, WorkerCredit, WorkerDrain, WorkerWelcome};
 use crate::{Code, Error};
 
+const METHOD: &str = "/millpond.v1.WorkerService/Work";
 /// How long a welcome may take: a proxy that does not let messages through both ways never brings it.
 const WELCOME_MAX: Duration = Duration::from_secs(5);
 /// How long the end of the stream may take once this side has ended it.
@@ -107,10 +109,13 @@ impl Connection<'_> {
     /// A worker that takes no more needs no stream that it does not have yet.
     async fn open(&self, mut unsent: mpsc::UnboundedReceiver<WorkRequest>) -> Result<Streaming<WorkResponse>, Stop> {
         let requests = stream::poll_fn(move |context| unsent.poll_recv(context));
-        let mut client =
-            WorkerServiceClient::new(self.core.client().transport()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let opened = async {
+            let mut grpc = grpc(self.core.client()).await?;
+            let request = tonic::Request::new(requests);
+            grpc.streaming(request, PathAndQuery::from_static(METHOD), ProstCodec::default()).await
+        };
         tokio::select! {
-            response = client.work(requests) => Ok(response?.into_inner()),
+            response = opened => Ok(response?.into_inner()),
             () = self.core.phases.draining.cancelled() => Err(Stop::Asked),
             () = sleep_until(self.until) => Err(Stop::Silent),
         }

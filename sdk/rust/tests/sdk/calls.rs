@@ -190,3 +190,21 @@ async fn a_deadline_may_be_never_also_for_a_call_that_waits() {
     let (response, _) = within(async { tokio::join!(client.workers().claim_tasks(request), script) }).await;
     response.expect("an answer");
 }
+
+#[test]
+fn a_client_outlives_the_runtime_of_its_first_call() {
+    let runtime = || tokio::runtime::Runtime::new().expect("a runtime");
+    let servers = runtime();
+    let server = servers.block_on(FakeServer::start());
+    let client = server.client();
+    for _ in 0..2 {
+        let call = runtime();
+        let response = call.spawn({
+            let client = client.clone();
+            async move { client.workers().claim_tasks(ClaimTasksRequest::default()).await }
+        });
+        servers.block_on(server.answer(CLAIM, |_: &ClaimTasksRequest| Ok(ClaimTasksResponse::default())));
+        call.block_on(response).expect("it ends").expect("an answer");
+    }
+    servers.block_on(async { drop(server) });
+}
