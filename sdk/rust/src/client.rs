@@ -17,8 +17,8 @@ const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// A connection that is not made by then is tried again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a connection is asked for a sign of life, and how long that may take.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(15);
 /// What may be on its way of one stream, and of all: a watch that is not read must not hold up the calls beside it.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 64 * 1024 * 1024;
