@@ -15,7 +15,8 @@
 //! # }
 //! ```
 //!
-//! All of it needs a [Tokio](https://tokio.rs) runtime with its timer and its I/O enabled.
+//! All of it needs a [Tokio](https://tokio.rs) runtime with its timer and its I/O enabled. Messages and calls are made of
+//! types of [`prost_types`] and [`tonic`], which are here, too: `millpond::prost_types::Duration` is of the right version.
 
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
@@ -43,6 +44,8 @@ mod worker;
 pub mod v1 {
     include!("gen/millpond/v1/millpond.v1.rs");
 }
+
+pub use {prost_types, tonic};
 
 pub use call::UnaryRequest;
 pub use client::{Authorization, Client, ClientBuilder, Transport};
