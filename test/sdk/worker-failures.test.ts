@@ -7,6 +7,7 @@ import {
   type ReportTasksRequest,
   TaskError,
   type TaskReport,
+  TaskService,
   TaskStatus,
   type WorkerOptions,
   WorkerService,
@@ -113,6 +114,19 @@ test("a failure that is refused without details, too, is not reported a third ti
   await waitFor(() => expect(errors).toHaveLength(2));
   await waitFor(() => expect(worker.running).toBe(0));
   expect(reports()).toHaveLength(2);
+});
+
+test("a worker that may not report makes no failure of a success", async () => {
+  const errors: unknown[] = [];
+  const { worker, submit, server, reports } = await setup({ onError: (error) => errors.push(error) });
+  server.failNext(TaskService.method.reportTasks, new ConnectError("who are you?", Code.Unauthenticated));
+  worker.handle("work", () => "done");
+  worker.start();
+  await submit();
+
+  await waitFor(() => expect(errors).toHaveLength(1));
+  await waitFor(() => expect(worker.running).toBe(0));
+  expect(reports().map(({ report }) => report.case)).toEqual(["success"]);
 });
 
 test.each([

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { createContextValues } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { MillpondClient } from "../client.ts";
 import { type Counter, type CountInput, createCounter } from "../counter.ts";
 import { ErrorReason } from "../gen/millpond/v1/error_reason_pb.js";
@@ -75,6 +75,8 @@ export function createWorker(options: WorkerOptions): TaskWorker {
 }
 
 const slotsMax = 1_000;
+/** Refusals of a call that are not about what it says. */
+const callerCodes: ReadonlySet<Code> = new Set([Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented]);
 const claimWaitMsDefault = 30_000;
 const streamRetryMsDefault = 30_000;
 const silenceMaxMsDefault = 45_000;
@@ -327,7 +329,9 @@ class ClaimingWorker implements TaskWorker {
 
   #refused(entry: ReportEntry, error: unknown): void {
     this.#onError(error);
-    this.#reportRefusal(entry, textOf(error));
+    // Who may not report at all may not report anything else either, and the output is not to blame: the lease runs out.
+    if (error instanceof ConnectError && callerCodes.has(error.code)) this.#done(entry);
+    else this.#reportRefusal(entry, textOf(error));
   }
 
   /** Reports what can be said instead of a closing report that was refused: once, because what is sent instead has nothing left to leave out. */
