@@ -54,7 +54,7 @@ final class Connection extends Channel {
             // What is safe to repeat is known here, and not to gRPC.
             .disableRetry()
             .keepAliveTime(30, TimeUnit.SECONDS)
-            .keepAliveTimeout(20, TimeUnit.SECONDS);
+            .keepAliveTimeout(15, TimeUnit.SECONDS);
     this.channel =
         (address.isSecure() ? builder.useTransportSecurity() : builder.usePlaintext()).build();
     this.authorized =
