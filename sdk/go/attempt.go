@@ -103,7 +103,7 @@ func (a *attempt) run(handler Handler, task *Task, onPanic func(error), end func
 		if report == nil {
 			err := panicError(recover())
 			onPanic(fmt.Errorf("the handler of %q panicked: %w\n%s", a.kind, err, debug.Stack()))
-			report = a.failure(a.describe(err))
+			report = a.failure(a.describePanic(err))
 		}
 		end(report)
 	}()
@@ -113,6 +113,16 @@ func (a *attempt) run(handler Handler, task *Task, onPanic func(error), end func
 	} else {
 		report = a.success(output)
 	}
+}
+
+// describePanic is the failure to report for what a handler panicked with, of which methods may panic, too.
+func (a *attempt) describePanic(err error) (failure *millpondv1.TaskReport_Failure) {
+	defer func() {
+		if recover() != nil {
+			failure = &millpondv1.TaskReport_Failure{Message: wireText(fmt.Sprint(err), messageMax)}
+		}
+	}()
+	return a.describe(err)
 }
 
 func panicError(value any) error {

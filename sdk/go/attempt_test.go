@@ -105,6 +105,7 @@ func TestAPanicIsAFailureLikeAnyOther(t *testing.T) {
 	}{
 		"a text":     {func(context.Context, *Task) (any, error) { panic("oh") }, "oh", ""},
 		"an error":   {func(context.Context, *Task) (any, error) { panic(codedError{errors.New("oh")}) }, "oh", "CODED"},
+		"no code":    {func(context.Context, *Task) (any, error) { panic(codeless{errors.New("oh")}) }, "oh", ""},
 		"a Goexit":   {exits, "the handler ended its goroutine", ""},
 		"bad output": {returns(panicking{}, nil), "no text for it", ""},
 	} {
@@ -122,6 +123,10 @@ func exits(context.Context, *Task) (any, error) {
 	runtime.Goexit()
 	return nil, nil
 }
+
+type codeless struct{ error }
+
+func (codeless) Code() string { panic("no code for it") }
 
 type panicking struct{}
 
