@@ -109,6 +109,9 @@ func (s *callStream) wrapped(err error) error {
 	return newError(err, s.address)
 }
 
+// longestWait is beyond what any server waits: what is longer, or negative, is refused by the server, in time.
+const longestWait = time.Hour
+
 // waitOf is how long a request asks the server to wait.
 func waitOf(request proto.Message) time.Duration {
 	message := request.ProtoReflect()
@@ -117,7 +120,7 @@ func waitOf(request proto.Message) time.Duration {
 		return 0
 	}
 	if wait, ok := message.Get(field).Message().Interface().(*durationpb.Duration); ok {
-		return wait.AsDuration()
+		return min(max(0, wait.AsDuration()), longestWait)
 	}
 	return 0
 }

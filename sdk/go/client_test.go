@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"math"
 	"net"
 	"net/http/httptest"
 	"strings"
@@ -88,7 +89,7 @@ func TestAClaimIsNotRepeated(t *testing.T) {
 }
 
 func TestACallHasADeadlineAndItsWaitOnTop(t *testing.T) {
-	left := make(chan time.Duration, 3)
+	left := make(chan time.Duration, 5)
 	note := func(ctx context.Context) {
 		deadline, ok := ctx.Deadline()
 		if !ok {
@@ -111,7 +112,7 @@ func TestACallHasADeadlineAndItsWaitOnTop(t *testing.T) {
 	if _, err := client.Tasks.GetTask(t.Context(), &millpondv1.GetTaskRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	waits := &millpondv1.ListLogsRequest{WaitTimeout: durationpb.New(2 * time.Hour)}
+	waits := &millpondv1.ListLogsRequest{WaitTimeout: durationpb.New(time.Hour)}
 	if _, err := client.Workers.ListLogs(t.Context(), waits); err != nil {
 		t.Fatal(err)
 	}
@@ -120,8 +121,13 @@ func TestACallHasADeadlineAndItsWaitOnTop(t *testing.T) {
 	if _, err := client.Tasks.GetTask(ctx, &millpondv1.GetTaskRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []time.Duration{time.Hour, 3 * time.Hour, 24 * time.Hour} {
-		if got := <-left; got > want || got < want-30*time.Minute {
+	for _, odd := range []*durationpb.Duration{{Seconds: -7200}, {Seconds: math.MaxInt64}} {
+		if _, err := client.Workers.ListLogs(t.Context(), &millpondv1.ListLogsRequest{WaitTimeout: odd}); err != nil {
+			t.Errorf("a wait of %v fails here, not at the server: %v", odd, err)
+		}
+	}
+	for _, want := range []time.Duration{time.Hour, 2 * time.Hour, 24 * time.Hour, time.Hour, 2 * time.Hour} {
+		if got := next(t, left, "deadline"); got > want || got < want-30*time.Minute {
 			t.Errorf("%v were left, not %v", got, want)
 		}
 	}
