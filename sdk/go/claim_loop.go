@@ -11,7 +11,7 @@ import (
 
 const (
 	// shortestWait: an empty answer that comes sooner, and before the wait that was asked for, is of a server that does
-	// not wait. The pause after it is drawn between the other two, so that idle workers do not come back together.
+	// not wait. The pause after it is drawn between the other two, so that those who wait do not come back together.
 	shortestWait  = 100 * time.Millisecond
 	shortestPause = 750 * time.Millisecond
 	longestPause  = 1250 * time.Millisecond
@@ -47,7 +47,7 @@ func (l *claimLoop) run() error {
 		case err == nil:
 			failures = 0
 			if begun == 0 {
-				l.pauseUnlessWaited(time.Since(sent))
+				pauseUnlessWaited(l.ctx, l.request.GetWaitTimeout().AsDuration(), time.Since(sent))
 			}
 		case l.ctx.Err() != nil:
 		case isFinalForClaims(err):
@@ -80,14 +80,13 @@ func (l *claimLoop) claim(promised int) (int, error) {
 	return len(answer.GetAssignments()), nil
 }
 
-// pauseUnlessWaited pauses after an empty answer that came at once: asking again at once would only make both sides
-// busy.
-func (l *claimLoop) pauseUnlessWaited(took time.Duration) {
-	wait := l.request.GetWaitTimeout().AsDuration()
+// pauseUnlessWaited pauses after an empty answer to a call that asked for a wait, and came at once: asking again at once
+// would only make both sides busy.
+func pauseUnlessWaited(ctx context.Context, wait, took time.Duration) {
 	if took >= shortestWait || wait > 0 && took >= wait {
 		return
 	}
-	sleep(l.ctx, shortestPause+rand.N(longestPause-shortestPause))
+	sleep(ctx, shortestPause+rand.N(longestPause-shortestPause))
 }
 
 // isFinalForClaims tells of answers to a claim that will not change by asking again.

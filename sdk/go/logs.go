@@ -38,6 +38,7 @@ func (c *Client) Logs(
 		request := &millpondv1.ListLogsRequest{TaskId: taskID, Attempt: options.Attempt, PageSize: logPage}
 		failures := 0
 		for {
+			sent := time.Now()
 			page, err := c.Workers.ListLogs(ctx, request)
 			if err != nil {
 				failures++
@@ -59,6 +60,9 @@ func (c *Client) Logs(
 			waits := options.Follow && !page.GetAttemptEnded()
 			if len(page.GetEntries()) == 0 && !waits {
 				return
+			}
+			if len(page.GetEntries()) == 0 && request.GetWaitTimeout() != nil {
+				pauseUnlessWaited(ctx, logWait, time.Since(sent))
 			}
 			request.Cursor, request.WaitTimeout = page.GetNextCursor(), nil
 			if waits {

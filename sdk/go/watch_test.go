@@ -229,3 +229,43 @@ func TestALogIsReadInPagesAndFollowedToTheEndOfItsAttempt(t *testing.T) {
 		t.Errorf("what there is is %q", lines)
 	}
 }
+
+func TestALogThatIsFollowedGoesOnWhenNobodyAnswersInTime(t *testing.T) {
+	var calls atomic.Int32
+	server := serve(t, nil, nil, &workersFake{
+		list: func(ctx context.Context, _ *millpondv1.ListLogsRequest) (*millpondv1.ListLogsResponse, error) {
+			if calls.Add(1) == 1 {
+				<-ctx.Done()
+			}
+			return &millpondv1.ListLogsResponse{AttemptEnded: true}, nil
+		},
+	})
+	client := server.client(t, &ClientOptions{Timeout: 500 * time.Millisecond})
+	var interrupted atomic.Int32
+	options := &LogOptions{Follow: true, OnInterrupted: func(error) { interrupted.Add(1) }}
+	// Without a deadline of its own.
+	for _, err := range client.Logs(t.Context(), "t", options) {
+		t.Errorf("it ended with %v", err)
+	}
+	if interrupted.Load() == 0 {
+		t.Error("nothing was told of the first call")
+	}
+}
+
+func TestALogIsNotAskedForAllTheTimeWhereTheServerDoesNotWait(t *testing.T) {
+	var calls atomic.Int32
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	server := serve(t, nil, nil, &workersFake{
+		list: func(context.Context, *millpondv1.ListLogsRequest) (*millpondv1.ListLogsResponse, error) {
+			calls.Add(1)
+			return &millpondv1.ListLogsResponse{}, nil
+		},
+	})
+	for range server.client(t, nil).Logs(ctx, "t", &LogOptions{Follow: true}) {
+		continue
+	}
+	if count := calls.Load(); count > 5 {
+		t.Errorf("it was asked %d times in a second", count)
+	}
+}
