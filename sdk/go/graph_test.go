@@ -109,6 +109,13 @@ func TestAGraphThatCannotBeIsNotSent(t *testing.T) {
 	}
 }
 
+func TestMetadataOfANilMapAreNone(t *testing.T) {
+	graph := NewGraph(nil)
+	var none map[string]string
+	graph.Task("a", "k", &TaskOptions{Metadata: none})
+	requestOf(t, graph, `{"tasks": [{"key": "a", "name": "a", "kind": "k"}]}`)
+}
+
 func TestTasksWithoutAKeyAreNoDuplicates(t *testing.T) {
 	graph := NewGraph(nil)
 	graph.Task("", "k", &TaskOptions{Name: "one"})

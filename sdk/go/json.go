@@ -10,9 +10,6 @@ import (
 // ToValue is what [json.Marshal] makes of v, as the contract takes it. Numbers are those of JSON: whole ones are
 // exact up to 2^53.
 func ToValue(v any) (*structpb.Value, error) {
-	if value, ok := v.(*structpb.Value); ok && value != nil {
-		return value, nil
-	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
@@ -36,15 +33,18 @@ func FromValue[T any](value *structpb.Value) (T, error) {
 	return decoded, err
 }
 
-// toStruct is what json.Marshal makes of v, which must be an object.
+// toStruct is what json.Marshal makes of v, which must be an object; of a null, for example a nil map, nothing.
 func toStruct(v any) (*structpb.Struct, error) {
 	value, err := ToValue(v)
 	if err != nil {
 		return nil, err
 	}
-	object, ok := value.GetKind().(*structpb.Value_StructValue)
-	if !ok {
+	switch kind := value.GetKind().(type) {
+	case *structpb.Value_StructValue:
+		return kind.StructValue, nil
+	case *structpb.Value_NullValue:
+		return nil, nil
+	default:
 		return nil, fmt.Errorf("it is no JSON object but %T", v)
 	}
-	return object.StructValue, nil
 }

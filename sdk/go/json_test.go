@@ -31,7 +31,10 @@ func TestValuesAreWhatJSONMakesOfThem(t *testing.T) {
 }
 
 func TestWhatIsNoJSONIsRefused(t *testing.T) {
-	for _, v := range []any{math.Inf(1), make(chan int), func() {}, json.RawMessage("{"), json.RawMessage("1e999")} {
+	for _, v := range []any{
+		math.Inf(1), make(chan int), func() {}, json.RawMessage("{"), json.RawMessage("1e999"),
+		structpb.NewNumberValue(math.NaN()), structpb.NewStringValue("\xff"),
+	} {
 		if value, err := ToValue(v); err == nil {
 			t.Errorf("%v becomes %v", v, value)
 		}
