@@ -80,7 +80,7 @@ func (l *claimLoop) claim(promised int) (int, error) {
 	return len(answer.GetAssignments()), nil
 }
 
-// pauseUnlessWaited pauses after an empty answer to a call that asked for a wait, and came at once: asking again at once
+// pauseUnlessWaited pauses after an empty answer that came at once though a wait was asked for: asking again at once
 // would only make both sides busy.
 func pauseUnlessWaited(ctx context.Context, wait, took time.Duration) {
 	if took >= shortestWait || wait > 0 && took >= wait {

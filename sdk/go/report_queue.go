@@ -129,8 +129,8 @@ func (q *reportQueue) call(batch []*queuedReport) ([]*millpondv1.ReportResult, e
 	return results, err
 }
 
-// untilDone makes a call until it succeeds, the context ends, or it fails with what repeating cannot mend. The call must
-// be safe to repeat.
+// untilDone makes a call until it succeeds, the context ends, or it fails with what repeating cannot mend. The call
+// must be safe to repeat.
 func untilDone(ctx context.Context, onError func(error), call func() error) error {
 	for failures := 1; ; failures++ {
 		err := call()

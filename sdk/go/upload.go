@@ -11,7 +11,8 @@ import (
 
 // UploadOptions says how a graph is cut into parts. The zero value is fine.
 type UploadOptions struct {
-	// RequestID makes the upload safe to repeat for 24 hours, by this program or the next; "": a new one.
+	// RequestID makes the upload safe to repeat for 24 hours, by this program or the next, with the same tasks in parts of
+	// the same size; "": a new one.
 	RequestID string
 	// PartSize is how many tasks one message has at most; 0, or more than 5,000: 5,000.
 	PartSize int
