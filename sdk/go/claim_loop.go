@@ -50,7 +50,7 @@ func (l *claimLoop) run() error {
 				pauseUnlessWaited(l.ctx, l.request.GetWaitTimeout().AsDuration(), time.Since(sent))
 			}
 		case l.ctx.Err() != nil:
-		case isFinalForClaims(err):
+		case isFinalForClaims(err) || l.client.isClosed():
 			return err
 		default:
 			failures++

@@ -7,6 +7,7 @@ import (
 	millpondv1 "github.com/millpond/millpond/sdk/go/gen/millpond/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -124,4 +125,8 @@ func (c *Client) Conn() grpc.ClientConnInterface {
 // Close ends the connection, and every call over it.
 func (c *Client) Close() error {
 	return c.conn.Close()
+}
+
+func (c *Client) isClosed() bool {
+	return c.conn.GetState() == connectivity.Shutdown
 }

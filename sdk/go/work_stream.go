@@ -88,7 +88,7 @@ func (s *workStream) keep() (hasPassed bool, err error) {
 		if s.isOver() {
 			return hasPassed, nil
 		}
-		if isFinalForStreams(err) {
+		if isFinalForStreams(err) || s.client.isClosed() {
 			return hasPassed, err
 		}
 		failures++

@@ -143,7 +143,8 @@ func (w *Worker) Handle(kind string, handler Handler) {
 // values of this one, not its end. OnError has been told all then, unless that takes more than a second.
 //
 // A server that is away is waited for. Run stops in the same way, and returns the error, when the server refuses the
-// worker for good: its credentials, what it says of itself, or because another worker of its name has come.
+// worker for good: its credentials, what it says of itself, or because another worker of its name has come; and when
+// the client is closed.
 func (w *Worker) Run(ctx context.Context) error {
 	isFirst, err := w.start()
 	if !isFirst {

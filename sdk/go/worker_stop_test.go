@@ -189,6 +189,26 @@ func TestAWorkerThatIsRefusedLetsItsHandlersFinish(t *testing.T) {
 	}
 }
 
+func TestAWorkerEndsWhenItsClientIsClosed(t *testing.T) {
+	for _, disableStream := range []bool{false, true} {
+		b, h := newBench(t), newHeld()
+		b.options.DisableStream = disableStream
+		server := serve(t, b.tasks, nil, b.workers)
+		client := server.client(t, nil)
+		worker, err := NewWorker(client, b.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		worker.Handle("k", h.handle)
+		client.Close()
+		go func() { b.ended <- worker.Run(context.Background()) }()
+		if err := next(t, b.ended, "end"); codeOf(err) != codes.Canceled {
+			t.Errorf("it ended with %v", err)
+		}
+		leavesNothingBehind(t)
+	}
+}
+
 func TestAWorkerRunsOnce(t *testing.T) {
 	client := clientOf(t, "127.0.0.1:1", nil)
 	handler := func(context.Context, *Task) (any, error) { return nil, nil }
