@@ -3,6 +3,7 @@ package millpond
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	millpondv1 "github.com/millpond/millpond/sdk/go/gen/millpond/v1"
@@ -56,6 +57,16 @@ func (q *reportQueue) add(report *millpondv1.TaskReport) <-chan reportAnswer {
 		queued.answer <- reportAnswer{err: errRunEnded}
 	}
 	return queued.answer
+}
+
+// withdraw takes a report back whose answer nobody waits for, if it has not been sent.
+func (q *reportQueue) withdraw(answer <-chan reportAnswer) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	// A new list: a batch that is being sent may share the old one.
+	q.waiting = slices.DeleteFunc(slices.Clone(q.waiting), func(queued *queuedReport) bool {
+		return queued.answer == answer
+	})
 }
 
 // sendWaiting sends until nothing waits.

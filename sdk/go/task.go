@@ -80,7 +80,7 @@ func ParentOutput[T any](task *Task, parent string) (T, error) {
 
 // Heartbeat tells the server that the work goes on, and how far it is: anything that encodes as JSON, at most 64 KiB;
 // nil leaves what was said before. It is not needed to keep the lease: the worker extends it. It returns when the
-// server has answered, with the error if it refused, or when the context ends.
+// server has answered, with the error if it refused, or when the context ends: then it is not sent, if it has not been.
 func (t *Task) Heartbeat(ctx context.Context, progress any) error {
 	value, err := optionalValue(progress)
 	if err != nil {
@@ -92,6 +92,7 @@ func (t *Task) Heartbeat(ctx context.Context, progress any) error {
 	case answered := <-answer:
 		return t.run.takeAnswer(t.attempt, answered)
 	case <-ctx.Done():
+		t.run.reports.withdraw(answer)
 		return context.Cause(ctx)
 	}
 }

@@ -338,6 +338,40 @@ func TestAReportWaitsForAServerThatAsksForALongDelay(t *testing.T) {
 	}
 }
 
+func TestAHeartbeatThatNobodyWaitsForIsNotSent(t *testing.T) {
+	b := newBench(t)
+	arrived, goOn := make(chan struct{}, 10), make(chan struct{})
+	report := b.tasks.report
+	b.tasks.report = func(ctx context.Context, r *millpondv1.ReportTasksRequest) (*millpondv1.ReportTasksResponse, error) {
+		arrived <- struct{}{}
+		<-goOn
+		return report(ctx, r)
+	}
+	b.start(func(ctx context.Context, task *Task) (any, error) {
+		first := make(chan error, 1)
+		go func() { first <- task.Heartbeat(ctx, "in flight") }()
+		<-arrived
+		ended, end := context.WithCancel(ctx)
+		end()
+		for range 3 {
+			if err := task.Heartbeat(ended, "given up"); !errors.Is(err, context.Canceled) {
+				t.Errorf("it ended with %v", err)
+			}
+		}
+		close(goOn)
+		return nil, <-first
+	})
+	s := b.begin()
+	s.credit()
+	s.assign("t")
+	if heartbeat := next(t, b.reports, "report").GetHeartbeat(); heartbeat.GetProgress().GetStringValue() != "in flight" {
+		t.Errorf("it is %v", heartbeat)
+	}
+	if report := next(t, b.reports, "report"); report.GetSuccess() == nil {
+		t.Errorf("%v is reported", report)
+	}
+}
+
 func TestRefusedCountsAreTold(t *testing.T) {
 	b := newBench(t)
 	b.tasks.count = func(_ context.Context, r *millpondv1.AddCountsRequest) (*millpondv1.AddCountsResponse, error) {
