@@ -12,6 +12,7 @@ from millpond._worker.engine import Engine
 from millpond._worker.execution import run_as_task
 from millpond._worker.options import WorkerOptions
 from millpond.aio import TaskContext
+from waiting import eventually_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -165,3 +166,26 @@ class Worker:
         self.begun += 1
         context = TaskContext(attempt, engine)
         run_as_task(attempt, lambda: self._handlers[attempt.kind](context), engine.handler_ended)
+
+
+async def settle() -> None:
+    """Let everything happen that happens without time."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def begin(
+    handler: Callable[[TaskContext], Awaitable[object]],
+    *task_ids: str,
+    answers: Mapping[Method[Any, Any], Callable[[Any], Any]] | None = None,
+    **options: Any,
+) -> Worker:
+    """Make a worker whose handler has been given tasks."""
+    worker = Worker({"k": handler}, **options)
+    for method, behaviour in (answers or {}).items():
+        worker.calls.on(method, behaviour)
+    await settle()
+    worker.calls.stream.welcome()
+    worker.calls.stream.assign(*(assignment(task_id) for task_id in task_ids or ("a",)))
+    await eventually_async(lambda: worker.begun == len(task_ids or ("a",)))
+    return worker

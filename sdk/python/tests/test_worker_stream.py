@@ -12,7 +12,7 @@ import pytest
 from millpond import MillpondError, _methods, v1
 from millpond._worker import connection as connection_module
 from millpond._worker.work_stream import stream_retry_delay
-from scripted_calls import Script, Worker, assignment, raising, wait_forever
+from scripted_calls import Script, Worker, assignment, raising, settle, wait_forever
 from waiting import eventually_async, run_async
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ class Gate:
     async def __call__(self, context: TaskContext) -> None:
         self.started.append(context.task.task_id)
         await self.open.wait()
-
-
-async def settle() -> None:
-    """Let everything happen that happens without time."""
-    for _ in range(50):
-        await asyncio.sleep(0)
 
 
 def test_hello_comes_first_then_a_heartbeat_and_credit_for_the_slots() -> None:
