@@ -125,6 +125,14 @@ func blamesOne(err error) bool {
 		failure.Code != codes.Unimplemented
 }
 
+// blamesContent tells whether a call was refused because of what it says, and not because of who calls or of a fault of the
+// server; what cannot be encoded is refused before it is sent.
+func blamesContent(err error) bool {
+	failure := asError(err)
+	return failure == nil || failure.Code == codes.InvalidArgument || failure.Code == codes.ResourceExhausted ||
+		failure.Code == codes.OutOfRange
+}
+
 // call makes one call, again and again while the server is away.
 func (q *reportQueue) call(batch []*queuedReport) ([]*millpondv1.ReportResult, error) {
 	request := &millpondv1.ReportTasksRequest{Brief: true}

@@ -188,6 +188,29 @@ func TestWhatBecomesOfARefusedReport(t *testing.T) {
 	}
 }
 
+func TestACallThatFailsForAnotherReasonThanItsContent(t *testing.T) {
+	for _, code := range []codes.Code{codes.Unauthenticated, codes.PermissionDenied, codes.Unimplemented, codes.Internal} {
+		t.Run(code.String(), func(t *testing.T) {
+			b := newBench(t)
+			b.tasks.report = func(
+				_ context.Context, r *millpondv1.ReportTasksRequest,
+			) (*millpondv1.ReportTasksResponse, error) {
+				b.reports <- r.GetReports()[0]
+				return nil, status.Error(code, "not now")
+			}
+			b.start(func(context.Context, *Task) (any, error) { return "done", nil })
+			s := b.begin()
+			s.credit()
+			s.assign("t")
+			next(t, b.reports, "report")
+			b.worker.Stop()
+			if len(b.reports) != 0 {
+				t.Fatalf("%v was reported instead", <-b.reports)
+			}
+		})
+	}
+}
+
 func TestAHeartbeatTellsWhatTheServerSays(t *testing.T) {
 	b := newBench(t)
 	answers := make(chan *millpondv1.ReportResult, 3)

@@ -176,6 +176,8 @@ func (r *workerRun) reportInstead(a *attempt, report *millpondv1.TaskReport, err
 			return nil
 		}
 		message = refused.refusal.GetMessage()
+	} else if !blamesContent(err) {
+		return nil
 	}
 	if failure := failureInstead(report, message); failure != nil {
 		return a.failure(failure)

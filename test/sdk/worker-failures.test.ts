@@ -116,10 +116,13 @@ test("a failure that is refused without details, too, is not reported a third ti
   expect(reports()).toHaveLength(2);
 });
 
-test("a worker that may not report makes no failure of a success", async () => {
+test.each([
+  Code.Unauthenticated,
+  Code.Internal,
+])("a worker whose report fails with code %s makes no failure of a success", async (code) => {
   const errors: unknown[] = [];
   const { worker, submit, server, reports } = await setup({ onError: (error) => errors.push(error) });
-  server.failNext(TaskService.method.reportTasks, new ConnectError("who are you?", Code.Unauthenticated));
+  server.failNext(TaskService.method.reportTasks, new ConnectError("not now", code));
   worker.handle("work", () => "done");
   worker.start();
   await submit();

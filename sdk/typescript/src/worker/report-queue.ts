@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { toBinary } from "@bufbuild/protobuf";
 import { createContextValues } from "@connectrpc/connect";
 import type { MillpondClient } from "../client.ts";
-import { isUnanswered } from "../errors.ts";
+import { isUnanswered, retryDelayMs } from "../errors.ts";
 import { type ReportResult, type TaskReport, TaskReportSchema } from "../gen/millpond/v1/report_pb.js";
 import { answerReader } from "../grpc/answer-reader.ts";
 import { backoffMs } from "../retry-policy.ts";
@@ -155,7 +155,7 @@ export class ReportQueue {
         const answer = await client.tasks.reportTasks({ reports, brief: true }, { signal, contextValues });
         return answer.results;
       } catch (error) {
-        if (signal.aborted || !isUnanswered(error)) throw error;
+        if (signal.aborted || !(isUnanswered(error) || retryDelayMs(error) !== undefined)) throw error;
         onError(error);
         await sleep(backoffMs(backoff, failures), undefined, { signal });
       }

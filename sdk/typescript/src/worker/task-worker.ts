@@ -75,8 +75,8 @@ export function createWorker(options: WorkerOptions): TaskWorker {
 }
 
 const slotsMax = 1_000;
-/** Refusals of a call that are not about what it says. */
-const callerCodes: ReadonlySet<Code> = new Set([Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented]);
+/** Refusals of a call that are about what it says, as is an error of encoding. */
+const contentCodes: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.ResourceExhausted, Code.OutOfRange]);
 const claimWaitMsDefault = 30_000;
 const streamRetryMsDefault = 30_000;
 const silenceMaxMsDefault = 45_000;
@@ -329,8 +329,8 @@ class ClaimingWorker implements TaskWorker {
 
   #refused(entry: ReportEntry, error: unknown): void {
     this.#onError(error);
-    // Who may not report at all may not report anything else either, and the output is not to blame: the lease runs out.
-    if (error instanceof ConnectError && callerCodes.has(error.code)) this.#done(entry);
+    // Where the output is not to blame (who may not report at all, a server that is broken), nothing else is reported: the lease runs out.
+    if (error instanceof ConnectError && !contentCodes.has(error.code)) this.#done(entry);
     else this.#reportRefusal(entry, textOf(error));
   }
 

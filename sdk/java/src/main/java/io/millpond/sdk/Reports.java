@@ -70,6 +70,20 @@ final class Reports {
   }
 
   /**
+   * Whether a call was refused because of what it says, and not because of who calls or of a fault
+   * of the server: then the lease runs out. What cannot be encoded is refused before it is sent.
+   */
+  static boolean blamesContent(Throwable error) {
+    if (!(error instanceof MillpondException)) {
+      return true;
+    }
+    return switch (((MillpondException) error).code()) {
+      case INVALID_ARGUMENT, RESOURCE_EXHAUSTED, OUT_OF_RANGE -> true;
+      default -> false;
+    };
+  }
+
+  /**
    * What to report when the server does not take a closing report: of a success whose output is
    * refused, a failure that says so; of a failure with details, the same failure without them.
    * Empty: there is nothing left to leave out.

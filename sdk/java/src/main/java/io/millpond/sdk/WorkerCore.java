@@ -293,7 +293,11 @@ final class WorkerCore
   @Override
   public void refused(ReportQueue.Entry entry, Throwable error) {
     told(error);
-    reportInstead(entry, Reports.textOf(error));
+    if (Reports.blamesContent(error)) {
+      reportInstead(entry, Reports.textOf(error));
+    } else {
+      dealtWith(entry);
+    }
   }
 
   /**

@@ -194,6 +194,15 @@ class ReportingTest {
   }
 
   @Test
+  void makesNoFailureOfASuccessThatCannotBeReported() throws Exception {
+    handle(context -> "done");
+    FakeServer.take(work.reports).answer().onError(Status.INTERNAL.asRuntimeException());
+    assertTrue(FakeServer.take(work.errors).getMessage().contains("INTERNAL"));
+    worker.stop();
+    assertEquals(0, work.reports.size());
+  }
+
+  @Test
   void leavesOutDetailsThatTheServerRefuses() throws Exception {
     handle(
         context -> {
