@@ -112,3 +112,38 @@ def test_the_first_abort_counts() -> None:
     assert aborted.aborted is not None
     assert aborted.aborted.reason is AbortReason.WORKER_STOPPED
     assert not aborted.is_disowned
+
+
+class BrokenMapping(dict[str, object]):
+    def items(self) -> Any:
+        raise RuntimeError("it changed")
+
+
+def test_an_output_that_cannot_be_read_is_no_json() -> None:
+    failure = success_report(attempt(), BrokenMapping()).failure
+    assert (failure.code, failure.non_retryable) == ("OUTPUT_NOT_JSON", True)
+
+
+def test_whatever_an_error_holds_it_is_reported() -> None:
+    class BareError(TaskError):
+        def __init__(self) -> None:
+            Exception.__init__(self, "bare")
+
+    class BrokenCodeError(Exception):
+        @property
+        def code(self) -> str:
+            raise RuntimeError("no")
+
+    changed: Any = TaskError("changed")
+    changed.retry_delay = 5
+    assert failure_of(BareError()).message == "bare"
+    assert failure_of(BrokenCodeError("coded")).message == "coded"
+    assert not failure_of(changed).HasField("retry_delay")
+    details: Any = BrokenMapping()
+    assert failure_of(TaskError("detailed", details=details)).details.string_value.startswith("the details")
+
+
+def test_a_delay_that_is_no_timedelta_is_refused_at_once() -> None:
+    seconds: Any = 5
+    with pytest.raises(TypeError, match="must be a timedelta, not int"):
+        TaskError("later", retry_delay=seconds)

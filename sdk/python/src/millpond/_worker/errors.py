@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import enum
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from millpond.json import Json
 
 
 class TaskError(Exception):
     """A failure that a handler raises with a code, details or a delay of its own."""
+
+    # Of subclasses that do not call ``__init__``.
+    code: str = ""
+    details: Json = None
+    retry_delay: timedelta | None = None
 
     def __init__(
         self, message: str, *, code: str = "", details: Json = None, retry_delay: timedelta | None = None
@@ -20,8 +24,11 @@ class TaskError(Exception):
         """Make a failure.
 
         ``code`` is the handler's own, which a retry policy may name as not worth retrying; ``details`` are anything
-        more; ``retry_delay`` is the delay before the next attempt, instead of the policy's.
+        more; ``retry_delay`` is the delay before the next attempt, instead of the policy's. Raises
+        TypeError for a delay that is no timedelta.
         """
+        if retry_delay is not None and not isinstance(retry_delay, timedelta):
+            raise TypeError(f"retry_delay must be a timedelta, not {type(retry_delay).__name__}")
         super().__init__(message)
         self.code = code
         self.details = details

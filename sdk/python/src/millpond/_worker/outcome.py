@@ -32,8 +32,8 @@ def success_report(attempt: Attempt, result: object) -> v1.TaskReport:
     """Make the report on a handler that returned. None is no output; what cannot be JSON is a failure, for good."""
     try:
         output = None if result is None else to_value(result)
-    except (TypeError, ValueError) as error:
-        message = f"the handler's output is no JSON: {error}"
+    except Exception as error:  # noqa: BLE001 (whatever somebody's mapping does when it is read)
+        message = f"the handler's output is no JSON: {text_of(error)}"
         return failure_report(attempt, NonRetryableError(message, code="OUTPUT_NOT_JSON"))
     return report_of(attempt, success=v1.TaskReport.Success(output=output))
 
@@ -48,7 +48,8 @@ def failure_report(attempt: Attempt, error: BaseException) -> v1.TaskReport:
     if isinstance(error, TaskError):
         if error.details is not None:
             failure.details.CopyFrom(_details_of(error.details))
-        if error.retry_delay is not None:
+        # Somebody may have set anything.
+        if isinstance(error.retry_delay, timedelta):
             failure.retry_delay.FromTimedelta(min(max(error.retry_delay, timedelta(0)), _RETRY_DELAY_MAX))
     return report_of(attempt, failure=failure)
 
@@ -94,12 +95,15 @@ def _ends_by_abort(attempt: Attempt, error: BaseException) -> bool:
 def _code_of(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return ""
-    code = getattr(error, "code", None)
+    try:
+        code = getattr(error, "code", None)
+    except Exception:  # noqa: BLE001 (whatever somebody's property does)
+        return ""
     return wire_text(code) if isinstance(code, str) else ""
 
 
 def _details_of(details: object) -> Value:
     try:
         return to_value(details)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 (whatever somebody's mapping does when it is read)
         return to_value(f"the details are no JSON: {text_of(error)}")
