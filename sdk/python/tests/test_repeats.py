@@ -92,7 +92,17 @@ def test_a_call_is_made_five_times() -> None:
     assert [policy.delay_before_repeat(AWAY, failures) is not None for failures in range(1, 7)] == [True] * 4 + [
         False
     ] * 2
-    assert policy.delay_after(AWAY, 1_000) is not None
+    assert policy.delay_before_going_on(AWAY, 1_000) is not None
+
+
+def test_what_goes_on_without_end_is_patient() -> None:
+    policy = RepeatPolicy()
+    late = MillpondError(grpc.StatusCode.DEADLINE_EXCEEDED, "late")
+    assert 30 <= (policy.delay_before_going_on(busy(60), 1) or 0) <= 30.1
+    assert 2 <= (policy.delay_before_going_on(busy(2), 1) or 0) <= 2.1
+    assert policy.delay_before_going_on(late, 1) is not None
+    assert policy.delay_before_repeat(late, 1) is None
+    assert policy.delay_before_going_on(REFUSED, 1) is None
 
 
 def test_what_repeating_cannot_mend_is_not_repeated() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import grpc
 import pytest
 
@@ -22,6 +24,8 @@ def test_a_watch_goes_on_from_the_last_cursor_without_the_snapshot() -> None:
 def test_a_watch_does_not_give_up_while_the_server_is_away() -> None:
     position = WatchPosition(None, "", snapshot=False)
     assert all(0 <= position.delay_after(AWAY) <= 5 for _ in range(100))
+    slow = MillpondError(grpc.StatusCode.UNAVAILABLE, "later", retry_delay=timedelta(minutes=1))
+    assert 30 <= position.delay_after(slow) <= 30.1
     with pytest.raises(MillpondError, match="gone"):
         position.delay_after(EXPIRED)
 
@@ -57,7 +61,9 @@ def test_a_log_is_followed_to_the_end_of_the_attempt() -> None:
 
 
 def test_only_who_follows_waits_for_a_server_that_is_away() -> None:
+    late = MillpondError(grpc.StatusCode.DEADLINE_EXCEEDED, "late")
     assert LogPosition("t", 0, follow=True).delay_after(AWAY) >= 0
+    assert LogPosition("t", 0, follow=True).delay_after(late) >= 0
     with pytest.raises(MillpondError):
         LogPosition("t", 0, follow=False).delay_after(AWAY)
 

@@ -44,7 +44,7 @@ class _Endurance:
     def delay_after(self, error: MillpondError) -> float:
         """Count a failure, and answer how many seconds to wait; raise the error when repeating cannot mend it."""
         self._failures += 1
-        delay = _policy.delay_after(error, self._failures)
+        delay = _policy.delay_before_going_on(error, self._failures)
         if delay is None:
             raise error
         return delay

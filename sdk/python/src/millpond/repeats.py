@@ -8,6 +8,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic
 
+import grpc
+
 from millpond import _methods, v1
 from millpond._methods import Method, RequestT, ResponseT
 
@@ -43,14 +45,21 @@ class RepeatPolicy:
         """Answer how long to wait before a call that is safe to repeat is repeated; None: it is not."""
         if failures >= self.max_attempts:
             return None
-        return self.delay_after(error, failures)
-
-    def delay_after(self, error: MillpondError, failures: int) -> float | None:
-        """Answer the same, however often the call has failed."""
         if error.retry_delay is not None:
             requested = error.retry_delay.total_seconds()
             return requested + self.backoff(1) if requested <= self.max_requested_delay else None
         return self.backoff(failures) if error.is_transient else None
+
+    def delay_before_going_on(self, error: MillpondError, failures: int) -> float | None:
+        """Answer how long what goes on without end waits before it does again what failed; None: that mends nothing.
+
+        A server that asks for a longer delay than is waited for is asked again after that. What was not answered in
+        time is done again as what a server that is away has not taken.
+        """
+        if error.retry_delay is not None:
+            return min(error.retry_delay.total_seconds(), self.max_requested_delay) + self.backoff(1)
+        is_away = error.is_transient or error.code is grpc.StatusCode.DEADLINE_EXCEEDED
+        return self.backoff(failures) if is_away else None
 
 
 class PlannedCall(Generic[RequestT, ResponseT]):

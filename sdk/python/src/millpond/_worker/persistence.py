@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import grpc
-
 from millpond.errors import MillpondError
 from millpond.repeats import RepeatPolicy
 
@@ -48,11 +46,6 @@ class WorkerCalls(Protocol):
         """Begin a stream."""
 
 
-def is_away(error: MillpondError) -> bool:
-    """Tell whether a call said nothing about what it carried: the server did not get to it, or asks for patience."""
-    return error.is_transient or error.retry_delay is not None or error.code is grpc.StatusCode.DEADLINE_EXCEEDED
-
-
 async def persist(call: Callable[[], Awaitable[ResultT]], on_error: Callable[[Exception], object]) -> ResultT:
     """Make a call again and again while the server is away. Raises MillpondError when it refuses."""
     failures = 0
@@ -60,10 +53,9 @@ async def persist(call: Callable[[], Awaitable[ResultT]], on_error: Callable[[Ex
         try:
             return await call()
         except MillpondError as error:
-            if not is_away(error):
-                raise
             failures += 1
+            delay = BACKOFF.delay_before_going_on(error, failures)
+            if delay is None:
+                raise
             on_error(error)
-            requested = error.retry_delay.total_seconds() if error.retry_delay else 0.0
-            delay = requested + BACKOFF.backoff(failures)
         await asyncio.sleep(delay)
