@@ -85,7 +85,7 @@ class MillpondError(Exception):
         """The reason without its prefix, such as ``TASK_NOT_FOUND``; empty when it is unspecified."""
         if self.reason == v1.ErrorReason.ERROR_REASON_UNSPECIFIED:
             return ""
-        return v1.ErrorReason.Name(self.reason).removeprefix(_REASON_PREFIX)
+        return reason_name_of(self.reason)
 
     @property
     def is_transient(self) -> bool:
@@ -135,6 +135,13 @@ def error_of(address: str, error: Exception) -> MillpondError:
         violations=_violations_of(details),
         retry_delay=_retry_delay_of(call.code(), details),
     )
+
+
+def reason_name_of(reason: v1.ErrorReason) -> str:
+    """Answer a reason without its prefix; of one that this version does not know the number."""
+    if reason not in v1.ErrorReason.values():
+        return str(int(reason))
+    return v1.ErrorReason.Name(reason).removeprefix(_REASON_PREFIX)
 
 
 def cancelled_error(address: str) -> MillpondError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,9 +96,10 @@ class BaseContext:
     def count(self, success: int = 0, failure: int = 0) -> None:
         """Add to the task's counters, each count once, whatever connection breaks. It returns at once.
 
-        The closing report waits until all of it is in; what is refused goes to the error listener. Raises ValueError
-        for what is negative or beyond 64 bits.
+        The closing report waits until all of it is in; what is refused goes to the error listener. Raises TypeError
+        for what is no whole number, and ValueError for what is negative or beyond 64 bits.
         """
+        success, failure = operator.index(success), operator.index(failure)
         if not (0 <= success <= COUNT_MAX and 0 <= failure <= COUNT_MAX):
             raise ValueError(f"counts are from 0 to {COUNT_MAX}; these are {success} and {failure}")
         if success or failure:

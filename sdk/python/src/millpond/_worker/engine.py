@@ -20,7 +20,7 @@ from millpond._worker.outcome import report_instead_of
 from millpond._worker.posting import post
 from millpond._worker.report_queue import ReportEntry, ReportQueue
 from millpond._worker.work_stream import WorkStream
-from millpond.errors import MillpondError
+from millpond.errors import MillpondError, reason_name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -276,7 +276,7 @@ class Engine:
 
     def _report_failed(self, entry: ReportEntry, error: v1.ItemError) -> None:
         attempt = entry.attempt
-        reason = v1.ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_")
+        reason = reason_name_of(error.reason)
         self._options.tell(RuntimeError(f"report on task {attempt.task_id} refused: {reason}: {error.message}"))
         if reason in {"STALE_ATTEMPT", "LEASE_LOST"}:
             attempt.abort(AbortReason.LEASE_LOST, error.message)
