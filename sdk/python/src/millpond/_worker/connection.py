@@ -130,7 +130,9 @@ class Connection:
         try:
             done, _ = await asyncio.wait([self._reading], timeout=seconds)
         finally:
-            self._reading.cancel()
+            # The stream cannot be closed before whoever reads it has ended.
+            if self._reading.cancel():
+                await asyncio.wait([self._reading])
         if not done:
             # Whoever stands in between may keep a connection to a server that has gone.
             self.is_late = not self.was_welcomed
