@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from contextlib import aclosing
 from datetime import timedelta
@@ -295,3 +296,29 @@ def test_an_upload_is_repeated_whole_under_one_id(server: FakeServer) -> None:
     run_async(scenario())
     assert uploads[0] == uploads[1]
     assert [len(message.tasks) for message in uploads[0]] == [0, 2, 1]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks do not say whether they are being cancelled")
+def test_closing_the_client_fails_what_waits_instead_of_cancelling_it(server: FakeServer) -> None:
+    ended = threading.Event()
+    server.on(_methods.GET_TASK, hold(ended))
+    watch = WatchScript([event("c1"), STAYS])
+    server.on(_methods.WATCH_EVENTS, watch)
+
+    async def scenario() -> None:
+        client = Client(server.address)
+        seen = asyncio.Event()
+
+        async def follow() -> None:
+            async for _ in client.watch():
+                seen.set()
+
+        waiting = [asyncio.create_task(client.tasks.get_task(GET)), asyncio.create_task(follow())]
+        await seen.wait()
+        await eventually_async(lambda: len(server.metadata) == 2)
+        await client.close()
+        for result in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(result, MillpondError)
+            assert "the client is closed" in result.message
+
+    run_async(scenario())

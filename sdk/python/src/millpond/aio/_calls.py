@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -86,6 +87,10 @@ class Calls:
             response: ResponseT = await call
         except grpc.aio.AioRpcError as error:
             raise error_of(self.url, error) from error
+        except asyncio.CancelledError as error:
+            if self._was_closed_under_call():
+                raise closed_error(self.url) from error
+            raise
         return response
 
     async def _stream(
@@ -100,8 +105,22 @@ class Calls:
                 yield response
         except grpc.aio.AioRpcError as error:
             raise error_of(self.url, error) from error
+        except asyncio.CancelledError as error:
+            if self._was_closed_under_call():
+                raise closed_error(self.url) from error
+            raise
         finally:
             call.cancel()
+
+    def _was_closed_under_call(self) -> bool:
+        """Tell whether a call was cancelled because the client was closed, and not because its task was cancelled.
+
+        grpcio does not tell them apart; Python 3.10 cannot, and there the task is taken for cancelled.
+        """
+        if sys.version_info >= (3, 11):
+            task = asyncio.current_task()
+            return self._is_closed and task is not None and task.cancelling() == 0
+        return False
 
     def _function(self, method: Method[RequestT, ResponseT], arity: str) -> Any:
         function = self._functions.get(method.path)
