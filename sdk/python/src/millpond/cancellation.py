@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_logger = logging.getLogger("millpond")
 
 
 class Cancellation:
@@ -26,7 +29,7 @@ class Cancellation:
             self._event.set()
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback()
+            _tell(callback)
 
     def is_set(self) -> bool:
         """Tell whether it is time to stop."""
@@ -37,7 +40,10 @@ class Cancellation:
         return self._event.wait(timeout)
 
     def add_callback(self, callback: Callable[[], object]) -> None:
-        """Have a function called, once, by the thread that sets it; at once when it is set. It must not raise."""
+        """Have a function called, once, by the thread that sets it; at once when it is set.
+
+        What it raises for the thread that sets it is logged.
+        """
         with self._lock:
             if not self._event.is_set():
                 self._callbacks.append(callback)
@@ -49,3 +55,11 @@ class Cancellation:
         with self._lock:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
+
+
+def _tell(callback: Callable[[], object]) -> None:
+    try:
+        callback()
+    except Exception:
+        # Whoever sets it is not to blame, and the others are to be told, too.
+        _logger.exception("a callback of a cancellation raised")
