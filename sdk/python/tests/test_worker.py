@@ -204,6 +204,17 @@ def test_what_the_server_refuses_for_good_ends_the_worker(server: FakeMillpond, 
     worker.stop()
 
 
+def test_the_error_listener_may_stop_the_worker(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.close()
+    worker = client.worker(on_error=lambda _: worker.stop())
+    worker.handle("k", lambda _: None)
+    worker.start()
+    with pytest.raises(MillpondError, match="the client is closed"):
+        worker.wait(DEADLINE_SECONDS)
+    worker.stop()
+    assert not caplog.records
+
+
 def test_errors_without_a_listener_are_logged(
     server: FakeMillpond, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:

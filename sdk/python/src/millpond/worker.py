@@ -105,14 +105,15 @@ class Worker:
         """Take no more tasks, let handlers finish within the grace, then abort them, and send the last reports.
 
         It returns when that is done, at most 5 seconds after the grace, even if a handler never returns; with
-        ``wait=False``, for handlers and for those of signals, at once. Harmless when it has been called.
+        ``wait=False``, for handlers and for those of signals, at once, and so it does when the error listener calls
+        it. Harmless when it has been called.
         """
         with self._lock:
             self._request_stop()
             thread = self._thread
         if thread is None:
             self._ended.set()
-        elif wait:
+        elif wait and thread is not threading.current_thread():
             thread.join()
             remove_sigterm_callback(self._request_stop)
 
