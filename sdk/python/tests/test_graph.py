@@ -135,3 +135,8 @@ def test_an_open_batch_grows() -> None:
 def test_a_batch_is_either_new_or_named(described: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="batch_id alone"):
         millpond.Graph(batch_id="id-1", **described)
+
+
+def test_a_text_is_no_list_of_parents() -> None:
+    with pytest.raises(TypeError, match='after is the text "ab"'):
+        millpond.Graph().task("c", "k", after="ab")

@@ -124,8 +124,10 @@ class Graph:
 
         The name defaults to the key. A parent in ``after`` must succeed unless ``on_completion`` or ``on_failure``
         says otherwise. Raises ValueError when the key is taken, for a ``start_time`` without a time zone, and, with
-        TypeError, for what is no JSON.
+        TypeError, for what is no JSON; TypeError also for a text as ``after``, whose letters would be the parents.
         """
+        if isinstance(after, str):
+            raise TypeError(f'after is the text "{after}"; it must be a list of parents')
         if key in self._tasks:
             raise ValueError(f'the graph has a task "{key}" already')
         task = v1.NewTask(
