@@ -32,7 +32,11 @@ def run_in_thread(
             report = failure_report(attempt, error)
         post(loop, on_end, attempt, report)
 
-    threads.begin(work)
+    try:
+        threads.begin(work)
+    except RuntimeError as error:
+        # The system gives no more threads now: the attempt fails, the worker goes on.
+        loop.call_soon(on_end, attempt, failure_report(attempt, error))
 
 
 def run_as_task(

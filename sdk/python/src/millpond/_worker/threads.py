@@ -31,14 +31,15 @@ class Threads:
         self._is_closed = False
 
     def begin(self, function: Callable[[], object]) -> None:
-        """Run a function that does not raise."""
+        """Run a function that does not raise. Raises RuntimeError when the system gives no thread for it."""
         with self._lock:
             if self._idle > 0:
                 self._idle -= 1
             else:
                 name = f"{self._name}-{len(self._all) + 1}"
-                self._all.append(threading.Thread(target=self._run, name=name, daemon=True))
-                self._all[-1].start()
+                thread = threading.Thread(target=self._run, name=name, daemon=True)
+                thread.start()
+                self._all.append(thread)
         self._work.put(function)
 
     async def run(self, function: Callable[[], ResultT]) -> ResultT:
