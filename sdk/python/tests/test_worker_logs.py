@@ -184,3 +184,20 @@ def test_counts_out_of_bounds_are_refused_at_once(count: dict[str, int]) -> None
         await worker.stop()
 
     run_async(scenario())
+
+
+def test_counts_that_are_no_whole_numbers_are_refused_at_once() -> None:
+    async def scenario() -> None:
+        half: Any = 0.5
+
+        async def handler(context: TaskContext) -> None:
+            with pytest.raises(TypeError):
+                context.count(half)
+            context.count(1)
+
+        worker = await begin(handler)
+        await eventually_async(worker.calls.reports)
+        assert worker.calls.reports()[0].HasField("success")
+        await worker.stop()
+
+    run_async(scenario())

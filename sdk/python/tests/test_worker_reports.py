@@ -167,6 +167,18 @@ def test_an_output_that_the_server_does_not_take_fails_the_task() -> None:
     run_async(scenario())
 
 
+def test_a_refusal_for_a_reason_of_a_later_version_ends_the_attempt() -> None:
+    async def scenario() -> None:
+        later: Any = 9_999
+        refusal = item_error(later)
+        worker = await begin(nothing, "a", "b", answers={_methods.REPORT_TASKS: answering(refusal, refusal)})
+        await eventually_async(lambda: worker.engine.running == 0)
+        assert worker.errors == [f"report on task {task_id} refused: 9999: no" for task_id in "ab"]
+        await worker.stop()
+
+    run_async(scenario())
+
+
 def test_details_that_the_server_does_not_take_are_left_out() -> None:
     async def scenario() -> None:
         async def handler(_: TaskContext) -> None:
