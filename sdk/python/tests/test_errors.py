@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ import grpc
 import pytest
 
 from fake_server import status_details
-from millpond import FieldViolation, MillpondError, v1
+from millpond import AbortReason, AttemptAbortedError, FieldViolation, MillpondError, NonRetryableError, v1
 from millpond.errors import error_of
 
 ADDRESS = "http://127.0.0.1:1"
@@ -128,3 +129,19 @@ def test_an_error_is_transient_when_the_server_was_away(code: grpc.StatusCode, t
 
 def test_what_millpond_itself_says_is_not_taken_for_a_broken_connection() -> None:
     assert not translated(grpc.StatusCode.INTERNAL, "RST_STREAM", reason="INVALID_FIELD").is_transient
+
+
+def test_errors_pass_from_process_to_process() -> None:
+    refused = MillpondError(
+        grpc.StatusCode.NOT_FOUND,
+        "gone",
+        reason=v1.ErrorReason.ERROR_REASON_TASK_NOT_FOUND,
+        metadata={"task_id": "t"},
+        violations=[FieldViolation("task_id", "is unknown")],
+        retry_delay=timedelta(seconds=2),
+    )
+    aborted = AttemptAbortedError(AbortReason.LEASE_LOST, "lost")
+    failed = NonRetryableError("bad", code="BAD", details=[1])
+    for error in (refused, aborted, failed):
+        passed = pickle.loads(pickle.dumps(error))
+        assert (type(passed), str(passed), vars(passed)) == (type(error), str(error), vars(error))

@@ -6,7 +6,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -98,6 +98,10 @@ class MillpondError(Exception):
         if self.code not in _CODES_OF_BROKEN_CONNECTIONS or self.reason_name:
             return False
         return _BROKEN_CONNECTION.search(self.message) is not None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # So that it passes from process to process: without, it would be made of its message alone.
+        return type(self), (self.code, self.message), self.__dict__
 
     def __str__(self) -> str:
         return f"{self.reason_name or self.code.name}: {self.message}"

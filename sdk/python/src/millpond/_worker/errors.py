@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from millpond.json import Json
@@ -56,3 +56,7 @@ class AttemptAbortedError(Exception):
     def __init__(self, reason: AbortReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # So that it passes from process to process: without, it would be made of its message alone.
+        return type(self), (self.reason, str(self)), self.__dict__
