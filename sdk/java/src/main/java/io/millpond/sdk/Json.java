@@ -4,6 +4,7 @@ import com.google.protobuf.ListValue;
 import com.google.protobuf.NullValue;
 import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
+import com.google.protobuf.ValueOrBuilder;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
@@ -13,6 +14,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Plain Java as the JSON of the contract, and back. JSON is made of null, {@link Boolean}, {@link
@@ -104,9 +106,7 @@ public final class Json {
   }
 
   private static Value value(Object plain, int depth) {
-    if (depth > DEPTH_MAX) {
-      throw new IllegalArgumentException("it is nested deeper than " + DEPTH_MAX);
-    }
+    requireDepth(depth);
     Value.Builder value = Value.newBuilder();
     if (plain == null) {
       value.setNullValue(NullValue.NULL_VALUE);
@@ -124,14 +124,41 @@ public final class Json {
       value.setListValue(list(Arrays.asList(array), depth));
     } else if (plain instanceof Struct struct) {
       value.setStructValue(struct);
+      check(value, depth);
     } else if (plain instanceof ListValue list) {
       value.setListValue(list);
+      check(value, depth);
     } else if (plain instanceof Value given) {
+      check(given, depth);
       return given;
     } else {
       throw new IllegalArgumentException("a " + plain.getClass().getName() + " is no JSON");
     }
     return value.build();
+  }
+
+  /**
+   * Refuses what the contract's types can hold and JSON cannot: it would only fail when it is sent,
+   * together with all that goes with it.
+   */
+  private static void check(ValueOrBuilder value, int depth) {
+    requireDepth(depth);
+    switch (value.getKindCase()) {
+      case NUMBER_VALUE -> doubleOf(value.getNumberValue());
+      case LIST_VALUE ->
+          value.getListValue().getValuesList().forEach(item -> check(item, depth + 1));
+      case STRUCT_VALUE ->
+          value.getStructValue().getFieldsMap().values().forEach(item -> check(item, depth + 1));
+      default -> {
+        // Text, truth and null are JSON.
+      }
+    }
+  }
+
+  private static void requireDepth(int depth) {
+    if (depth > DEPTH_MAX) {
+      throw new IllegalArgumentException("it is nested deeper than " + DEPTH_MAX);
+    }
   }
 
   private static Struct struct(Map<?, ?> map, int depth) {
@@ -157,10 +184,18 @@ public final class Json {
     if (Double.isNaN(converted) || Double.isInfinite(converted)) {
       throw new IllegalArgumentException(number + " is no number of JSON");
     }
-    boolean isWhole = number instanceof Long || number instanceof BigInteger;
-    if (isWhole && new BigDecimal(converted).compareTo(new BigDecimal(number.toString())) != 0) {
+    if (isWhole(number)
+        && new BigDecimal(converted).compareTo(new BigDecimal(number.toString())) != 0) {
       throw new IllegalArgumentException(number + " is no double; give it as text");
     }
     return converted;
+  }
+
+  /** Whether it is a whole number of a type that has more digits than a double. */
+  private static boolean isWhole(Number number) {
+    return number instanceof Long
+        || number instanceof AtomicLong
+        || number instanceof BigInteger
+        || (number instanceof BigDecimal decimal && decimal.stripTrailingZeros().scale() <= 0);
   }
 }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import com.google.protobuf.ListValue;
+import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
 import java.math.BigDecimal;
 import java.math.BigInteger;
@@ -13,6 +15,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -50,6 +53,13 @@ class JsonTest {
       Double.NaN,
       Double.POSITIVE_INFINITY,
       (1L << 53) + 1,
+      new AtomicLong((1L << 53) + 1),
+      new BigDecimal("9007199254740993.00"),
+      new BigDecimal("1e400"),
+      Value.newBuilder().setNumberValue(Double.NaN).build(),
+      Struct.newBuilder()
+          .putFields("a", Value.newBuilder().setNumberValue(Double.NEGATIVE_INFINITY).build())
+          .build(),
       Long.MAX_VALUE,
       new Object(),
       'c',
@@ -64,6 +74,17 @@ class JsonTest {
   @MethodSource("noJson")
   void refusesWhatIsNone(Object plain) {
     assertThrows(IllegalArgumentException.class, () -> Json.toValue(plain));
+  }
+
+  @Test
+  void refusesValuesOfTheContractThatAreNestedTooDeep() {
+    Value deep = Value.getDefaultInstance();
+    for (int i = 0; i < 100_000; i++) {
+      deep = Value.newBuilder().setListValue(ListValue.newBuilder().addValues(deep)).build();
+    }
+    Value tooDeep = deep;
+    assertThrows(IllegalArgumentException.class, () -> Json.toValue(tooDeep));
+    assertThrows(IllegalArgumentException.class, () -> Json.toValue(tooDeep.getListValue()));
   }
 
   @Test
