@@ -31,13 +31,13 @@ final class Backoff {
 
   /**
    * Draws the delay after so many failures in a row of what is tried until it succeeds: what the
-   * server asked for, if that is longer.
+   * server asked for, if that is longer, up to 30 s.
    */
   static long delayAfterMillis(MillpondException error, int failures) {
     long requested =
         error
             .retryDelay()
-            .filter(delay -> delay.compareTo(REQUESTED_DELAY_MAX) <= 0)
+            .map(delay -> delay.compareTo(REQUESTED_DELAY_MAX) <= 0 ? delay : REQUESTED_DELAY_MAX)
             .map(Duration::toMillis)
             .orElse(0L);
     return Math.max(requested, delayMillis(failures));

@@ -176,7 +176,10 @@ final class ClaimLoop {
       }
       owner.told(error);
       failures += 1;
-      rest(Backoff.delayMillis(failures));
+      rest(
+          error instanceof MillpondException failure
+              ? Backoff.delayAfterMillis(failure, failures)
+              : Backoff.delayMillis(failures));
     }
   }
 

@@ -169,7 +169,7 @@ public final class EventWatch implements Iterable<WatchEventsResponse>, AutoClos
         stream = new EventStream(connection, request, this);
       }
       WatchEventsResponse message = stream == null ? null : stream.poll();
-      if (message != null || deadlineNanos - now <= 0) {
+      if (message != null) {
         return message;
       }
       long wakesAtNanos = resumesAtNanos;
@@ -181,6 +181,9 @@ public final class EventWatch implements Iterable<WatchEventsResponse>, AutoClos
         if (stream.hasEnded()) {
           return null;
         }
+      }
+      if (deadlineNanos - now <= 0) {
+        return null;
       }
       waitNanos(Math.min(deadlineNanos - now, wakesAtNanos - now));
     }
@@ -204,15 +207,13 @@ public final class EventWatch implements Iterable<WatchEventsResponse>, AutoClos
       failure = RepeatedCall.closed(connection.address());
       return;
     }
-    Optional<Long> delayMillis =
-        error == null
-            ? Optional.of(Backoff.delayMillis(failures))
-            : Backoff.delayBeforeRepeatMillis(error, failures);
-    if (delayMillis.isEmpty()) {
+    if (error != null && !error.isWorthRepeating()) {
       failure = error;
       return;
     }
-    resumesAtNanos = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(delayMillis.get());
+    long delayMillis =
+        error == null ? Backoff.delayMillis(failures) : Backoff.delayAfterMillis(error, failures);
+    resumesAtNanos = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(delayMillis);
   }
 
   private void waitNanos(long nanos) {

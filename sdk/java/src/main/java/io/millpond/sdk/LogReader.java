@@ -140,7 +140,7 @@ public final class LogReader implements Iterable<LogEntry>, AutoCloseable {
           throw error;
         }
         failures += 1;
-        pause(Backoff.delayMillis(failures));
+        pause(Backoff.delayAfterMillis(error, failures));
       }
     }
 

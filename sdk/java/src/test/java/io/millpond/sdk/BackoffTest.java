@@ -42,6 +42,12 @@ class BackoffTest {
   }
 
   @Test
+  void keepsOnAfterHalfAMinuteWhenTheServerAsksForMore() {
+    long delay = Backoff.delayAfterMillis(error(Duration.ofHours(1), true), 1);
+    assertEquals(30_000, delay);
+  }
+
+  @Test
   void doesNotRepeatWhatRepeatingCannotMend() {
     assertEquals(Optional.empty(), Backoff.delayBeforeRepeatMillis(error(null, false), 1));
   }

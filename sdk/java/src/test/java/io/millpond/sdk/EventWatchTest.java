@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.rpc.Code;
+import com.google.rpc.RetryInfo;
 import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
@@ -100,6 +101,44 @@ class EventWatchTest {
       second.answers().onError(Status.UNAVAILABLE.asRuntimeException());
       CompletableFuture.runAsync(messages::hasNext);
       assertFalse(FakeServer.take(events.calls).request().getSnapshot());
+    }
+  }
+
+  @Test
+  void goesOnWhenItIsAskedToWaitForLong() throws Exception {
+    List<MillpondException> interruptions = new ArrayList<>();
+    WatchOptions options = WatchOptions.defaults().withOnInterrupted(interruptions::add);
+    try (FakeServer server = FakeServer.of(events);
+        MillpondClient client = server.client();
+        EventWatch watch = client.watch(FROM_NOW, options)) {
+      FakeServer.take(events.calls)
+          .answers()
+          .onError(
+              FakeServer.error(
+                  Code.UNAVAILABLE,
+                  "STORE_UNAVAILABLE",
+                  RetryInfo.newBuilder()
+                      .setRetryDelay(Durations.toProto(Duration.ofHours(1)))
+                      .build()));
+      while (interruptions.isEmpty()) {
+        assertTrue(watch.poll(Duration.ofMillis(10)).isEmpty());
+      }
+      assertTrue(watch.poll(Duration.ZERO).isEmpty());
+    }
+  }
+
+  @Test
+  void noticesSilenceThoughItsReaderNeverWaits() throws Exception {
+    WatchOptions options = WatchOptions.defaults().withSilenceMax(Duration.ofMillis(100));
+    try (FakeServer server = FakeServer.of(events);
+        MillpondClient client = server.client();
+        EventWatch watch = client.watch(FROM_NOW, options)) {
+      FakeServer.take(events.calls);
+      FakeServer.await(
+          () -> {
+            watch.poll(Duration.ZERO);
+            return !events.calls.isEmpty();
+          });
     }
   }
 
