@@ -53,13 +53,22 @@ final class AttemptContext implements TaskContext {
 
   @Override
   public void onAbort(Consumer<AbortReason> listener) {
-    attempt.onAbort(Objects.requireNonNull(listener, "listener"));
+    Objects.requireNonNull(listener, "listener");
+    attempt.onAbort(
+        reason -> {
+          try {
+            listener.accept(reason);
+          } catch (RuntimeException | Error thrown) {
+            // The worker has others to tell.
+            worker.told(thrown);
+          }
+        });
   }
 
   @Override
   public void heartbeat(Object progress) throws InterruptedException {
     try {
-      heartbeatAsync(progress).get();
+      worker.heartbeat(attempt, Reports.heartbeat(attempt, progress)).get();
     } catch (ExecutionException impossible) {
       throw new IllegalStateException(impossible);
     }
@@ -68,7 +77,8 @@ final class AttemptContext implements TaskContext {
   @Override
   public CompletableFuture<Void> heartbeatAsync(Object progress) {
     TaskReport report = Reports.heartbeat(attempt, progress);
-    return worker.heartbeat(attempt, report);
+    // Who waits for it may block: not on the worker's own thread.
+    return worker.heartbeat(attempt, report).whenCompleteAsync((nothing, impossible) -> {});
   }
 
   @Override

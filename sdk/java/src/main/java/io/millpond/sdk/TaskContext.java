@@ -82,7 +82,8 @@ public interface TaskContext {
   /**
    * Names who is told, once, that the handler should stop: at once if it should already.
    *
-   * @param listener is told the reason by the worker's thread, which it must not hold up
+   * @param listener is told the reason by the worker's thread, which it must not hold up; what it
+   *     throws is told to the worker's error listener
    */
   void onAbort(Consumer<AbortReason> listener);
 
@@ -119,7 +120,7 @@ public interface TaskContext {
    * Adds a line to the log of the attempt. It returns at once: lines are sent together, a few times
    * a second, the last ones before the attempt is reported. While the server is away they wait, up
    * to 10,000 lines of an attempt; what does not fit is dropped, and a line says how many lines
-   * that were.
+   * that were. What is logged after the handler has ended is dropped.
    *
    * @param level how important it is
    * @param message the text; what is too long for one line, 16,384 characters, becomes several

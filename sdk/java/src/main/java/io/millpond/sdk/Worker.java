@@ -111,7 +111,9 @@ public final class Worker implements AutoCloseable {
    *     is under way then is given the grace of {@link #stop}, which waits for it.
    */
   public CompletableFuture<Void> done() {
-    return core.done().copy();
+    // Who is told may stop the worker and wait: not on the worker's own thread.
+    CompletableFuture<Void> done = core.done();
+    return done.isDone() ? done.copy() : done.whenCompleteAsync((nothing, error) -> {});
   }
 
   /**
@@ -303,7 +305,8 @@ public final class Worker implements AutoCloseable {
      * Names who is told what goes wrong and is being dealt with: a server that is away, a report
      * that was refused. Default: the logger {@code io.millpond.sdk.Worker}, as warnings.
      *
-     * @param onError is called by threads of the worker, which it must not hold up
+     * @param onError is called for one error after the other, by a thread of its own: it may stop
+     *     the worker, or block; then up to 1,000 errors wait, and what comes beyond is dropped
      * @return this builder
      */
     public Builder onError(Consumer<? super Throwable> onError) {
@@ -334,7 +337,7 @@ public final class Worker implements AutoCloseable {
               stopGrace,
               silenceMax,
               streamRetry,
-              guarded(onError));
+              onError::accept);
       return new Worker(options, stopsOnSigterm);
     }
 
@@ -355,17 +358,6 @@ public final class Worker implements AutoCloseable {
       } else {
         LOGGER.log(System.Logger.Level.WARNING, "an error of the worker", error);
       }
-    }
-
-    /** What a listener throws must not disturb the worker. */
-    private static Consumer<Throwable> guarded(Consumer<? super Throwable> listener) {
-      return error -> {
-        try {
-          listener.accept(error);
-        } catch (RuntimeException | Error thrown) {
-          LOGGER.log(System.Logger.Level.WARNING, "the worker's error listener threw", thrown);
-        }
-      };
     }
 
     private static Duration positive(String name, Duration duration) {

@@ -37,6 +37,7 @@ final class WorkerCore
       };
 
   private final WorkerOptions options;
+  private final ErrorListener errors;
   private final EventLoop loop;
   private final ThreadPoolExecutor threads;
   private final WorkStream stream;
@@ -55,10 +56,12 @@ final class WorkerCore
   private int executing;
 
   private boolean isStopping;
+  private boolean isGraceOver;
 
   WorkerCore(WorkerOptions options) {
     this.options = options;
-    this.loop = new EventLoop("millpond-worker", options.onError());
+    this.errors = new ErrorListener(options.onError());
+    this.loop = new EventLoop("millpond-worker", errors);
     this.threads =
         new ThreadPoolExecutor(
             options.slots(),
@@ -123,8 +126,13 @@ final class WorkerCore
   }
 
   private void endGrace() {
-    running.forEach(attempt -> attempt.abort(AbortReason.WORKER_STOPPED, "the worker stops"));
+    isGraceOver = true;
+    running.forEach(WorkerCore::abortAsStopped);
     loop.after(ABANDON_MILLIS, this::finish);
+  }
+
+  private static void abortAsStopped(Attempt attempt) {
+    attempt.abort(AbortReason.WORKER_STOPPED, "the worker stops");
   }
 
   /**
@@ -149,6 +157,7 @@ final class WorkerCore
     logs.close();
     counts.close();
     threads.shutdownNow();
+    errors.close();
     loop.close();
     done.complete(null);
     stopped.complete(null);
@@ -209,6 +218,9 @@ final class WorkerCore
   private void begin(Attempt attempt) {
     running.add(attempt);
     executing += 1;
+    if (isGraceOver) {
+      abortAsStopped(attempt);
+    }
     TaskHandler handler = options.handlers().getOrDefault(attempt.kind(), NO_HANDLER);
     threads.execute(
         () -> {
@@ -371,14 +383,14 @@ final class WorkerCore
   public void refused(Throwable error) {
     if (done.completeExceptionally(error)) {
       // For whoever does not look at how the worker ends.
-      options.onError().accept(error);
+      errors.accept(error);
     }
     beginStop();
   }
 
   @Override
   public void told(Throwable error) {
-    options.onError().accept(error);
+    errors.accept(error);
     if (options.calls().connection().isClosed()) {
       loop.execute(() -> refused(error));
     }
