@@ -22,6 +22,7 @@ final class Attempt {
   private Thread thread;
   private List<Consumer<AbortReason>> listeners = new ArrayList<>();
   private boolean hasCounted;
+  private boolean hasEnded;
 
   Attempt(Assignment assignment, long leaseExpiresAtNanos) {
     this.assignment = assignment;
@@ -112,6 +113,11 @@ final class Attempt {
     listener.accept(aborted.reason());
   }
 
+  /** Whether its handler has ended. */
+  synchronized boolean hasEnded() {
+    return hasEnded;
+  }
+
   /** Runs the handler to its end on this thread, and answers the closing report. Never throws. */
   TaskReport run(TaskHandler handler, TaskContext context) {
     try {
@@ -138,6 +144,7 @@ final class Attempt {
    */
   private synchronized void end() {
     thread = null;
+    hasEnded = true;
     listeners = new ArrayList<>();
     Thread.interrupted();
   }

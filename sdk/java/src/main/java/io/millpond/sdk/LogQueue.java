@@ -86,8 +86,12 @@ final class LogQueue {
 
   /** Queues a text of an attempt: what is too long for one line becomes several. */
   synchronized void add(Attempt attempt, LogLevel level, String text) {
+    if (isClosed || attempt.hasEnded()) {
+      // Nobody would see to the end of what is begun now.
+      return;
+    }
     Log log = logs.computeIfAbsent(attempt, Log::new);
-    if (log.isRefused || isClosed) {
+    if (log.isRefused) {
       return;
     }
     LogEntry.Builder line =

@@ -93,6 +93,11 @@ final class WorkConnection {
     return leaseMillis.isPresent();
   }
 
+  /** Whether heartbeats go over it: it has been welcomed, and neither side has ended it. */
+  boolean takesHeartbeats() {
+    return isWelcome() && !sendsNoMore;
+  }
+
   /** Whether the server has asked for another stream. */
   boolean wasDrained() {
     return wasDrained;

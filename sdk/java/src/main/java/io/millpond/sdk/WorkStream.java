@@ -123,7 +123,7 @@ final class WorkStream {
    * Sends a heartbeat; answers how long leases last from then, if there is a stream that takes it.
    */
   OptionalLong heartbeat(Collection<Attempt> attempts) {
-    if (current == null || !current.isWelcome()) {
+    if (current == null || !current.takesHeartbeats()) {
       return OptionalLong.empty();
     }
     current.heartbeat(attempts);

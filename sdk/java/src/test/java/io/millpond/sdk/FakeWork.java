@@ -46,6 +46,9 @@ final class FakeWork implements AutoCloseable {
     final BlockingQueue<WorkRequest> requests = new LinkedBlockingQueue<>();
     volatile boolean hasEnded;
 
+    /** Whether the server ends it when the worker does. */
+    volatile boolean endsWhenToldTo = true;
+
     Stream(StreamObserver<WorkResponse> answers) {
       this.answers = answers;
     }
@@ -63,7 +66,9 @@ final class FakeWork implements AutoCloseable {
     @Override
     public void onCompleted() {
       hasEnded = true;
-      answers.onCompleted();
+      if (endsWhenToldTo) {
+        answers.onCompleted();
+      }
     }
 
     /** The next message of a sort; others are passed over. */

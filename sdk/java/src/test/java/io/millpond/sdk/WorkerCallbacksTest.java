@@ -1,10 +1,15 @@
 package io.millpond.sdk;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.grpc.Status;
+import io.millpond.v1.AppendLogsResponse;
+import io.millpond.v1.LogLevel;
+import io.millpond.v1.WorkRequest.MessageCase;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -157,5 +162,35 @@ class WorkerCallbacksTest {
     assertEquals("WORKER_STOPPED", work.takeReport().getFailure().getCode());
     waitFor(stopped);
     assertTrue(seen.isEmpty());
+  }
+
+  @Test
+  void keepsNoLinesOfAHandlerThatHasEnded() throws Exception {
+    EventLoop loop = new EventLoop("test", work.errors::add);
+    LogQueue logs = new LogQueue(work.client.calls(), loop, work.errors::add);
+    Attempt attempt = new Attempt(FakeWork.task("any"), System.nanoTime());
+    logs.add(attempt, LogLevel.LOG_LEVEL_INFO, "in time");
+    assertTrue(logs.holds(attempt));
+    logs.finish(attempt);
+    attempt.run(context -> null, null);
+    FakeServer.answer(FakeServer.take(work.logs).answer(), AppendLogsResponse.getDefaultInstance());
+    FakeServer.await(() -> !logs.holds(attempt));
+    logs.add(attempt, LogLevel.LOG_LEVEL_INFO, "too late");
+    assertFalse(logs.holds(attempt));
+    loop.close();
+  }
+
+  @Test
+  void extendsLeasesByCallsWhileADrainedStreamEnds() throws Exception {
+    Worker worker = work.worker().lease(Duration.ofSeconds(1)).handle("hold", this::hold).start();
+    FakeWork.Stream stream = work.nextStream();
+    stream.endsWhenToldTo = false;
+    stream.assign(FakeWork.task("hold"));
+    assertEquals("begun", FakeServer.take(seen));
+    stream.next(MessageCase.HEARTBEAT);
+    stream.drain();
+    assertEquals("hold", FakeServer.take(work.extensions).getLeases(0).getTaskId());
+    release.countDown();
+    worker.stopAsync();
   }
 }
