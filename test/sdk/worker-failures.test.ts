@@ -116,21 +116,21 @@ test("a failure that is refused without details, too, is not reported a third ti
   expect(reports()).toHaveLength(2);
 });
 
-test.each([
-  Code.Unauthenticated,
-  Code.Internal,
-])("a worker whose report fails with code %s makes no failure of a success", async (code) => {
-  const errors: unknown[] = [];
-  const { worker, submit, server, reports } = await setup({ onError: (error) => errors.push(error) });
-  server.failNext(TaskService.method.reportTasks, new ConnectError("not now", code));
-  worker.handle("work", () => "done");
-  worker.start();
-  await submit();
+test.each([Code.Unauthenticated, Code.Internal])(
+  "a worker whose report fails with code %s makes no failure of a success",
+  async (code) => {
+    const errors: unknown[] = [];
+    const { worker, submit, server, reports } = await setup({ onError: (error) => errors.push(error) });
+    server.failNext(TaskService.method.reportTasks, new ConnectError("not now", code));
+    worker.handle("work", () => "done");
+    worker.start();
+    await submit();
 
-  await waitFor(() => expect(errors).toHaveLength(1));
-  await waitFor(() => expect(worker.running).toBe(0));
-  expect(reports().map(({ report }) => report.case)).toEqual(["success"]);
-});
+    await waitFor(() => expect(errors).toHaveLength(1));
+    await waitFor(() => expect(worker.running).toBe(0));
+    expect(reports().map(({ report }) => report.case)).toEqual(["success"]);
+  },
+);
 
 test.each([
   [
