@@ -86,6 +86,8 @@ class FakeMillpond(FakeServer):
         match request.WhichOneof("message"):
             case "hello":
                 self.hellos.append(request.hello)
+                with self._lock:
+                    self._credit = 0
                 interval, lease = timedelta(seconds=10), timedelta(seconds=20)
                 self.say(welcome=v1.WorkerWelcome(heartbeat_interval=interval, lease=lease))
             case "credit":

@@ -106,6 +106,22 @@ def test_a_task_is_cancelled_and_a_thread_is_told(server: FakeMillpond) -> None:
     assert server.reports == []
 
 
+def test_a_silent_stream_is_made_anew(server: FakeMillpond) -> None:
+    async def scenario() -> None:
+        async with Client(server.address) as client:
+            errors: list[str] = []
+            worker = client.worker(silence_max=0.1, on_error=lambda error: errors.append(str(error)))
+            worker.handle("k", lambda _: None)
+            async with worker:
+                await eventually_async(lambda: len(server.hellos) == 3)
+                server.add("a", "k")
+                await eventually_async(lambda: server.report_of("a"))
+            await worker.wait()
+            assert set(errors) == {"UNAVAILABLE: no message came within 0.1 s"}
+
+    run_async(scenario())
+
+
 def test_a_worker_may_be_stopped_by_a_handler(server: FakeMillpond) -> None:
     async def scenario() -> None:
         async with Client(server.address) as client:

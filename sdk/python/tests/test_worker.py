@@ -176,6 +176,18 @@ def test_a_handler_that_never_returns_is_left_behind(
     assert server.reports == []
 
 
+def test_a_silent_stream_is_made_anew(server: FakeMillpond, client: Client) -> None:
+    errors: list[str] = []
+    worker = client.worker(silence_max=0.1, on_error=lambda error: errors.append(str(error)))
+    worker.handle("k", lambda _: None)
+    with worker:
+        eventually(lambda: len(server.hellos) == 3)
+        server.add("a", "k")
+        eventually(lambda: server.report_of("a"))
+    assert worker.wait()
+    assert set(errors) == {"UNAVAILABLE: no message came within 0.1 s"}
+
+
 def test_a_worker_may_be_stopped_by_a_handler(server: FakeMillpond, client: Client) -> None:
     worker = client.worker()
 
