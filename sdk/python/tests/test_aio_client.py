@@ -126,6 +126,39 @@ def test_cancelling_the_task_ends_the_pause_before_a_repeat(server: FakeServer) 
     assert len(script.requests) == 1
 
 
+def test_a_server_that_comes_back_is_found_within_the_repeats() -> None:
+    async def scenario() -> None:
+        with FakeServer() as gone:
+            port = gone.port
+        async with Client(f"127.0.0.1:{port}") as client:
+            with pytest.raises(MillpondError):
+                await client.workers.claim_tasks(v1.ClaimTasksRequest())
+            with FakeServer(port) as server:
+                server.on(_methods.GET_TASK, FOUND)
+                for _ in range(3):
+                    assert (await client.tasks.get_task(GET)).task.task_id == "t"
+
+    run_async(scenario())
+
+
+def test_calls_go_on_over_a_connection_that_others_have_left(server: FakeServer) -> None:
+    watch = WatchScript([event("1"), STAYS])
+    server.on(_methods.WATCH_EVENTS, watch)
+    server.on(_methods.GET_TASK, Script(AWAY, FOUND))
+
+    async def scenario() -> None:
+        async with Client(server.address) as client:
+            async with aclosing(client.watch()) as messages:
+                assert (await anext(messages)).cursor == "1"
+                await client.tasks.get_task(GET)
+                assert len(client._calls._links) == 2
+                assert not watch.ended[0].is_set()
+            assert len(client._calls._links) == 1
+            await eventually_async(watch.ended[0].is_set)
+
+    run_async(scenario())
+
+
 def test_a_client_is_made_outside_of_a_loop_and_closed_in_it(server: FakeServer) -> None:
     server.on(_methods.GET_TASK, FOUND)
     client = Client(server.address)
@@ -254,6 +287,8 @@ def test_a_silent_watch_is_made_anew(server: FakeServer) -> None:
 
     run_async(scenario())
     assert watch.requests[1].cursor == "1"
+    # The connection may be dead.
+    assert watch.peers[0] != watch.peers[1]
     assert "no message for 0.3 s" in interrupted[0].message
 
 

@@ -220,17 +220,3 @@ def test_a_loop_that_ends_takes_the_worker_with_it(server: FakeMillpond) -> None
 
     run_async(scenario())
     assert server.reports == []
-
-
-def test_a_silent_stream_is_made_anew(server: FakeMillpond) -> None:
-    async def scenario() -> None:
-        told: list[Exception] = []
-        async with Client(server.address) as client:
-            worker = client.worker(silence_max=0.3, on_error=told.append)
-            worker.handle("k", lambda _: None)
-            async with worker:
-                await eventually_async(lambda: len(server.hellos) >= 2)
-            await worker.wait()
-        assert str(told[0]) == "UNAVAILABLE: no message came within 0.3 s"
-
-    run_async(scenario())

@@ -156,6 +156,46 @@ def test_nobody_there_is_named() -> None:
         client.tasks.get_task(GET)
 
 
+def test_a_server_that_comes_back_is_found_within_the_repeats() -> None:
+    with FakeServer() as gone:
+        port = gone.port
+    with Client(f"127.0.0.1:{port}") as client:
+        with pytest.raises(MillpondError):
+            client.workers.claim_tasks(v1.ClaimTasksRequest())
+        with FakeServer(port) as server:
+            server.on(_methods.GET_TASK, FOUND)
+            assert all(client.tasks.get_task(GET).task.task_id == "t" for _ in range(3))
+
+
+def test_calls_go_on_over_a_connection_that_others_have_left(server: FakeServer, client: Client) -> None:
+    watch = WatchScript([event("1"), STAYS])
+    server.on(_methods.WATCH_EVENTS, watch)
+    script = Script(AWAY, FOUND)
+    server.on(_methods.GET_TASK, script)
+    messages = client.watch()
+    assert next(messages).cursor == "1"
+    client.tasks.get_task(GET)
+    calls = client._calls
+    assert len(calls._links) == 2
+    assert not watch.ended[0].is_set()
+    messages.close()
+    assert len(calls._links) == 1
+    assert watch.ended[0].wait(20)
+
+
+def test_all_connections_end_with_the_client(server: FakeServer) -> None:
+    watch = WatchScript([event("1"), STAYS])
+    server.on(_methods.WATCH_EVENTS, watch)
+    client = Client(server.address)
+    messages = client.watch()
+    next(messages)
+    client._calls.renew()
+    client.close()
+    assert watch.ended[0].wait(20)
+    with pytest.raises(MillpondError, match="the client is closed"):
+        next(messages)
+
+
 def test_an_older_server_is_guessed_at(client: Client) -> None:
     with pytest.raises(MillpondError, match="may be older than this SDK"):
         client.workers.list_workers(v1.ListWorkersRequest())
@@ -277,6 +317,8 @@ def test_a_silent_watch_is_made_anew(server: FakeServer, client: Client) -> None
     assert [next(messages).cursor, next(messages).cursor] == ["1", "2"]
     messages.close()
     assert watch.requests[1].cursor == "1"
+    # The connection may be dead.
+    assert watch.peers[0] != watch.peers[1]
     assert watch.ended[0].wait(20)
     assert "no message for 0.3 s" in interrupted[0].message
 

@@ -22,6 +22,8 @@ class WatchScript:
     def __init__(self, *connections: list[Any]) -> None:
         self._connections = connections
         self.requests: list[v1.WatchEventsRequest] = []
+        self.peers: list[str] = []
+        """The client's end of the connection, by request."""
         self.ended = [threading.Event() for _ in connections]
         """Set when the client, or the script, has ended a connection."""
 
@@ -29,6 +31,7 @@ class WatchScript:
         self, request: v1.WatchEventsRequest, context: grpc.ServicerContext
     ) -> Iterator[v1.WatchEventsResponse]:
         self.requests.append(request)
+        self.peers.append(context.peer())
         index = min(len(self.requests), len(self._connections)) - 1
         ended = self.ended[index]
         if not context.add_callback(ended.set):

@@ -23,9 +23,6 @@ CHANNEL_OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.compression_enabled_algorithms_bitset", 1),
     # The SDK knows better which calls are safe to repeat.
     ("grpc.enable_retries", 0),
-    # A server that is back is found within the repeats of one call.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 500),
     # A connection whose other end has vanished without a word is given up, and with it the calls that wait on it.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.keepalive_time_ms", 30_000),

@@ -57,6 +57,7 @@ def _watch_connection(
                 guard.listen()
     except MillpondError as error:
         if guard.has_struck:
+            calls.renew()
             raise silence_error(calls.url, silence_max) from error
         raise
     finally:

@@ -103,6 +103,11 @@ class MillpondError(Exception):
         # So that it passes from process to process: without, it would be made of its message alone.
         return type(self), (self.code, self.message), self.__dict__
 
+    @property
+    def is_of_connection(self) -> bool:
+        """Whether the server did not say this itself: it may not be connected to."""
+        return self.is_transient and not self.reason_name and self.retry_delay is None
+
     def __str__(self) -> str:
         return f"{self.reason_name or self.code.name}: {self.message}"
 

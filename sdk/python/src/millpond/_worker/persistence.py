@@ -33,7 +33,7 @@ class WorkCall(Protocol):
         """Wait for a message; None: the stream has ended. Raises MillpondError."""
 
     async def close(self) -> None:
-        """End the stream, if it has not ended."""
+        """End the stream; where the server has not, its connection may be dead, and another one is made."""
 
 
 class WorkerCalls(Protocol):

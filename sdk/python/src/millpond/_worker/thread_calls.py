@@ -48,6 +48,7 @@ class _ThreadWorkCall:
         self._cancel = Cancellation()
         self._requests: queue.SimpleQueue[v1.WorkRequest | None] = queue.SimpleQueue()
         self._received: asyncio.Queue[v1.WorkResponse | Exception | None] = asyncio.Queue()
+        self._has_ended = False
         threads.begin(self._read)
 
     def send(self, request: v1.WorkRequest) -> None:
@@ -61,12 +62,15 @@ class _ThreadWorkCall:
     async def receive(self) -> v1.WorkResponse | None:
         """Wait for a message; None: the stream has ended."""
         received = await self._received.get()
+        self._has_ended = not isinstance(received, v1.WorkResponse)
         if isinstance(received, Exception):
             raise received
         return received
 
     async def close(self) -> None:
-        """End the stream, if it has not ended."""
+        """End the stream; where the server has not, its connection may be dead."""
+        if not self._has_ended:
+            self._calls.renew()
         self._cancel.set()
 
     def _read(self) -> None:

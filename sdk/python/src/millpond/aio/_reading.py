@@ -28,7 +28,7 @@ async def watch_events(
     while True:
         stream = calls.server_stream(_methods.WATCH_EVENTS, position.request(), None)
         try:
-            while (message := await _next_within(silence_max, stream, calls.url)) is not None:
+            while (message := await _next_within(silence_max, stream, calls)) is not None:
                 position.passed(message)
                 yield message
             delay = position.pause()
@@ -42,7 +42,7 @@ async def watch_events(
 
 
 async def _next_within(
-    seconds: float, stream: AsyncGenerator[v1.WatchEventsResponse, None], url: str
+    seconds: float, stream: AsyncGenerator[v1.WatchEventsResponse, None], calls: Calls
 ) -> v1.WatchEventsResponse | None:
     """Read a message; None: the stream has ended."""
     reading = asyncio.ensure_future(anext(stream, None))
@@ -55,7 +55,8 @@ async def _next_within(
     if done:
         return reading.result()
     await _give_up(reading)
-    raise silence_error(url, seconds)
+    calls.renew()
+    raise silence_error(calls.url, seconds)
 
 
 async def _give_up(reading: asyncio.Future[v1.WatchEventsResponse | None]) -> None:

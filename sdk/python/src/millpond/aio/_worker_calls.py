@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from millpond import _methods, v1
+from millpond.errors import MillpondError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -34,6 +35,8 @@ class _TaskWorkCall:
     """A stream."""
 
     def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._has_ended = False
         self._requests: asyncio.Queue[v1.WorkRequest | None] = asyncio.Queue()
         self._responses = calls.bidi_stream(_methods.WORK, self._messages(), None)
 
@@ -47,10 +50,18 @@ class _TaskWorkCall:
 
     async def receive(self) -> v1.WorkResponse | None:
         """Wait for a message; None: the stream has ended."""
-        return await anext(self._responses, None)
+        try:
+            response = await anext(self._responses, None)
+        except MillpondError:
+            self._has_ended = True
+            raise
+        self._has_ended = response is None
+        return response
 
     async def close(self) -> None:
-        """End the stream, if it has not ended."""
+        """End the stream; where the server has not, its connection may be dead."""
+        if not self._has_ended:
+            self._calls.renew()
         await self._responses.aclose()
 
     async def _messages(self) -> AsyncGenerator[v1.WorkRequest, None]:
