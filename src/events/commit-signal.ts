@@ -106,11 +106,13 @@ export class CommitSignal {
         await this.#sendLogged(connection);
       } catch (error) {
         this.#options.onError(error);
+        // Once it stops there is no next connection to tell it by, and no pause any more.
+        if (this.#stop.signal.aborted) break;
       }
       await pause;
     }
     this.#sending = undefined;
-    if (this.#hasToTell) this.#beginSending();
+    if (this.#hasToTell && !this.#stop.signal.aborted) this.#beginSending();
   }
 
   async #sendCommits(connection: SignalConnection): Promise<void> {

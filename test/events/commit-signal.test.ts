@@ -56,6 +56,24 @@ test("what is committed while a notification is in flight waits for it, and is t
   expect(sent).toEqual(["s 1", "s 2"]);
 });
 
+test("what cannot be told any more does not hold up the stop", async () => {
+  let tries = 0;
+  const fails = Promise.withResolvers<void>();
+  const signal = signalOn(async () =>
+    connection([], async () => {
+      tries += 1;
+      if (tries > 100) return;
+      await fails.promise;
+    }),
+  );
+  await signal.start();
+  signal.committed([1]);
+  const stopped = signal.stop();
+  fails.reject(new Error("the connection has ended"));
+  await stopped;
+  expect(tries).toBe(1);
+});
+
 test("what could not be told is told by the next connection, with what was committed meanwhile; this server hears of it at once", async () => {
   const sent: string[] = [];
   const told: unknown[] = [];
