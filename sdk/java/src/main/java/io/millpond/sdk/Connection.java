@@ -130,4 +130,13 @@ final class Connection extends Channel {
       channel.enterIdle();
     }
   }
+
+  /** Cancels a call. Where the client has been closed, the call has ended with its connection. */
+  static void cancel(ClientCall<?, ?> call, String message) {
+    try {
+      call.cancel(message, null);
+    } catch (RejectedExecutionException closed) {
+      // Nothing runs any more that could be cancelled.
+    }
+  }
 }

@@ -75,7 +75,7 @@ final class EventStream {
   }
 
   void cancel() {
-    call.cancel("nobody watches any more", null);
+    Connection.cancel(call, "nobody watches any more");
   }
 
   private final class Listener extends ClientCall.Listener<WatchEventsResponse> {

@@ -80,7 +80,7 @@ final class RepeatedCall<Q, A> extends CompletableFuture<A> {
       call = current;
     }
     if (isCanceled && call != null) {
-      call.cancel("nobody waits for the answer any more", null);
+      Connection.cancel(call, "nobody waits for the answer any more");
     }
     return isCanceled;
   }
