@@ -5,7 +5,7 @@ import { type ConformanceServer, startConformanceServer } from "../../sdk/confor
 import { languagesNamed } from "../../sdk/conformance/harness/languages.ts";
 import { LanguageSuite } from "../../sdk/conformance/harness/run-language.ts";
 import { buildRunner, missingToolChain, runCommand } from "../../sdk/conformance/harness/tool-chain.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { createTestDatabase } from "../support/database.ts";
 
 /** A first build fetches and compiles what the SDK depends on. */
 const buildMs = 1_200_000;
@@ -30,23 +30,20 @@ export function runSuite(name: string): void {
   const cases = readCases();
 
   describe.skipIf(isSkipped)(isSkipped ? `conformance of ${name} (${missing})` : `conformance of ${name}`, () => {
-    let database: TestDatabase;
+    /** Ends the runner, the server and the database, each of them also where another one does not end as it should. */
+    const running = new AsyncDisposableStack();
     let server: ConformanceServer;
     let suite: LanguageSuite;
 
     beforeAll(async () => {
       expect(missing).toBeUndefined();
       await buildRunner(language!);
-      database = await createTestDatabase();
-      server = await startConformanceServer({ DATABASE_URL: database.url });
-      suite = new LanguageSuite(language!, server);
+      const database = running.use(await createTestDatabase());
+      server = running.use(await startConformanceServer({ DATABASE_URL: database.url }));
+      suite = running.use(new LanguageSuite(language!, server));
     }, buildMs);
 
-    afterAll(async () => {
-      await suite?.[Symbol.asyncDispose]();
-      await server?.[Symbol.asyncDispose]();
-      await database?.drop();
-    });
+    afterAll(() => running.disposeAsync());
 
     describe("together", { concurrent: true }, () => {
       for (const each of cases.filter(({ alone }) => !alone)) it(`${each.name}: ${each.title}`, () => suite.run(each));

@@ -44,15 +44,22 @@ export async function runCase({ steps: list, name }: ConformanceCase, run: CaseR
     scoped: (each) => `${id}/${each}`,
     onEnd: (cleanUp) => cleanUps.push(cleanUp),
   };
+  let failure: unknown;
   try {
     await open(context, { open: "client" });
     context.onEnd(() => close(context, { close: "client" }));
     for (const [index, step] of list.entries()) await runStep(context, step, index);
-  } finally {
-    // What is left goes on by itself where the proxy is mended.
-    caseProxy.mend();
-    for (const cleanUp of cleanUps.reverse()) await cleanUp();
+  } catch (error) {
+    failure = error;
   }
+  // What is left goes on by itself where the proxy is mended.
+  caseProxy.mend();
+  for (const cleanUp of cleanUps.reverse()) {
+    await cleanUp().catch((error: unknown) => {
+      failure ??= error;
+    });
+  }
+  if (failure !== undefined) throw failure;
 }
 
 async function runStep(context: CaseContext, step: Step, index: number): Promise<void> {
