@@ -20,4 +20,5 @@ export const migrations: readonly NamedMigration[] = [
   { name: "0009-workers", load: async () => (await import("./0009-workers.ts")).WorkersMigration },
   { name: "0010-event-floor", load: async () => (await import("./0010-event-floor.ts")).EventFloorMigration },
   { name: "0011-webhooks", load: async () => (await import("./0011-webhooks.ts")).WebhooksMigration },
+  { name: "0012-event-change", load: async () => (await import("./0012-event-change.ts")).EventChangeMigration },
 ];

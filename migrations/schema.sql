@@ -514,27 +514,57 @@ create view event_change as
  SELECT e.seq,
     x.n::integer AS index,
     e.commit_time,
-    e.types[LEAST(x.n, cardinality(e.types)::bigint)] AS type,
-    e.batch_ids[LEAST(x.n, cardinality(e.batch_ids)::bigint)] AS batch_id,
+        CASE
+            WHEN x.n <= l.types THEN x.type
+            ELSE l.type
+        END AS type,
+        CASE
+            WHEN x.n <= l.batch_ids THEN x.batch_id
+            ELSE l.batch_id
+        END AS batch_id,
     x.task_id,
-    e.from_statuses[LEAST(x.n, cardinality(e.from_statuses)::bigint)] AS from_status,
-    e.to_statuses[LEAST(x.n, cardinality(e.to_statuses)::bigint)] AS to_status,
+        CASE
+            WHEN x.n <= l.from_statuses THEN x.from_status
+            ELSE l.from_status
+        END AS from_status,
+        CASE
+            WHEN x.n <= l.to_statuses THEN x.to_status
+            ELSE l.to_status
+        END AS to_status,
         CASE
             WHEN x.task_id = 0 THEN 0
-            ELSE e.attempts[LEAST(x.n, cardinality(e.attempts)::bigint)]
+            WHEN x.n <= l.attempts THEN x.attempt
+            ELSE l.attempt
         END AS attempt,
         CASE
             WHEN x.task_id = 0 THEN 0
-            ELSE e.queues[LEAST(x.n, cardinality(e.queues)::bigint)]
+            WHEN x.n <= l.queues THEN x.queue
+            ELSE l.queue
         END AS queue,
         CASE
             WHEN x.task_id = 0 THEN 0
-            ELSE e.workers[LEAST(x.n, cardinality(e.workers)::bigint)]
+            WHEN x.n <= l.workers THEN x.worker
+            ELSE l.worker
         END AS worker,
-    e.success_counts[x.n] AS success_count,
-    e.failure_counts[x.n] AS failure_count
+    x.success_count,
+    x.failure_count
    FROM event_tx e
-     CROSS JOIN LATERAL unnest(e.task_ids) WITH ORDINALITY x(task_id, n);
+     CROSS JOIN LATERAL ( SELECT cardinality(e.types) AS types,
+            e.types[cardinality(e.types)] AS type,
+            cardinality(e.batch_ids) AS batch_ids,
+            e.batch_ids[cardinality(e.batch_ids)] AS batch_id,
+            cardinality(e.from_statuses) AS from_statuses,
+            e.from_statuses[cardinality(e.from_statuses)] AS from_status,
+            cardinality(e.to_statuses) AS to_statuses,
+            e.to_statuses[cardinality(e.to_statuses)] AS to_status,
+            cardinality(e.attempts) AS attempts,
+            e.attempts[cardinality(e.attempts)] AS attempt,
+            cardinality(e.queues) AS queues,
+            e.queues[cardinality(e.queues)] AS queue,
+            cardinality(e.workers) AS workers,
+            e.workers[cardinality(e.workers)] AS worker
+         OFFSET 0) l
+     CROSS JOIN LATERAL UNNEST(e.task_ids, e.types, e.batch_ids, e.from_statuses, e.to_statuses, e.attempts, e.queues, e.workers, e.success_counts, e.failure_counts) WITH ORDINALITY x(task_id, type, batch_id, from_status, to_status, attempt, queue, worker, success_count, failure_count, n);
 
 CREATE OR REPLACE FUNCTION public.mp_add_counts(p_namespace integer, p_producers text[], p_firsts bigint[], p_lasts bigint[], p_request_ids text[], p_hashes bytea[], p_ids bigint[], p_successes bigint[], p_failures bigint[], OUT o_repeated text[], OUT o_repeated_lasts bigint[], OUT o_answered text[], OUT o_refused bigint[], OUT o_refused_statuses smallint[])
  RETURNS record
