@@ -29,6 +29,8 @@ export interface RpcDeps {
   /** How long streams of workers that have attempts go on when the server stops. */
   readonly workerDrainMs: number;
   readonly taskReads: TaskReads;
+  /** What has been written of the specs of tasks. */
+  readonly specs: SpecFieldsCache;
   readonly watch: WatchSource;
   readonly logs: LogSource;
   readonly urlGuard: UrlGuard;
@@ -39,11 +41,6 @@ export interface RpcDeps {
   readonly uploads: UploadBudget;
   /** How long UploadTasks waits for the next part. */
   readonly uploadIdleMs: number;
-}
-
-/** What ClaimTasks and Work are made of. */
-export interface ClaimDeps extends RpcDeps {
-  readonly specs: SpecFieldsCache;
 }
 
 /** Names what the numbers of some rows stand for. */

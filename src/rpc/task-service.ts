@@ -8,6 +8,8 @@ import {
   CreateTasksRequestSchema,
   type CreateTasksResponse,
   CreateTasksResponseSchema,
+  type GetTaskResponse,
+  GetTaskResponseSchema,
   type ListTasksRequest,
   ListTasksRequestSchema,
   type TaskService,
@@ -26,6 +28,7 @@ import { writeCreatedTasks } from "../wire/created-task-bytes.ts";
 import { decodeId, decodeNewBatch, decodeNewTask } from "../wire/new-task.ts";
 import { decodePage, encodePageToken } from "../wire/page-token.ts";
 import { encodeAttempt, encodeTask } from "../wire/task.ts";
+import { isPlainTask, writeTaskAnswer } from "../wire/task-bytes.ts";
 import { applyUpdate, checkEtag, decodeUpdateMask } from "../wire/task-update.ts";
 import { changeItems } from "./change-items.ts";
 import { checkWebhooks } from "./check-webhooks.ts";
@@ -44,7 +47,7 @@ export function createTaskService(deps: RpcDeps): Partial<ServiceImpl<typeof Tas
   return {
     createTasks: (request, context) => create_(deps, request, context),
     uploadTasks: (requests, context) => uploadTasks(deps, requests, context),
-    getTask: (request) => get(deps, request.taskId),
+    getTask: (request, context) => get(deps, request.taskId, context),
     listTasks: (request) => list(deps, request),
     updateTask: (request) => update(deps, request),
     explainTask: (request) => explain(deps, request.taskId),
@@ -90,16 +93,18 @@ async function create_(
   return response;
 }
 
-async function get(deps: RpcDeps, taskId: string) {
+async function get(deps: RpcDeps, taskId: string, context: HandlerContext): Promise<GetTaskResponse> {
   const { engine } = deps;
   const id = decodeId(deps.ids, taskId, "TASK_NOT_FOUND");
   const task = await nameMissing(taskId, getTask(deps.taskReads, id));
   const attempts = await getAttempts(engine.db, task);
   const names = await namesOf(deps, [task, ...attempts.map(({ worker }) => ({ queue: task.queue, worker }))]);
-  return {
-    task: encodeTask(task, names),
-    attempts: attempts.map((record) => encodeAttempt(record, task, names)),
-  };
+  const told = attempts.map((record) => encodeAttempt(record, task, names));
+  if (isJsonCall(context) || !isPlainTask(task))
+    return create(GetTaskResponseSchema, { task: encodeTask(task, names), attempts: told });
+  const response = create(GetTaskResponseSchema);
+  response.$unknown = writeTaskAnswer(task, told, { ...names, specs: deps.specs });
+  return response;
 }
 
 async function explain(deps: RpcDeps, taskId: string) {

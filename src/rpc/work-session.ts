@@ -27,7 +27,7 @@ import {
 } from "../wire/work-response.ts";
 import { appendStreamed } from "./logs.ts";
 import { takeReports } from "./reports.ts";
-import { type ClaimDeps, namesOf } from "./rpc-deps.ts";
+import { namesOf, type RpcDeps } from "./rpc-deps.ts";
 
 interface Sent {
   readonly response: WorkResponse;
@@ -60,7 +60,7 @@ const keepaliveMs = 15_000;
  * is lost, its attempts stay the worker's for one more heartbeat interval, so that it can go on by another stream.
  */
 export class WorkSession {
-  readonly #deps: ClaimDeps;
+  readonly #deps: RpcDeps;
   readonly #hello: WorkerHello;
   readonly #worker: number;
   readonly #isJson: boolean;
@@ -90,7 +90,7 @@ export class WorkSession {
   #room: (() => void) | undefined;
 
   constructor(
-    deps: ClaimDeps,
+    deps: RpcDeps,
     worker: { readonly hello: WorkerHello; readonly worker: number; readonly isJson: boolean },
   ) {
     this.#deps = deps;

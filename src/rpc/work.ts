@@ -2,12 +2,12 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { invalidField } from "../domain/errors.ts";
 import type { WorkerHello, WorkRequest, WorkResponse } from "../gen/millpond/v1/worker_service_pb.ts";
 import { isJsonCall } from "./is-json-call.ts";
-import type { ClaimDeps } from "./rpc-deps.ts";
+import type { RpcDeps } from "./rpc-deps.ts";
 import { WorkSession } from "./work-session.ts";
 
 /** Work: a worker's whole life on one stream, from its hello on. */
 export async function* work(
-  deps: ClaimDeps,
+  deps: RpcDeps,
   requests: AsyncIterable<WorkRequest>,
   context: Pick<HandlerContext, "signal" | "requestHeader">,
 ): AsyncGenerator<WorkResponse> {

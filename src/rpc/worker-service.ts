@@ -13,16 +13,16 @@ import {
   type WorkerService,
 } from "../gen/millpond/v1/worker_service_pb.ts";
 import { type ClaimedTask, type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
-import { type AssignmentNames, writeAssignments } from "../wire/assignment-bytes.ts";
+import { writeAssignments } from "../wire/assignment-bytes.ts";
 import { encodeItemError } from "../wire/report.ts";
-import { SpecFieldsCache } from "../wire/spec-fields.ts";
 import { encodeAssignment } from "../wire/task.ts";
+import type { TaskNames } from "../wire/task-bytes.ts";
 import { millisOf, timestamp } from "../wire/time.ts";
 import { isJsonCall } from "./is-json-call.ts";
 import { listWorkers } from "./list-workers.ts";
 import { append, list } from "./logs.ts";
 import { naming } from "./name-missing.ts";
-import { type ClaimDeps, namesOf, type RpcDeps } from "./rpc-deps.ts";
+import { namesOf, type RpcDeps } from "./rpc-deps.ts";
 import { work } from "./work.ts";
 
 const leaseMsDefault = 30_000;
@@ -30,10 +30,9 @@ const leaseMsMin = 1_000;
 
 /** The RPCs of WorkerService that this version has. */
 export function createWorkerService(deps: RpcDeps): Partial<ServiceImpl<typeof WorkerService>> {
-  const claiming: ClaimDeps = { ...deps, specs: new SpecFieldsCache() };
   return {
-    work: (requests, context) => work(claiming, requests, context),
-    claimTasks: (request, context) => claim(claiming, request, context),
+    work: (requests, context) => work(deps, requests, context),
+    claimTasks: (request, context) => claim(deps, request, context),
     extendLeases: (request) => extend(deps, request),
     appendLogs: (request) => append(deps, request),
     listLogs: (request, context) => list(deps, request, context),
@@ -41,7 +40,7 @@ export function createWorkerService(deps: RpcDeps): Partial<ServiceImpl<typeof W
   };
 }
 
-async function claim(deps: ClaimDeps, request: ClaimTasksRequest, context: HandlerContext) {
+async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: HandlerContext) {
   const { engine } = deps;
   const { workerId, kinds, labels, maxTasks } = request;
   deps.roster.claims(workerId, { kinds, labels, slots: Math.max(maxTasks, 1) });
@@ -82,11 +81,7 @@ function isGone({ aborted, reason }: AbortSignal): boolean {
 }
 
 /** Writes the answer: as its bytes, for callers that take those; they are the one field of the message, unknown to the library. */
-function encode(
-  loaded: readonly LoadedAssignment[],
-  names: AssignmentNames,
-  context: HandlerContext,
-): ClaimTasksResponse {
+function encode(loaded: readonly LoadedAssignment[], names: TaskNames, context: HandlerContext): ClaimTasksResponse {
   const response = create(ClaimTasksResponseSchema);
   if (loaded.length === 0) return response;
   if (isJsonCall(context))

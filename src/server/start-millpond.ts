@@ -16,6 +16,7 @@ import type { Dictionaries } from "../store/dictionaries.ts";
 import { readInstance, type SharedSecrets } from "../store/instance.ts";
 import { pingDatabase } from "../store/ping.ts";
 import { createUrlGuard } from "../webhooks/url-guard.ts";
+import { SpecFieldsCache } from "../wire/spec-fields.ts";
 import { createEngineMetrics, type EngineMetrics } from "./engine-metrics.ts";
 import { createEngineParts, type EngineParts } from "./engine-parts.ts";
 import { createMetricsRegistry } from "./rpc-metrics.ts";
@@ -108,6 +109,7 @@ function createDeps(parts: EngineParts, settings: Settings, secrets: SharedSecre
       workers,
       ...{ roster, leases, attempts },
       taskReads: createTaskReads(parts.db, engine.namespaceId),
+      specs: new SpecFieldsCache(),
       claimWaitMaxMs: settings.claimWaitMaxMs,
     },
     urlGuard: createUrlGuard({

@@ -2,11 +2,12 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import type { Parent, Task } from "../domain/task.ts";
 import { type WorkResponse, WorkResponseSchema } from "../gen/millpond/v1/worker_service_pb.ts";
-import { type AssignmentNames, writeAssignments } from "./assignment-bytes.ts";
+import { writeAssignments } from "./assignment-bytes.ts";
 import { ProtoWriter } from "./proto-writer.ts";
 import { encodeItemResult, type ItemOutcome } from "./report.ts";
 import { writeReportResults } from "./report-result-bytes.ts";
 import { encodeAssignment, type Names } from "./task.ts";
+import type { TaskNames } from "./task-bytes.ts";
 import { duration } from "./time.ts";
 
 type Loaded = { readonly task: Task; readonly parents: readonly Parent[] };
@@ -30,7 +31,7 @@ export function noAssignments(): WorkResponse {
 }
 
 /** Tasks to execute; as bytes for callers that take those, which are then the one field of the message, unknown to the library. */
-export function assignmentList(loaded: readonly Loaded[], names: AssignmentNames, isJson: boolean): WorkResponse {
+export function assignmentList(loaded: readonly Loaded[], names: TaskNames, isJson: boolean): WorkResponse {
   if (isJson) {
     const assignments = loaded.map(({ task, parents }) => encodeAssignment(task, parents, names));
     return response({ message: { case: "assignments", value: { assignments } } });

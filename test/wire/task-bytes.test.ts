@@ -4,12 +4,15 @@ import { expect, test } from "vitest";
 import { createIdCodec } from "../../src/domain/ids.ts";
 import type { Parent, Task } from "../../src/domain/task.ts";
 import { NewTaskSchema } from "../../src/gen/millpond/v1/task_pb.ts";
+import { GetTaskResponseSchema } from "../../src/gen/millpond/v1/task_service_pb.ts";
 import { AssignmentSchema } from "../../src/gen/millpond/v1/worker_pb.ts";
 import { ClaimTasksResponseSchema } from "../../src/gen/millpond/v1/worker_service_pb.ts";
 import { writeAssignments } from "../../src/wire/assignment-bytes.ts";
 import { SpecFieldsCache } from "../../src/wire/spec-fields.ts";
-import { encodeAssignment } from "../../src/wire/task.ts";
+import { encodeAssignment, encodeAttempt, encodeTask } from "../../src/wire/task.ts";
+import { isPlainTask, writeTaskAnswer } from "../../src/wire/task-bytes.ts";
 
+const failure = { cause: 1, message: "no room", code: "E1" };
 const ids = createIdCodec(77n);
 const names = {
   ...{ ids, kindOf: (queue: number) => `kind ${queue}`, workerOf: (worker: number) => `worker ${worker}` },
@@ -64,11 +67,17 @@ const spec = fc
   .map((fields) => toJsonString(NewTaskSchema, create(NewTaskSchema, fields as never)));
 
 const taskOf: fc.Arbitrary<Task> = fc.record({
-  ...{ id, batchId: id, queue: fc.nat(9), status: fc.constant(4), attempt: fc.integer({ min: 1, max: 2 ** 31 - 1 }) },
+  ...{
+    id,
+    batchId: id,
+    queue: fc.nat(9),
+    status: fc.constantFrom(2, 4, 6),
+    attempt: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+  },
   ...{ priority: fc.integer({ min: -1000, max: 1000 }), worker: orNull(fc.nat(9)), execution: fc.constantFrom(1, 3) },
   ...{ successCount: fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), failureCount: fc.constantFrom(0n, 5n) },
   ...{ startTime: orNull(micros), leaseUntil: orNull(micros), claimTime: orNull(micros), runTime: orNull(micros) },
-  ...{ activityTime: orNull(micros), endTime: fc.constant(null), createTime: micros, depsLeft: fc.constant(0) },
+  ...{ activityTime: orNull(micros), endTime: orNull(micros), createTime: micros, depsLeft: fc.constant(0) },
   ...{ expectedCount: orNull(fc.constantFrom(0n, 7n)), givenVersion: text, edits: fc.nat(3) },
   ...{ cause: orNull(fc.constantFrom(1, 7)), culprit: fc.constant(null), message: orNull(text), code: orNull(text) },
   ...{ details: fc.constant(null), cancelReason: orNull(text), key: orNull(text), name: text },
@@ -81,7 +90,7 @@ const taskOf: fc.Arbitrary<Task> = fc.record({
     totalTimeoutMs: fc.constant(null),
     unmetPolicy: fc.constantFrom(0, 1, 2),
   },
-  ...{ output: fc.constant(null), progress: orNull(fc.constant('"half"')) },
+  ...{ output: orNull(json.map((value) => JSON.stringify(value))), progress: orNull(fc.constant('"half"')) },
 }) as fc.Arbitrary<Task>;
 
 const parentOf: fc.Arbitrary<Parent> = fc.record({
@@ -112,6 +121,25 @@ test("assignments are written as the library would", () => {
         if (!same) expect(read[n]).toEqual(expected);
         expect(same).toBe(true);
       }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a task that is asked for is written as the library would", () => {
+  const record = fc.record({ attempt: fc.nat(3), status: fc.constantFrom(null, 6, 7), worker: orNull(fc.nat(9)) });
+  fc.assert(
+    fc.property(taskOf.filter(isPlainTask), fc.array(record, { maxLength: 2 }), (task, records) => {
+      const times = { claimTime: task.claimTime, startTime: task.runTime, endTime: task.endTime, progress: null };
+      const attempts = records.map((kept) =>
+        encodeAttempt({ ...kept, ...times, ...failure, details: null, culprit: null }, task, names),
+      );
+      const response = create(GetTaskResponseSchema);
+      response.$unknown = writeTaskAnswer(task, attempts, names);
+      const told = toBinary(GetTaskResponseSchema, response);
+      const whole = create(GetTaskResponseSchema, { task: encodeTask(task, names), attempts });
+      const expected = fromBinary(GetTaskResponseSchema, toBinary(GetTaskResponseSchema, whole));
+      expect(fromBinary(GetTaskResponseSchema, told)).toEqual(expected);
     }),
     { numRuns: 300 },
   );
