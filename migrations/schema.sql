@@ -2245,6 +2245,36 @@ begin
   select count(*) into o_forgotten from forgotten;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_handed_over(p_ids bigint[], p_attempts integer[])
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case when count(*) = cardinality(p_ids) and sum(x.bytes) <= 65536 then json_agg(json_build_object('task', x.task, 'parents', x.parents) order by x.n)::text end
+  from (
+    select s.n, row_to_json(given) as task, coalesce(left_by.parents, '[]') as parents,
+      coalesce(octet_length(given.input), 0) + coalesce(octet_length(given.spec), 0) + coalesce(pg_column_size(given.metadata), 0) + coalesce(left_by.bytes, 0) as bytes
+    from unnest(p_ids, p_attempts) with ordinality s(id, attempt, n)
+    cross join lateral (
+      select h.id::text, h.batch_id::text as "batchId", h.queue, h.status, h.attempt, h.priority, h.worker, h.success_count::text as "successCount", h.failure_count::text as "failureCount",
+        h.start_time::text as "startTime", h.lease_until::text as "leaseUntil", h.claim_time::text as "claimTime", h.run_time::text as "runTime", h.activity_time::text as "activityTime",
+        h.execution, t.create_time::text as "createTime", t.expected_count::text as "expectedCount", t.xmin::text as "givenVersion", h.edits, t.key, t.name,
+        t.parents::text[] as parents, t.parent_conditions as "parentConditions", t.metadata, t.input, t.spec, h.start_timeout_ms as "startTimeoutMs",
+        h.inactivity_timeout_ms::text as "inactivityTimeoutMs", h.execution_timeout_ms::text as "executionTimeoutMs", h.total_timeout_ms::text as "totalTimeoutMs",
+        h.unmet_policy as "unmetPolicy"
+      from task t join task_state h on h.id = any (array[t.id])
+      where t.id = any (array[s.id]) and h.attempt = s.attempt and h.attempt = 1 and h.status = 4 and coalesce(cardinality(t.parents), 0) <= 16
+    ) given
+    cross join lateral (
+      select sum(octet_length(parent.output)) as bytes, json_agg(parent order by parent.m) as parents from (
+        select e.m, p.id::text, p.batch_id::text as "batchId", p.key, h.status, case when h.status = 6 then a.output end as output
+        from unnest(given.parents) with ordinality e(parent, m) join task p on p.id = any (array[e.parent::bigint]) join task_state h on h.id = any (array[p.id])
+          left join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt
+      ) parent
+    ) left_by
+  ) x
+$function$;
+
 CREATE OR REPLACE FUNCTION public.mp_hold_batch(p_namespace integer, p_request_id text, p_hash bytea, p_batch bigint, p_hold boolean, OUT o_batch jsonb, OUT o_ready integer[], OUT o_replayed_hash bytea)
  RETURNS record
  LANGUAGE plpgsql
@@ -2710,7 +2740,7 @@ begin
   perform mp_append_event(row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null)::mp_changes);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_report(p_ids bigint[], p_attempts integer[], p_actions smallint[], p_outputs text[], p_causes smallint[], p_messages text[], p_codes text[], p_details text[], p_progress text[], p_success_counts bigint[], p_failure_counts bigint[], p_non_retryable boolean[], p_retry_delays bigint[], p_cancel_webhooks text[], p_slots mp_slots DEFAULT NULL::mp_slots, OUT o_taken bigint[], OUT o_statuses smallint[], OUT o_attempts integer[], OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_started bigint[], OUT o_started_attempts integer[], OUT o_places integer[])
+CREATE OR REPLACE FUNCTION public.mp_report(p_ids bigint[], p_attempts integer[], p_actions smallint[], p_outputs text[], p_causes smallint[], p_messages text[], p_codes text[], p_details text[], p_progress text[], p_success_counts bigint[], p_failure_counts bigint[], p_non_retryable boolean[], p_retry_delays bigint[], p_cancel_webhooks text[], p_slots mp_slots DEFAULT NULL::mp_slots, OUT o_taken bigint[], OUT o_statuses smallint[], OUT o_attempts integer[], OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_started bigint[], OUT o_started_attempts integer[], OUT o_places integer[], OUT o_handed_over text)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -2831,6 +2861,9 @@ begin
   if moved.plain then
     select coalesce(array_agg(x.lane), '{}'), coalesce(array_agg(x.holders), '{}'), coalesce(array_agg(x.amount), '{}') into moves.lanes, moves.holders, moves.amounts from (
       select x.lane, -count(*) as holders, -coalesce(sum(x.amount), 0) as amount from unnest(moved.held_lanes, moved.held_amounts) x(lane, amount) group by x.lane) x;
+  end if;
+  if cardinality(o_started) <= 4 then
+    o_handed_over := mp_handed_over(o_started, o_started_attempts);
   end if;
   appended := mp_append_event(changes, '{}', null, '{}', false, moves);
   o_follow_ups := appended.o_follow_ups;

@@ -1,3 +1,5 @@
+import type { TaskAssignment } from "./task.ts";
+
 /** A place that a worker has free: a task that takes it is the worker's, under a lease of so many milliseconds. */
 export interface Place {
   readonly worker: number;
@@ -15,6 +17,8 @@ export interface StartedTask {
   readonly id: bigint;
   readonly attempt: number;
   readonly place: number;
+  /** What its worker is handed, where the commit has told it. */
+  readonly assignment?: TaskAssignment | undefined;
 }
 
 /** Places that are kept for one transaction. No queue is in two pools. */

@@ -101,6 +101,12 @@ export interface Parent {
   readonly outputOmitted: boolean;
 }
 
+/** What an executor is handed for one attempt. */
+export interface TaskAssignment {
+  readonly task: Task;
+  readonly parents: readonly Parent[];
+}
+
 /** A batch as it stands. Counters by status are in the order of `TaskStatus`: `byStatus[0]` counts WAITING. */
 export interface Batch {
   readonly id: bigint;

@@ -1,20 +1,18 @@
-import type { Parent, Task } from "../domain/task.ts";
+import type { Parent, TaskAssignment } from "../domain/task.ts";
 import type { Database } from "../store/database.ts";
 import { getAssignedTasks, getParents } from "../store/tasks.ts";
-
-/** What an executor is handed for one attempt. */
-export interface LoadedAssignment {
-  readonly task: Task;
-  readonly parents: readonly Parent[];
-}
 
 /** A claimed attempt. */
 export interface ClaimedTask {
   readonly id: bigint;
   readonly attempt: number;
+  /** What is handed for it, where that is known already. */
+  readonly assignment?: TaskAssignment | undefined;
 }
 
 const answerBytesMax = 3 * 1024 * 1024;
+/** So many tasks that commits have told of, each up to 64 KiB, fit in an answer together. */
+const handedOverMax = 32;
 /** Of so few tasks the parents are read at the same time, whether or not they have any: that is quicker than to know. */
 const fewTasks = 4;
 
@@ -26,7 +24,9 @@ export async function loadAssignments(
   db: Database,
   namespaceId: number,
   claimed: readonly ClaimedTask[],
-): Promise<{ loaded: readonly LoadedAssignment[]; left: readonly ClaimedTask[] }> {
+): Promise<{ loaded: readonly TaskAssignment[]; left: readonly ClaimedTask[] }> {
+  const handedOver = claimed.length > handedOverMax ? [] : claimed.flatMap(({ assignment }) => assignment ?? []);
+  if (handedOver.length === claimed.length) return { loaded: handedOver, left: [] };
   const reading = getAssignedTasks(db, namespaceId, claimed);
   const isFew = claimed.length <= fewTasks;
   const [tasks, early] = await Promise.all([

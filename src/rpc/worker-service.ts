@@ -5,6 +5,7 @@ import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@conn
 import { releaseClaims } from "../commands/claim-tasks.ts";
 import { extendLeases, type LeaseResult } from "../commands/extend-leases.ts";
 import { invalidField } from "../domain/errors.ts";
+import type { TaskAssignment } from "../domain/task.ts";
 import {
   type ClaimTasksRequest,
   type ClaimTasksResponse,
@@ -12,7 +13,7 @@ import {
   type ExtendLeasesRequest,
   type WorkerService,
 } from "../gen/millpond/v1/worker_service_pb.ts";
-import { type ClaimedTask, type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
+import { type ClaimedTask, loadAssignments } from "../queries/load-assignments.ts";
 import { writeAssignments } from "../wire/assignment-bytes.ts";
 import { encodeItemError } from "../wire/report.ts";
 import { encodeAssignment } from "../wire/task.ts";
@@ -81,7 +82,7 @@ function isGone({ aborted, reason }: AbortSignal): boolean {
 }
 
 /** Writes the answer: as its bytes, for callers that take those; they are the one field of the message, unknown to the library. */
-function encode(loaded: readonly LoadedAssignment[], names: TaskNames, context: HandlerContext): ClaimTasksResponse {
+function encode(loaded: readonly TaskAssignment[], names: TaskNames, context: HandlerContext): ClaimTasksResponse {
   const response = create(ClaimTasksResponseSchema);
   if (loaded.length === 0) return response;
   if (isJsonCall(context))

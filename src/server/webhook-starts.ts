@@ -6,11 +6,12 @@ import type { Engine } from "../commands/engine.ts";
 import { reportTasks } from "../commands/report-tasks.ts";
 import { hostKey } from "../domain/host-key.ts";
 import { plainReport, type Report, ReportAction } from "../domain/report.ts";
+import type { TaskAssignment } from "../domain/task.ts";
 import { Execution, FailureCause, TaskStatus } from "../domain/task-status.ts";
 import { NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
 import { AssignmentSchema } from "../gen/millpond/v1/worker_pb.ts";
 import { startDeadline } from "../lib/deadline.ts";
-import { type ClaimedTask, type LoadedAssignment, loadAssignments } from "../queries/load-assignments.ts";
+import { type ClaimedTask, loadAssignments } from "../queries/load-assignments.ts";
 import { namesOf, type RpcDeps } from "../rpc/rpc-deps.ts";
 import { queuesWithReadyTasks } from "../store/attempts.ts";
 import type { Queue } from "../store/dictionaries.ts";
@@ -154,7 +155,7 @@ interface ClaimContext {
 /** The call of one attempt; one that cannot be made fails alone. */
 function startOf(
   options: WebhookStartsOptions,
-  { task, parents }: LoadedAssignment,
+  { task, parents }: TaskAssignment,
   { names, secrets, claimedAtMs }: ClaimContext,
 ): ClaimedStart {
   const { deps, hostUrl, secret } = options;

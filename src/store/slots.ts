@@ -1,16 +1,20 @@
 import type { Place, PlacePool, StartedTask } from "../domain/places.ts";
+import { parseHandedOver } from "./handed-over.ts";
 
 /** The part of a database function's answer that {@link startedOf} reads. */
 export interface StartedRow {
   o_started: bigint[] | null;
   o_started_attempts: number[] | null;
   o_places: number[] | null;
+  o_handed_over?: string | null;
 }
 
 /** Reads which tasks a transaction started, and on which places. */
 export function startedOf(row: StartedRow | undefined): StartedTask[] {
+  const assignments = row?.o_handed_over ? parseHandedOver(row.o_handed_over) : [];
   return (row?.o_started ?? []).map((id, n) => ({
     id,
+    assignment: assignments[n],
     attempt: row?.o_started_attempts?.[n] ?? 0,
     place: (row?.o_places?.[n] ?? 1) - 1,
   }));

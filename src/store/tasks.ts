@@ -159,7 +159,7 @@ const getAssignedStatement: Statement = {
 };
 
 /** What the first attempt of a task has: no attempt before it, nothing that it has left. */
-const firstAttempt = {
+export const firstAttempt = {
   ...{ endTime: null, cause: null, culprit: null, message: null, code: null, details: null, cancelReason: null },
   ...{ output: null, progress: null, depsLeft: 0, attempt: 1 },
 } as const;

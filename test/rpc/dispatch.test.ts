@@ -1,3 +1,5 @@
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromMs, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Event, TaskStatus } from "@millpond/sdk";
 import { expect, test } from "vitest";
 import { checkInvariants } from "../support/check-invariants.ts";
@@ -50,6 +52,55 @@ test("who waits is handed a child in the very commit that ends its parent", asyn
   expect(running?.commit).toBe(pending?.commit);
   const [, , ended] = await movesOf(ids.parent ?? "", 3);
   expect(running?.commit).toBe(ended?.commit);
+  if (assignment !== undefined) await server.succeed(assignment);
+});
+
+test.each([
+  { title: "with all that was given, and what its parents left", input: 100, parents: 3 },
+  { title: "with more input than the commit tells", input: 100_000, parents: 1 },
+  { title: "with more parents than the commit tells of", input: 0, parents: 17 },
+])("a child is handed over as a read tells of it: $title", async ({ input, parents }) => {
+  const [kind, childKind] = [newKind(), newKind()];
+  const keys = Array.from({ length: parents }, (_, n) => `parent ${n} Ä`);
+  const { ids } = await server.graph([
+    ...keys.map((key) => ({ key, name: key, kind })),
+    {
+      ...{ key: "child", name: 'a "child" \\ 子', kind: childKind, priority: -7, expectedCount: 2n ** 62n },
+      ...{ metadata: { text: "ü\u2028", none: null, deep: [1.5, { yes: true }] }, startTime: timestampFromMs(1_000) },
+      ...{ input: fromJson(ValueSchema, { large: "x".repeat(input), n: [-0.25, null] }), critical: true },
+      ...{ inactivityTimeout: durationFromMs(90_000), totalTimeout: durationFromMs(31_622_400_000) },
+      dependencies: keys.map((key) => dependsOn(key)[0] as never),
+    },
+  ]);
+  const { answer } = await waitingClaim(childKind, { workerId: "patient" });
+  const claimed = await server.claim(kind, { max: parents });
+  const left = (n: number) => (n === 0 ? null : { n, text: "é" });
+  for (const [n, { task, attempt }] of claimed.entries()) {
+    const report = { case: "success" as const, value: { output: fromJson(ValueSchema, left(n)) } };
+    await server.client.tasks.reportTasks({ reports: [{ taskId: task?.taskId ?? "", attempt, report }] });
+  }
+  const [assignment] = await answer;
+  const { task } = await server.client.tasks.getTask({ taskId: ids.child ?? "" });
+  expect(task).toMatchObject({ status: TaskStatus.RUNNING, attempt: 1, expectedCount: 2n ** 62n, priority: -7 });
+  expect(assignment?.task).toEqual(task);
+  expect(assignment?.leaseExpireTime).toEqual(task?.leaseExpireTime);
+  const outputs = Object.fromEntries(
+    Object.entries(assignment?.parents ?? {}).map(([key, { taskId, status, output }]) => [
+      key,
+      { taskId, status, output: output && toJson(ValueSchema, output) },
+    ]),
+  );
+  expect(outputs).toEqual(
+    Object.fromEntries(
+      claimed.map(({ task: parent }, n) => [
+        parent?.key,
+        {
+          ...{ taskId: parent?.taskId, status: TaskStatus.SUCCESS },
+          output: left(n),
+        },
+      ]),
+    ),
+  );
   if (assignment !== undefined) await server.succeed(assignment);
 });
 

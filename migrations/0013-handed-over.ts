@@ -1,0 +1,26 @@
+import path from "node:path";
+import { Migration } from "@mikro-orm/migrations";
+import { folderOf, functionsOf, sourceOf } from "./function-files.ts";
+
+const folder = path.join(import.meta.dirname, "0013-handed-over");
+/** The folder whose functions it replaces. */
+const earlier = [path.join(import.meta.dirname, "0006-flow-control")];
+
+/** A report answers what the tasks that it starts are handed: the SQL files of `0013-handed-over/`. */
+export class HandedOverMigration extends Migration {
+  override async up(): Promise<void> {
+    const functions = await functionsOf(folder);
+    for (const name of functions)
+      if ((await folderOf(earlier, name)) !== undefined) this.addSql(`drop function ${name}`);
+    for (const name of functions) this.addSql(await sourceOf(folder, name));
+  }
+
+  override async down(): Promise<void> {
+    const functions = await functionsOf(folder);
+    this.addSql(`drop function ${functions.join(", ")}`);
+    for (const name of functions) {
+      const replaced = await folderOf(earlier, name);
+      if (replaced !== undefined) this.addSql(await sourceOf(replaced, name));
+    }
+  }
+}
