@@ -12,7 +12,7 @@ export const engine: BenchCase = {
   name: "engine",
   title: "Create, execute and complete without the wire",
   about:
-    "The engine's commands called in one process, with the feed that a server has: batches of 1,000, four at the same time; every task is created, claimed and succeeds. " +
+    "The engine's commands called in one process, with the feed that a server has: batches of 1,000, three created at the same time, and eight workers that wait for up to 1,000 tasks each; every task is created, started and succeeds. " +
     "Layered: graphs of 1,000 tasks in 10 layers, two parents each.",
   figures: figures(),
   open,
@@ -56,7 +56,7 @@ export async function engineRate(
 ): Promise<number> {
   const job: EngineLoadJob = {
     ...load,
-    ...{ batchSize: 1_000, concurrency: 4, openMax: load.shape === "layered" ? 16_000 : 4_000 },
+    ...{ batchSize: 1_000, creators: 3, workers: 8, openMax: load.shape === "layered" ? 16_000 : 4_000 },
   };
   const { tasks, seconds } = await context.runEngine<{ tasks: number; seconds: number }>("engine-load", job);
   return tasks / seconds;

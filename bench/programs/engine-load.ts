@@ -10,7 +10,9 @@ export interface EngineLoadJob {
   readonly tasks: number;
   /** Tasks of one create (a graph), and what one claim and one report have at most. */
   readonly batchSize: number;
-  readonly concurrency: number;
+  /** How many create at the same time, and how many workers execute. */
+  readonly creators: number;
+  readonly workers: number;
   /** How many tasks are created and not ended at most, beside those just being created. */
   readonly openMax: number;
 }
@@ -21,23 +23,32 @@ const engine = await openEngine(job.databaseUrl);
 const startMs = monotonicMs();
 let created = 0;
 let ended = 0;
-await Promise.all(Array.from({ length: job.concurrency }, lane));
+await Promise.all([...lanes(job.creators, create), ...lanes(job.workers, execute)]);
 const seconds = (monotonicMs() - startMs) / 1000;
 await engine.close();
 sayLine({ tasks: ended, seconds });
 process.exit();
 
-/** Creates while there is room, and executes what may start otherwise. */
-async function lane(): Promise<void> {
-  while (ended < job.tasks) {
-    if (created < job.tasks && created - ended < job.openMax) {
-      created += job.batchSize;
-      await engine.create(job.shape, job.batchSize);
+function lanes(count: number, lane: () => Promise<void>): Promise<void>[] {
+  return Array.from({ length: count }, lane);
+}
+
+/** Creates while there is room. */
+async function create(): Promise<void> {
+  while (created < job.tasks) {
+    if (created - ended >= job.openMax) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
       continue;
     }
+    created += job.batchSize;
+    await engine.create(job.shape, job.batchSize);
+  }
+}
+
+/** Executes what it is handed, as a worker that has its slots free again at once. */
+async function execute(): Promise<void> {
+  while (ended < job.tasks) {
     const done = await engine.execute(job.batchSize);
     ended += done;
-    // What the other lanes have claimed makes the next tasks ready.
-    if (done === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

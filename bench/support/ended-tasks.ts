@@ -66,7 +66,7 @@ async function checkDisk(context: BenchContext, tasks: number): Promise<void> {
 async function runTemplate(context: BenchContext, databaseUrl: string): Promise<void> {
   const execute = async (shape: EngineLoadJob["shape"], tasks: number) => {
     const job: EngineLoadJob = {
-      ...{ databaseUrl, shape, tasks, batchSize: graphTasks, concurrency: 1, openMax: 1 },
+      ...{ databaseUrl, shape, tasks, batchSize: graphTasks, creators: 1, workers: 1, openMax: 1 },
     };
     await context.run("engine-load", job);
   };

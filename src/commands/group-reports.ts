@@ -9,6 +9,8 @@ import type { WriteDeps, WrittenReports } from "./write-deps.ts";
 const reportsPerCommitMax = 2_000;
 const bytesPerCommitMax = 8 * 1024 * 1024;
 const commitsInFlight = { inFlightMax: 2, patienceMs: 50, slowMax: 1 };
+/** What a worker says together comes in one turn, but on two ways: the credit for the slot that a report frees is to be there when the places are kept. */
+const turns = 2;
 const callsWaitingMax = 20_000;
 /** A transaction that ends few tasks seldom makes many ready; what finds no place is queued. */
 const placesMin = 64;
@@ -17,7 +19,7 @@ const placesPerReport = 4;
 /** Writes reports of several calls in one transaction. An item is at most one report per task, in the order of ids. */
 export function createReportGroups(deps: WriteDeps): CallGroups<readonly Report[], WrittenReports> {
   return new CallGroups({
-    ...{ ...commitsInFlight, begin: beginReports, waitingMax: callsWaitingMax },
+    ...{ ...commitsInFlight, turns, begin: beginReports, waitingMax: callsWaitingMax },
     ...{ overflow: () => tooManyCalls("reports"), isOneToBlame },
     run: (items) => write(deps, items),
   });

@@ -34,6 +34,8 @@ export interface CallGroupsOptions<Item, Result> {
   readonly overflow: () => Error;
   /** Whether the items of a group that failed so are tried again in halves, until the one that is to blame fails alone: none of them has been handled. */
   readonly isOneToBlame: (error: unknown) => boolean;
+  /** For how many turns of the event loop a group waits for what goes with it, when no call is in flight. Default 1: the turn in which it began. */
+  readonly turns?: number;
 }
 
 interface Entry<Item, Result> {
@@ -70,10 +72,15 @@ export class CallGroups<Item, Result> {
       this.#waiting.push({ item, resolve, reject });
       if (this.#isScheduled || this.#inFlight >= this.#options.inFlightMax) return;
       this.#isScheduled = true;
-      setImmediate(() => {
-        this.#isScheduled = false;
-        this.#runNext();
-      });
+      this.#runAfter(this.#options.turns ?? 1);
+    });
+  }
+
+  #runAfter(turns: number): void {
+    setImmediate(() => {
+      if (turns > 1) return this.#runAfter(turns - 1);
+      this.#isScheduled = false;
+      this.#runNext();
     });
   }
 
