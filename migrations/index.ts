@@ -21,5 +21,5 @@ export const migrations: readonly NamedMigration[] = [
   { name: "0010-event-floor", load: async () => (await import("./0010-event-floor.ts")).EventFloorMigration },
   { name: "0011-webhooks", load: async () => (await import("./0011-webhooks.ts")).WebhooksMigration },
   { name: "0012-event-change", load: async () => (await import("./0012-event-change.ts")).EventChangeMigration },
-  { name: "0013-handed-over", load: async () => (await import("./0013-handed-over.ts")).HandedOverMigration },
+  { name: "0013-hops", load: async () => (await import("./0013-hops.ts")).HopsMigration },
 ];

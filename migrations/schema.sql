@@ -819,6 +819,12 @@ CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint
 AS $function$
 declare
   touched record;
+  batch_row record;
+  counted record;
+  -- Of the one batch: how many tasks it has more, and in each status.
+  batch bigint;
+  created integer := 0;
+  moved integer[];
   told integer;
   size integer := coalesce(cardinality(p.task_ids), 0);
   is_same boolean;
@@ -829,6 +835,11 @@ begin
   p.batch_ids := mp_trim(p.batch_ids);
   p.from_statuses := mp_trim(p.from_statuses);
   p.to_statuses := mp_trim(p.to_statuses);
+  if size > 0 and cardinality(p.batch_ids) = 1 and (p_batches = '{}' or p_batches = p.batch_ids) then
+    batch := p.batch_ids[1];
+  elsif size = 0 and cardinality(p_batches) = 1 then
+    batch := p_batches[1];
+  end if;
   -- Most transactions make one change, of one task or of many of a batch.
   is_same := size > 0 and cardinality(p.types) = 1 and cardinality(p.batch_ids) = 1 and cardinality(p.from_statuses) = 1 and cardinality(p.to_statuses) = 1;
   if not is_same then
@@ -837,48 +848,89 @@ begin
     p.from_statuses := mp_fill(p.from_statuses, size);
     p.to_statuses := mp_fill(p.to_statuses, size);
   end if;
-  with change as (
-    select p.batch_ids[1] as batch_id, p.types[1] as type, p.from_statuses[1] as f, p.to_statuses[1] as t, size as n where is_same and p.types[1] in (1, 2, 3, 7)
-    union all
-    -- Few kinds of changes, of many tasks: counted before they are told apart.
-    select x.batch_id, x.type, x.f, x.t, count(*)::integer from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
-    where not is_same and x.type in (1, 2, 3, 7) group by x.batch_id, x.type, x.f, x.t
-    union all
-    select b, 0::smallint, 0::smallint, 0::smallint, 0 from unnest(p_batches) b
-  ), delta as (
-    select batch_id,
-      sum(case when type = 1 then n else 0 end)::integer created,
-      sum(case when t = 1 then n else 0 end - case when f = 1 then n else 0 end)::integer waiting,
-      sum(case when t = 2 then n else 0 end - case when f = 2 then n else 0 end)::integer pending,
-      sum(case when t = 3 then n else 0 end - case when f = 3 then n else 0 end)::integer claimed,
-      sum(case when t = 4 then n else 0 end - case when f = 4 then n else 0 end)::integer running,
-      sum(case when t = 5 then n else 0 end - case when f = 5 then n else 0 end)::integer paused,
-      sum(case when t = 6 then n else 0 end - case when f = 6 then n else 0 end)::integer success,
-      sum(case when t = 7 then n else 0 end - case when f = 7 then n else 0 end)::integer failure,
-      sum(case when t = 8 then n else 0 end - case when f = 8 then n else 0 end)::integer canceled,
-      sum(case when t = 9 then n else 0 end - case when f = 9 then n else 0 end)::integer skipped
-    from change group by batch_id order by batch_id
-  ), applied as (
+  if batch is not null then
+    -- As below, of one batch: an update by its key, with what is counted before, takes a fifth of the time.
+    moved := '{0,0,0,0,0,0,0,0,0}';
+    if is_same then
+      if p.types[1] in (1, 2, 3, 7) then
+        created := case when p.types[1] = 1 then size else 0 end;
+        if p.from_statuses[1] > 0 then moved[p.from_statuses[1]] := -size; end if;
+        moved[p.to_statuses[1]] := moved[p.to_statuses[1]] + size;
+      elsif p_batches = '{}' then
+        batch := null;
+      end if;
+    else
+      for counted in
+        select x.type, x.f, x.t, count(*)::integer as n from unnest(p.types, p.from_statuses, p.to_statuses) x(type, f, t) where x.type in (1, 2, 3, 7) group by x.type, x.f, x.t
+      loop
+        if counted.type = 1 then created := created + counted.n; end if;
+        if counted.f > 0 then moved[counted.f] := moved[counted.f] - counted.n; end if;
+        moved[counted.t] := moved[counted.t] + counted.n;
+      end loop;
+      if not found and p_batches = '{}' then batch := null; end if;
+    end if;
     update batch_state b set
-      total = b.total + d.created,
-      waiting = b.waiting + d.waiting,
-      pending = b.pending + d.pending,
-      claimed = b.claimed + d.claimed,
-      running = b.running + d.running,
-      paused = b.paused + d.paused,
-      success = b.success + d.success,
-      failure = b.failure + d.failure,
-      canceled = b.canceled + d.canceled,
-      skipped = b.skipped + d.skipped,
+      total = b.total + created,
+      waiting = b.waiting + moved[1],
+      pending = b.pending + moved[2],
+      claimed = b.claimed + moved[3],
+      running = b.running + moved[4],
+      paused = b.paused + moved[5],
+      success = b.success + moved[6],
+      failure = b.failure + moved[7],
+      canceled = b.canceled + moved[8],
+      skipped = b.skipped + moved[9],
       prior_status = 0
-    from delta d where b.batch_id = any (array[d.batch_id])
-    returning b.batch_id, b.failure, b.canceled, b.attentive, b.limited,
+    where b.batch_id = batch
+    returning b.failure, b.canceled, b.attentive, b.limited,
       b.status in (1, 2) and (b.batch_id = p_stopped or (not b.open and b.waiting + b.pending + b.claimed + b.running + b.paused = 0)) is true as ends
-  )
-  select array_agg(batch_id order by batch_id) filter (where ends) ids,
-    array_agg((case when batch_id = p_stopped then 5 when failure > 0 then 4 when canceled > 0 then 5 else 3 end)::smallint order by batch_id) filter (where ends) statuses,
-    array_agg(batch_id) filter (where attentive) attentive, bool_or(limited) as limited
-  into touched from applied;
+    into batch_row;
+    select case when batch_row.ends then array[batch] end as ids,
+      case when batch_row.ends then array[(case when batch = p_stopped then 5 when batch_row.failure > 0 then 4 when batch_row.canceled > 0 then 5 else 3 end)::smallint] end as statuses,
+      case when batch_row.attentive then array[batch] end as attentive, batch_row.limited as limited
+    into touched;
+  else
+    with change as (
+      -- Few kinds of changes, of many tasks: counted before they are told apart.
+      select x.batch_id, x.type, x.f, x.t, count(*)::integer as n from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
+      where x.type in (1, 2, 3, 7) group by x.batch_id, x.type, x.f, x.t
+      union all
+      select b, 0::smallint, 0::smallint, 0::smallint, 0 from unnest(p_batches) b
+    ), delta as (
+      select batch_id,
+        sum(case when type = 1 then n else 0 end)::integer created,
+        sum(case when t = 1 then n else 0 end - case when f = 1 then n else 0 end)::integer waiting,
+        sum(case when t = 2 then n else 0 end - case when f = 2 then n else 0 end)::integer pending,
+        sum(case when t = 3 then n else 0 end - case when f = 3 then n else 0 end)::integer claimed,
+        sum(case when t = 4 then n else 0 end - case when f = 4 then n else 0 end)::integer running,
+        sum(case when t = 5 then n else 0 end - case when f = 5 then n else 0 end)::integer paused,
+        sum(case when t = 6 then n else 0 end - case when f = 6 then n else 0 end)::integer success,
+        sum(case when t = 7 then n else 0 end - case when f = 7 then n else 0 end)::integer failure,
+        sum(case when t = 8 then n else 0 end - case when f = 8 then n else 0 end)::integer canceled,
+        sum(case when t = 9 then n else 0 end - case when f = 9 then n else 0 end)::integer skipped
+      from change group by batch_id order by batch_id
+    ), applied as (
+      update batch_state b set
+        total = b.total + d.created,
+        waiting = b.waiting + d.waiting,
+        pending = b.pending + d.pending,
+        claimed = b.claimed + d.claimed,
+        running = b.running + d.running,
+        paused = b.paused + d.paused,
+        success = b.success + d.success,
+        failure = b.failure + d.failure,
+        canceled = b.canceled + d.canceled,
+        skipped = b.skipped + d.skipped,
+        prior_status = 0
+      from delta d where b.batch_id = any (array[d.batch_id])
+      returning b.batch_id, b.failure, b.canceled, b.attentive, b.limited,
+        b.status in (1, 2) and (b.batch_id = p_stopped or (not b.open and b.waiting + b.pending + b.claimed + b.running + b.paused = 0)) is true as ends
+    )
+    select array_agg(batch_id order by batch_id) filter (where ends) ids,
+      array_agg((case when batch_id = p_stopped then 5 when failure > 0 then 4 when canceled > 0 then 5 else 3 end)::smallint order by batch_id) filter (where ends) statuses,
+      array_agg(batch_id) filter (where attentive) attentive, bool_or(limited) as limited
+    into touched from applied;
+  end if;
 
   if touched.attentive is not null then
     select * into o_follow_ups, o_wake from mp_attend(row(mp_fill(p.types, size), mp_fill(p.batch_ids, size), p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size),
@@ -2247,10 +2299,12 @@ end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_handed_over(p_ids bigint[], p_attempts integer[])
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
 AS $function$
-  select case when count(*) = cardinality(p_ids) and sum(x.bytes) <= 65536 then json_agg(json_build_object('task', x.task, 'parents', x.parents) order by x.n)::text end
+begin
+  -- Before PostgreSQL 18 a function in SQL is planned anew in each transaction.
+  return (select case when count(*) = cardinality(p_ids) and sum(x.bytes) <= 65536 then json_agg(json_build_object('task', x.task, 'parents', x.parents) order by x.n)::text end
   from (
     select s.n, row_to_json(given) as task, coalesce(left_by.parents, '[]') as parents,
       coalesce(octet_length(given.input), 0) + coalesce(octet_length(given.spec), 0) + coalesce(pg_column_size(given.metadata), 0) + coalesce(left_by.bytes, 0) as bytes
@@ -2272,8 +2326,8 @@ AS $function$
           left join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt
       ) parent
     ) left_by
-  ) x
-$function$;
+  ) x);
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_hold_batch(p_namespace integer, p_request_id text, p_hash bytea, p_batch bigint, p_hold boolean, OUT o_batch jsonb, OUT o_ready integer[], OUT o_replayed_hash bytea)
  RETURNS record
@@ -3304,22 +3358,6 @@ begin
       returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.lane, h.flow, h.start_time, h.dependents, h.edits, h.worker, h.lease_until,
         h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then s.place end as place,
         case when h.status = 7 then coalesce(case when h.unmet_policy <> 2 then s.unmet_success end, s.unmet_failure) end as culprit
-    ), queued as (
-      insert into ready (queue, rank, flow, id, lane)
-      select queue, -priority, coalesce(flow, 0), id, lane from outcome where prior_status <> 0 and status = 2 and coalesce(start_time <= p_time, true) on conflict do nothing
-    ), delayed as (
-      insert into timer (due, task_ids, attempts)
-      select start_time, array_agg(id), array_agg(attempt) from outcome where prior_status <> 0 and status = 2 and start_time > p_time group by start_time
-    ), watched as (
-      insert into timer (due, task_ids, attempts)
-      select min(least(lease_until, p_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')), array_agg(id), array_agg(attempt)
-      from outcome where status = 4 having count(*) > 0
-    ), failed as (
-      insert into task_attempt (task_id, attempt, status, cause, parent_id, end_time, message)
-      select o.id, -o.edits, 7, 7, o.culprit, p_time,
-        format('dependency "%s" ended as %s', coalesce(t.key, t.name), (array['SUCCESS', 'FAILURE', 'CANCELED', 'SKIPPED'])[h.status - 5])
-      from outcome o join task t on t.id = any (array[o.culprit]) join task_state h on h.id = any (array[o.culprit]) where o.status = 7
-      on conflict (task_id, attempt) do update set status = 7, cause = 7, parent_id = excluded.parent_id, end_time = excluded.end_time, message = excluded.message
     )
     select array_agg((case when status = 7 then 7 else 2 end)::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids,
       array_agg(prior_status) from_statuses, array_agg((case when status = 4 then 2 else status end)::smallint) to_statuses,
@@ -3329,10 +3367,36 @@ begin
       array_agg(status) filter (where status in (6, 7, 9) and dependents > 0) next_statuses,
       array_agg(id) filter (where status = 4) started, array_agg(batch_id) filter (where status = 4) started_batches,
       array_agg(attempt) filter (where status = 4) started_attempts, array_agg(queue) filter (where status = 4) started_queues,
-      array_agg(worker) filter (where status = 4) started_workers, array_agg(place) filter (where status = 4) places
+      array_agg(worker) filter (where status = 4) started_workers, array_agg(place) filter (where status = 4) places,
+      min(least(lease_until, p_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')) filter (where status = 4) as due,
+      array_agg(id) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queued, array_agg(queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queues_of_queued,
+      array_agg(-priority) filter (where status = 2 and coalesce(start_time <= p_time, true)) as ranks, array_agg(coalesce(flow, 0)) filter (where status = 2 and coalesce(start_time <= p_time, true)) as flows,
+      array_agg(lane) filter (where status = 2 and coalesce(start_time <= p_time, true)) as lanes,
+      bool_or(status = 2 and start_time > p_time) as delays, bool_or(status = 7) as fails, array_agg(culprit) as culprits
     into level from outcome where prior_status <> 0;
 
     exit when level.ids is null;
+    -- Each of these is seldom needed: as parts of the statement above, all of them were made ready to run each time.
+    if level.queued is not null then
+      insert into ready (queue, rank, flow, id, lane)
+      select x.queue, x.rank, x.flow, x.id, x.lane from unnest(level.queues_of_queued, level.ranks, level.flows, level.queued, level.lanes) x(queue, rank, flow, id, lane) on conflict do nothing;
+    end if;
+    if level.started is not null then
+      insert into timer (due, task_ids, attempts) values (level.due, level.started, level.started_attempts);
+    end if;
+    if level.delays then
+      insert into timer (due, task_ids, attempts)
+      select h.start_time, array_agg(h.id), array_agg(h.attempt) from unnest(level.ids) x(id) join task_state h on h.id = any (array[x.id])
+      where h.status = 2 and h.start_time > p_time group by h.start_time;
+    end if;
+    if level.fails then
+      insert into task_attempt (task_id, attempt, status, cause, parent_id, end_time, message)
+      select x.id, -x.edits, 7, 7, x.culprit, p_time,
+        format('dependency "%s" ended as %s', coalesce(t.key, t.name), (array['SUCCESS', 'FAILURE', 'CANCELED', 'SKIPPED'])[h.status - 5])
+      from unnest(level.ids, level.workers, level.culprits) x(id, edits, culprit) join task t on t.id = any (array[x.culprit]) join task_state h on h.id = any (array[x.culprit])
+      where x.culprit is not null
+      on conflict (task_id, attempt) do update set status = 7, cause = 7, parent_id = excluded.parent_id, end_time = excluded.end_time, message = excluded.message;
+    end if;
     recent := mp_concat(recent, row(level.types, level.batch_ids, level.ids, level.from_statuses, level.to_statuses, level.attempts, level.queues, level.workers, null, null));
     if level.started is not null then
       -- As a claim in the same moment: PENDING, then RUNNING.

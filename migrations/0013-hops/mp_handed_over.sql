@@ -2,8 +2,10 @@
 -- int8 and times are texts, as drivers read them. Null, so that it is read the usual way, where an attempt is not the first, or where there is much: more than 64 KiB together, or
 -- more than 16 parents of one task.
 create function mp_handed_over(p_ids bigint[], p_attempts integer[]) returns text
-language sql stable as $$
-  select case when count(*) = cardinality(p_ids) and sum(x.bytes) <= 65536 then json_agg(json_build_object('task', x.task, 'parents', x.parents) order by x.n)::text end
+language plpgsql stable as $$
+begin
+  -- Before PostgreSQL 18 a function in SQL is planned anew in each transaction.
+  return (select case when count(*) = cardinality(p_ids) and sum(x.bytes) <= 65536 then json_agg(json_build_object('task', x.task, 'parents', x.parents) order by x.n)::text end
   from (
     select s.n, row_to_json(given) as task, coalesce(left_by.parents, '[]') as parents,
       coalesce(octet_length(given.input), 0) + coalesce(octet_length(given.spec), 0) + coalesce(pg_column_size(given.metadata), 0) + coalesce(left_by.bytes, 0) as bytes
@@ -25,5 +27,5 @@ language sql stable as $$
           left join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt
       ) parent
     ) left_by
-  ) x
-$$;
+  ) x);
+end $$;

@@ -2,12 +2,12 @@ import path from "node:path";
 import { Migration } from "@mikro-orm/migrations";
 import { folderOf, functionsOf, sourceOf } from "./function-files.ts";
 
-const folder = path.join(import.meta.dirname, "0013-handed-over");
-/** The folder whose functions it replaces. */
-const earlier = [path.join(import.meta.dirname, "0006-flow-control")];
+const folder = path.join(import.meta.dirname, "0013-hops");
+/** The folders whose functions it replaces, the latest first. */
+const earlier = ["0011-webhooks", "0006-flow-control"].map((name) => path.join(import.meta.dirname, name));
 
-/** A report answers what the tasks that it starts are handed: the SQL files of `0013-handed-over/`. */
-export class HandedOverMigration extends Migration {
+/** What a hop from a report to the next assignment costs: the SQL files of `0013-hops/`. */
+export class HopsMigration extends Migration {
   override async up(): Promise<void> {
     const functions = await functionsOf(folder);
     for (const name of functions)
