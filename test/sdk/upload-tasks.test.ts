@@ -8,6 +8,7 @@ import {
   BatchSchema,
   createClient,
   createGraph,
+  type MillpondClient,
   TaskService,
   type UploadTasksRequest,
   type UploadTasksResponse,
@@ -61,9 +62,12 @@ function chain(length: number, input?: string) {
   return graph;
 }
 
-test("a graph is sent in parts: where to first, then its tasks in order", async () => {
+test.each([
+  ["the SDK", (client: MillpondClient) => client],
+  ["somebody else", ({ tasks }: MillpondClient) => ({ tasks })],
+])("a graph is sent in parts: where to first, then its tasks in order, by a client of %s", async (_, clientOf) => {
   await using server = await startServer(created);
-  const answer = await uploadTasks(server.client, chain(7), { partSize: 3, requestId: "once" });
+  const answer = await uploadTasks(clientOf(server.client), chain(7), { partSize: 3, requestId: "once" });
   expect(answer).toMatchObject({ createdCount: 7n, batch: { batchId: "b" } });
   const [upload = []] = server.uploads;
   expect(upload[0]).toMatchObject({

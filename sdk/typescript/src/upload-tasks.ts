@@ -1,16 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { MillpondClient } from "./client.ts";
-import { type NewTask, NewTaskSchema } from "./gen/millpond/v1/task_pb.js";
-import {
-  type UploadTasksRequest,
-  UploadTasksRequestSchema,
-  type UploadTasksResponse,
-} from "./gen/millpond/v1/task_service_pb.js";
+import { UploadTasksRequestSchema, type UploadTasksResponse } from "./gen/millpond/v1/task_service_pb.js";
 import type { TaskGraph } from "./graph.ts";
 import { type RetryPolicyOptions, retryPolicy } from "./retry-policy.ts";
 import { delayBeforeRepeat } from "./retry-safe-calls.ts";
+import { partSizeMax, uploadParts } from "./upload-parts.ts";
 
 /** UploadOptions says how a graph is cut into parts, and how an upload that failed is repeated. */
 export interface UploadOptions {
@@ -24,16 +20,12 @@ export interface UploadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const partSizeMax = 5_000;
-/** Well below the largest message that a server accepts by default, 16 MiB. A larger task travels alone. */
-const partBytesMax = 4 * 1024 * 1024;
-
 /**
  * uploadTasks creates a graph that is too large for one CreateTasks call, all or none: it is sent in parts, and becomes visible at once when the
  * last one has come. The answer has the batch and counts; `client.tasks.listTasks` has the tasks.
  */
 export async function uploadTasks(
-  client: Pick<MillpondClient, "tasks">,
+  client: Pick<MillpondClient, "tasks"> & Partial<Pick<MillpondClient, "protocol">>,
   graph: Pick<TaskGraph, "toRequest">,
   options: UploadOptions = {},
 ): Promise<UploadTasksResponse> {
@@ -41,37 +33,17 @@ export async function uploadTasks(
   const requestId = options.requestId ?? randomUUID();
   const first = create(UploadTasksRequestSchema, { requestId, target });
   const partSize = Math.max(1, Math.min(options.partSize ?? partSizeMax, partSizeMax));
+  // Of a client that somebody else made it is not known whether it sends bytes or JSON.
+  const isBinary = client.protocol === "grpc";
   const policy = options.retry === false ? undefined : retryPolicy(options.retry);
   const call = options.signal === undefined ? {} : { signal: options.signal };
   for (let attempt = 1; ; attempt++) {
     try {
-      return await client.tasks.uploadTasks(partsOf(first, tasks, partSize), call);
+      return await client.tasks.uploadTasks(uploadParts(first, tasks, { partSize, isBinary }), call);
     } catch (error) {
       const delayMs = policy && attempt < policy.maxAttempts ? delayBeforeRepeat(error, policy, attempt) : undefined;
       if (delayMs === undefined || options.signal?.aborted) throw error;
       await sleep(delayMs, undefined, call);
     }
   }
-}
-
-/** The messages of an upload: the first says where to, each of the others holds some tasks. */
-async function* partsOf(
-  first: UploadTasksRequest,
-  tasks: readonly NewTask[],
-  partSize: number,
-): AsyncGenerator<UploadTasksRequest> {
-  yield first;
-  let part: NewTask[] = [];
-  let bytes = 0;
-  for (const task of tasks) {
-    const taskBytes = toBinary(NewTaskSchema, task).byteLength;
-    if (part.length === partSize || (part.length > 0 && bytes + taskBytes > partBytesMax)) {
-      yield create(UploadTasksRequestSchema, { tasks: part });
-      part = [];
-      bytes = 0;
-    }
-    part.push(task);
-    bytes += taskBytes;
-  }
-  if (part.length > 0) yield create(UploadTasksRequestSchema, { tasks: part });
 }
