@@ -40,7 +40,7 @@ func delayBeforeRepeat(err error, failures int) (time.Duration, bool) {
 func delayBeforeGoingOn(err error, failures int) (time.Duration, bool) {
 	if failure := asError(err); failure != nil {
 		if asked, ok := failure.RetryDelay(); ok {
-			return min(asked, longestAskedDelay) + jitteredDelay(1), true
+			return min(asked, longestAskedDelay) + jitteredDelay(failures), true
 		}
 	}
 	return jitteredDelay(failures), IsTransient(err) || errors.Is(err, context.DeadlineExceeded)

@@ -43,15 +43,13 @@ func (c *Client) Watch(
 	return func(yield func(*millpondv1.WatchEventsResponse, error) bool) {
 		from := &millpondv1.WatchEventsRequest{}
 		proto.Merge(from, request)
-		for failures := 1; ; failures++ {
-			heard, err := c.watchOnce(ctx, from, silenceMax, yield)
+		var streak failureStreak
+		for {
+			err := c.watchOnce(ctx, from, silenceMax, &streak, yield)
 			if errors.Is(err, errLeft) {
 				return
 			}
-			if heard {
-				failures = 1
-			}
-			if err := c.goOn(ctx, err, failures, options.OnInterrupted); err != nil {
+			if err := c.goOn(ctx, err, streak.ended(time.Now()), options.OnInterrupted); err != nil {
 				yield(nil, err)
 				return
 			}
@@ -62,12 +60,12 @@ func (c *Client) Watch(
 // errLeft is the end of a stream whose consumer has left the loop.
 var errLeft = errors.New("the consumer has left")
 
-// watchOnce yields what one connection brings, moves the request's cursor on, and answers whether there was anything
-// and why it ended; io.EOF: the server ended it in good order.
+// watchOnce yields what one connection brings, moves the request's cursor on, and answers why it ended; io.EOF: the
+// server ended it in good order.
 func (c *Client) watchOnce(
-	ctx context.Context, from *millpondv1.WatchEventsRequest, silenceMax time.Duration,
+	ctx context.Context, from *millpondv1.WatchEventsRequest, silenceMax time.Duration, streak *failureStreak,
 	yield func(*millpondv1.WatchEventsResponse, error) bool,
-) (heard bool, err error) {
+) error {
 	ctx, guard := newSilenceGuard(ctx, silenceMax)
 	defer guard.end()
 	stream, err := c.Events.WatchEvents(ctx, from)
@@ -79,15 +77,24 @@ func (c *Client) watchOnce(
 		}
 		// What the consumer does with it may take long.
 		guard.pause()
-		heard = true
+		streak.welcomed(time.Now())
+		if isProgress(message) {
+			streak.progressed()
+		}
 		if cursor := message.GetCursor(); cursor != "" {
 			from.Cursor, from.Snapshot = cursor, false
 		}
 		if !yield(message, nil) {
-			return heard, errLeft
+			return errLeft
 		}
 	}
-	return heard, guard.cause(err)
+	return guard.cause(err)
+}
+
+// isProgress tells whether a message brings what nobody has to send again. Cursors move on by themselves, and a part of
+// a snapshot comes again when it breaks off.
+func isProgress(message *millpondv1.WatchEventsResponse) bool {
+	return message.GetEvents() != nil || message.GetSnapshotDone() != nil
 }
 
 // goOn waits before a stream that ended with err, after so many failures in a row, is begun again. It answers the error

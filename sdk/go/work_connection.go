@@ -27,6 +27,8 @@ type workCall = interface {
 // workConnection is one stream of a worker, from hello to its end. One goroutine sends and one receives.
 type workConnection struct {
 	stream *workStream
+	// streak is told of what comes, by run.
+	streak *failureStreak
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	// wake says that there is something to send.
@@ -48,8 +50,8 @@ type workConnection struct {
 // errLate is why a stream without a welcome is given up.
 var errLate = status.Errorf(codes.DeadlineExceeded, "no welcome came within %v", welcomeMax)
 
-func newWorkConnection(stream *workStream) *workConnection {
-	c := &workConnection{stream: stream, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+func newWorkConnection(stream *workStream, streak *failureStreak) *workConnection {
+	c := &workConnection{stream: stream, streak: streak, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(stream.ctx)
 	c.enqueue(&millpondv1.WorkRequest{Message: &millpondv1.WorkRequest_Hello{Hello: stream.hello}})
 	return c
@@ -110,6 +112,9 @@ func (c *workConnection) take(response *millpondv1.WorkResponse) {
 	case *millpondv1.WorkResponse_Welcome:
 		c.welcomed(message.Welcome)
 	case *millpondv1.WorkResponse_Assignments:
+		if len(message.Assignments.GetAssignments()) > 0 {
+			c.streak.progressed()
+		}
 		for _, assignment := range message.Assignments.GetAssignments() {
 			c.stream.begin(assignment, c.lease, c.useCredit())
 		}
@@ -140,6 +145,7 @@ func (c *workConnection) welcomed(welcome *millpondv1.WorkerWelcome) {
 	if lease <= 0 {
 		lease = 2 * interval
 	}
+	c.streak.welcomed(time.Now())
 	c.mu.Lock()
 	c.lease, c.isWelcomed = lease, true
 	c.queueHeartbeat(c.stream.roster.all())

@@ -74,24 +74,22 @@ func (s *workStream) run() error {
 // keep keeps a stream until it is over, or none passes: an earlier version of the server, or a proxy that holds back
 // what is sent. It answers whether one had passed.
 func (s *workStream) keep() (hasPassed bool, err error) {
-	failures := 0
+	var streak failureStreak
 	for {
-		connection := newWorkConnection(s)
+		connection := newWorkConnection(s, &streak)
 		if !s.use(connection) {
 			return hasPassed, nil
 		}
 		err := connection.run()
 		s.use(nil)
-		if connection.wasWelcomed() {
-			hasPassed, failures = true, 0
-		}
+		hasPassed = hasPassed || connection.wasWelcomed()
 		if s.isOver() {
 			return hasPassed, nil
 		}
 		if isFinalForStreams(err) || s.client.isClosed() {
 			return hasPassed, err
 		}
-		failures++
+		failures := streak.ended(time.Now())
 		mayPass := hasPassed && failures < streamFailuresMax && codeOf(err) != codes.Unimplemented
 		if !mayPass && !connection.wasAway(err) {
 			return hasPassed, nil

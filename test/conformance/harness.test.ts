@@ -24,7 +24,9 @@ describe("the cases", () => {
 
   it("look at something", () => {
     for (const { name, steps } of cases) {
-      const looks = steps.some((step) => step.answers ?? step.fails ?? ["status", "received"].includes(actionOf(step)));
+      const looks = steps.some(
+        (step) => step.answers ?? step.fails ?? ["status", "received", "slowed"].includes(actionOf(step)),
+      );
       expect(looks, name).toBe(true);
     }
   });

@@ -14,10 +14,13 @@ import {
   type sendUnaryData,
   status,
 } from "@grpc/grpc-js";
+import { addFlakyMethods } from "./flaky-server.ts";
 
 /** FakeServer is something that is no server of this version. */
 export interface FakeServer {
   readonly address: string;
+  /** How many milliseconds have passed between one stream and the next, in order; of `flaky`. */
+  readonly pausesMs?: readonly number[];
   readonly stop: () => Promise<unknown>;
 }
 
@@ -32,6 +35,7 @@ type Handler = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buf
  * - `newer`: answers GetTask of the server at `target` with a field and a status more, and ListTasks by a reason that nobody knows
  * - `older`: knows no Work, and hands other calls to the server at `target`
  * - `mute`: knows no Work; says nothing to the first WatchEvents, ReportTasks and AppendLogs, and hands all other calls to the server at `target`
+ * - `flaky`: welcomes every WatchEvents and Work, and breaks it at once
  */
 export async function startFakeServer(kind: string, target: string): Promise<FakeServer> {
   switch (kind) {
@@ -47,8 +51,10 @@ export async function startFakeServer(kind: string, target: string): Promise<Fak
       return startGrpc(olderMethods(target));
     case "mute":
       return startMute(target);
+    case "flaky":
+      return startFlaky();
     default:
-      throw new Error(`fake: "${kind}" is none of nothing, html, silent, newer, older, mute`);
+      throw new Error(`fake: "${kind}" is none of nothing, html, silent, newer, older, mute, flaky`);
   }
 }
 
@@ -138,6 +144,12 @@ async function startMute(target: string): Promise<FakeServer> {
   server.addService({ WatchEvents: { path, ...unary, responseStream: true } }, { WatchEvents: watch });
   const bound = await bind(server);
   return { ...bound, stop: async () => [client.close(), await bound.stop()] };
+}
+
+async function startFlaky(): Promise<FakeServer> {
+  const server = new GrpcServer();
+  const { pausesMs } = addFlakyMethods(server);
+  return { ...(await bind(server)), pausesMs };
 }
 
 /** Takes the first call and never answers it. */

@@ -167,6 +167,7 @@ class _Watch:
         self._cancel = cancel
         self._read: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
         self._is_reading = False
+        self._reader: threading.Thread | None = None
         # It begins now, not with the first look.
         self._ask()
 
@@ -182,15 +183,17 @@ class _Watch:
         return answer
 
     def close(self) -> None:
-        if self._is_reading:
-            self._cancel.set()
-            self._read.get()
+        self._cancel.set()
+        if self._reader is not None:
+            # What it has read is for who waits for the next message.
+            self._reader.join()
         self._watch.close()
 
     def _ask(self) -> None:
         if not self._is_reading:
             self._is_reading = True
-            threading.Thread(target=self._take, daemon=True).start()
+            self._reader = threading.Thread(target=self._take, daemon=True)
+            self._reader.start()
 
     def _take(self) -> None:
         try:

@@ -26,6 +26,7 @@ mod backoff;
 mod call;
 mod client;
 mod error;
+mod failure_streak;
 mod graph;
 pub mod json;
 mod logs;

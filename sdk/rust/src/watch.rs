@@ -13,7 +13,9 @@ use tonic::{Request, Status, Streaming};
 
 use crate::call::{EncodedCodec, grpc};
 use crate::client::Client;
+use crate::failure_streak::FailureStreak;
 use crate::pull::{Pull, Source};
+use crate::v1::watch_events_response::Message as Part;
 use crate::v1::{WatchEventsRequest, WatchEventsResponse};
 use crate::{Error, backoff};
 
@@ -51,7 +53,7 @@ impl Client {
             silence_max: SILENCE_MAX,
             on_interrupted: None,
             current: None,
-            failures: 0,
+            streak: FailureStreak::default(),
             has_ended: false,
         }))
     }
@@ -100,8 +102,7 @@ struct Watcher {
     silence_max: Duration,
     on_interrupted: Option<Listener>,
     current: Option<Streaming<WatchEventsResponse>>,
-    /// In a row.
-    failures: u32,
+    streak: FailureStreak,
     has_ended: bool,
 }
 
@@ -113,8 +114,11 @@ impl Source for Watcher {
             match self.receive().await {
                 Ok(Some(message)) => return Some(Ok(self.pass(message))),
                 // The server ends a connection at its greatest age.
-                Ok(None) => self.pause(backoff::delay(self.failures + 1)).await,
-                Err(error) => match backoff::before_resuming(&error, self.failures + 1) {
+                Ok(None) => {
+                    let delay = backoff::delay(self.streak.ended());
+                    self.pause(delay).await;
+                }
+                Err(error) => match backoff::before_resuming(&error, self.streak.ended()) {
                     Some(delay) => {
                         self.on_interrupted.iter().for_each(|listener| listener(&error));
                         self.pause(delay).await;
@@ -133,12 +137,15 @@ impl Source for Watcher {
 impl Watcher {
     async fn pause(&mut self, delay: Duration) {
         self.current = None;
-        self.failures += 1;
         sleep(delay).await;
     }
 
     fn pass(&mut self, message: WatchEventsResponse) -> WatchEventsResponse {
-        self.failures = 0;
+        self.streak.welcomed();
+        // Cursors move on by themselves, and a part of a snapshot comes again when it breaks off.
+        if let Some(Part::Events(_) | Part::SnapshotDone(_)) = &message.message {
+            self.streak.progressed();
+        }
         if !message.cursor.is_empty() {
             self.request.cursor.clone_from(&message.cursor);
             self.request.snapshot = false;

@@ -87,12 +87,14 @@ export class CountBacklog {
     return this.#messages.find(({ sequence }) => sequence === wanted);
   }
 
-  /** Forgets messages up to a number. */
-  acknowledge(last: bigint): void {
+  /** Forgets messages up to a number; answers whether there were any. */
+  acknowledge(last: bigint): boolean {
+    const before = this.#messages.length;
     this.#messages = this.#messages.filter(({ sequence }) => sequence > last);
     const isDone = ({ parts, sequence }: { parts: number; sequence: bigint }) => parts <= 0 && sequence <= last;
     for (const flush of this.#flushes.filter(isDone)) flush.settle.resolve();
     this.#flushes = this.#flushes.filter((flush) => !isDone(flush));
+    return this.#messages.length < before;
   }
 
   /** Lets go of all who wait. */

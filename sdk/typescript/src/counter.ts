@@ -5,6 +5,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { MillpondClient } from "./client.ts";
 import { CountBacklog, countMax } from "./count-backlog.ts";
 import { isTransient, retryDelayMs } from "./errors.ts";
+import { FailureStreak } from "./failure-streak.ts";
 import type { ItemError } from "./gen/millpond/v1/report_pb.js";
 import {
   type StreamCountsRequest,
@@ -85,6 +86,7 @@ class StreamingCounter implements Counter {
   readonly producerId: string;
   readonly #options: CounterOptions;
   readonly #backlog: CountBacklog;
+  readonly #streak = new FailureStreak();
   #running: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -133,15 +135,12 @@ class StreamingCounter implements Counter {
 
   async #run(): Promise<void> {
     const { signal } = this.#options;
-    for (let failures = 0; !this.#backlog.isEmpty; ) {
+    while (!this.#backlog.isEmpty) {
       const guard = new SilenceGuard(signal, this.#options.silenceMaxMs ?? 45_000);
       let error: unknown;
       try {
-        const onAnswer = (): void => {
-          failures = 0;
-        };
         if (this.#options.client.protocol === "connect") await this.#call();
-        else await this.#stream(guard, onAnswer);
+        else await this.#stream(guard);
         continue;
       } catch (caught) {
         error = guard.signal.aborted ? guard.signal.reason : caught;
@@ -154,7 +153,7 @@ class StreamingCounter implements Counter {
         guard.end();
       }
       this.#options.onInterrupted?.(error);
-      const delayMs = Math.max(retryDelayMs(error) ?? 0, backoffMs(backoff, ++failures));
+      const delayMs = Math.max(retryDelayMs(error) ?? 0, backoffMs(backoff, this.#streak.ended()));
       await sleep(delayMs, undefined, { ...(signal && { signal }) }).catch(() => undefined);
       if (signal?.aborted) this.#fail(signal.reason);
       if (this.#failure) return;
@@ -167,19 +166,18 @@ class StreamingCounter implements Counter {
   }
 
   /** Sends what waits until there has been nothing for a while. */
-  async #stream(guard: SilenceGuard, onAnswer: () => void): Promise<void> {
+  async #stream(guard: SilenceGuard): Promise<void> {
     const connection = { hasEnded: false };
-    let isAnswered = false;
+    let hasAcknowledged = false;
     try {
       const requests = this.#requests(connection);
       for await (const answer of this.#options.client.tasks.streamCounts(requests, { signal: guard.signal })) {
         guard.heard();
-        onAnswer();
-        isAnswered = true;
-        this.#acknowledge(answer);
+        this.#streak.welcomed();
+        hasAcknowledged = this.#acknowledge(answer) || hasAcknowledged;
       }
-      if (!isAnswered && !this.#backlog.isEmpty) {
-        throw new ConnectError("the server has ended the stream without an answer", Code.Unavailable);
+      if (!hasAcknowledged && !this.#backlog.isEmpty) {
+        throw new ConnectError("the server has ended the stream without an acknowledgement", Code.Unavailable);
       }
     } finally {
       connection.hasEnded = true;
@@ -211,18 +209,21 @@ class StreamingCounter implements Counter {
     this.#acknowledge({ acknowledgedSequence: sequence, rejections });
   }
 
+  /** Takes an answer; answers whether something has become durable by it. */
   #acknowledge({
     acknowledgedSequence,
     rejections,
-  }: Pick<StreamCountsResponse, "acknowledgedSequence" | "rejections">) {
+  }: Pick<StreamCountsResponse, "acknowledgedSequence" | "rejections">): boolean {
     const { onRejected } = this.#options;
     const message = this.#backlog.message(acknowledgedSequence);
     for (const { index, error } of onRejected ? rejections : []) {
       const delta = message?.counts[index];
       if (delta !== undefined && error !== undefined) onRejected?.({ ...delta, error });
     }
-    this.#backlog.acknowledge(acknowledgedSequence);
+    const isProgress = this.#backlog.acknowledge(acknowledgedSequence);
+    if (isProgress) this.#streak.progressed();
     this.#wake?.();
+    return isProgress;
   }
 
   /** Waits until something has changed; false: nothing has, for a while. */

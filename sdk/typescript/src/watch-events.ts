@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { MillpondClient } from "./client.ts";
 import { isTransient } from "./errors.ts";
+import { FailureStreak } from "./failure-streak.ts";
 import type { WatchEventsRequestSchema, WatchEventsResponse } from "./gen/millpond/v1/event_service_pb.js";
 import { backoffMs } from "./retry-policy.ts";
 import { SilenceGuard } from "./silence-guard.ts";
@@ -31,14 +32,15 @@ export async function* watchEvents(
 ): AsyncGenerator<WatchEventsResponse, void, undefined> {
   const { signal, silenceMaxMs = 45_000 } = options;
   let cursor = request.cursor ?? "";
-  let failures = 0;
+  const streak = new FailureStreak();
   while (!signal?.aborted) {
     const connection = new SilenceGuard(signal, silenceMaxMs);
     try {
       const from = cursor === "" ? request : { ...request, cursor, snapshot: false };
       for await (const message of client.events.watchEvents(from, { signal: connection.signal })) {
-        failures = 0;
         connection.heard();
+        streak.welcomed();
+        if (isProgress(message)) streak.progressed();
         if (message.cursor !== "") cursor = message.cursor;
         yield message;
         connection.heard();
@@ -50,6 +52,11 @@ export async function* watchEvents(
     } finally {
       connection.end();
     }
-    await sleep(backoffMs(backoff, ++failures), undefined, { ...(signal && { signal }) }).catch(() => undefined);
+    await sleep(backoffMs(backoff, streak.ended()), undefined, { ...(signal && { signal }) }).catch(() => undefined);
   }
+}
+
+/** Whether a message brings what nobody has to send again. Cursors move on by themselves, and a part of a snapshot comes again when it breaks off. */
+function isProgress({ message }: WatchEventsResponse): boolean {
+  return message.case === "events" || message.case === "snapshotDone";
 }

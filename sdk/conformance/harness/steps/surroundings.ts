@@ -6,6 +6,9 @@ import { startFakeServer } from "../fake-servers.ts";
 import { startReceiver } from "../receiver.ts";
 
 const statusMs = 60_000;
+/** Far above the longest delay before the first repeat (100 ms), far below what delays grow to (5 s). */
+const longPauseMs = 500;
+const lastPauses = 5;
 
 /**
  * `proxy: cut | mend | stall | lose-answer`: ends all connections and takes none; takes them again; lets nothing through any more by the connections that there are, without ending them; breaks the
@@ -30,11 +33,22 @@ export async function signal(context: CaseContext, step: Step): Promise<void> {
   context.runner.signal(step.signal as NodeJS.Signals);
 }
 
-/** `fake: nothing | html | silent | newer | older | mute`, `as`: something else than this version's server, at `$AS.address`. */
+/** `fake: nothing | html | silent | newer | older | mute | flaky`, `as`: something else than this version's server, at `$AS.address`. */
 export async function fake(context: CaseContext, step: Step): Promise<void> {
   const started = await startFakeServer(String(step.fake), context.server.address);
   context.onEnd(started.stop);
-  context.variables.set(String(step.as), { address: started.address });
+  context.variables.set(String(step.as), { address: started.address, pausesMs: started.pausesMs });
+}
+
+/** `slowed: NAME`: waits until who comes back to a flaky fake again and again does so with pauses. */
+export async function slowed(context: CaseContext, step: Step): Promise<void> {
+  const pausesMs = context.variables.fill(`$${step.slowed}.pausesMs`) as readonly number[];
+  await until(() => {
+    const last = pausesMs.slice(-lastPauses);
+    // Most of them, not one: that could be a machine that is busy.
+    if (last.filter((pauseMs) => pauseMs > longPauseMs).length > lastPauses / 2) return [];
+    return [`after ${pausesMs.length + 1} streams it still comes back in ${last.map(Math.round).join(", ")} ms`];
+  });
 }
 
 /** `receiver: NAME`, `answering?`: something that takes webhooks at `$NAME.url`, and answers them with a status, by default 200. */

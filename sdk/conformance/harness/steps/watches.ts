@@ -1,7 +1,7 @@
 import type { CaseContext } from "../case-context.ts";
 import type { Step } from "../case-file.ts";
 import { differences } from "../differences.ts";
-import { expectOutcome } from "../outcome.ts";
+import { expectOrBegin } from "../outcome.ts";
 
 interface Event {
   readonly eventId: string;
@@ -32,7 +32,7 @@ export async function watch(context: CaseContext, step: Step): Promise<void> {
  */
 export async function collect(context: CaseContext, step: Step): Promise<void> {
   const until = context.variables.fill(step.until);
-  await expectOutcome(context, step, async () => {
+  await expectOrBegin(context, step, async () => {
     const seen = new Set<string>();
     const collected = { changes: [] as string[], tasks: [] as unknown[], batches: [] as unknown[], cursor: "" };
     for (;;) {

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from millpond import v1
+from millpond._failure_streak import FailureStreak
 from millpond.repeats import RepeatPolicy
 
 if TYPE_CHECKING:
@@ -30,21 +31,15 @@ class _Endurance:
     """Counts failures in a row, without end."""
 
     def __init__(self) -> None:
-        self._failures = 0
-
-    def succeeded(self) -> None:
-        """Begin to count anew."""
-        self._failures = 0
+        self._streak = FailureStreak()
 
     def pause(self) -> float:
         """Count a failure, and answer how many seconds to wait."""
-        self._failures += 1
-        return _policy.backoff(self._failures)
+        return _policy.backoff(self._streak.ended())
 
     def delay_after(self, error: MillpondError) -> float:
         """Count a failure, and answer how many seconds to wait; raise the error when repeating cannot mend it."""
-        self._failures += 1
-        delay = _policy.delay_before_going_on(error, self._failures)
+        delay = _policy.delay_before_going_on(error, self._streak.ended())
         if delay is None:
             raise error
         return delay
@@ -67,7 +62,10 @@ class WatchPosition(_Endurance):
 
     def passed(self, message: v1.WatchEventsResponse) -> None:
         """Move behind a message."""
-        self.succeeded()
+        self._streak.welcomed()
+        # Cursors move on by themselves, and a part of a snapshot comes again when it breaks off.
+        if message.WhichOneof("message") in {"events", "snapshot_done"}:
+            self._streak.progressed()
         self._cursor = message.cursor or self._cursor
 
 
@@ -85,7 +83,7 @@ class LogPosition(_Endurance):
 
     def passed(self, page: v1.ListLogsResponse) -> bool:
         """Move behind a page; tell whether it was the last one."""
-        self.succeeded()
+        self._streak.progressed()
         waits = self._follow and not page.attempt_ended
         self._request.cursor = page.next_cursor
         self._request.wait_timeout.seconds = _PAGE_WAIT_SECONDS if waits else 0

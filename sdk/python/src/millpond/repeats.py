@@ -57,7 +57,7 @@ class RepeatPolicy:
         time is done again as what a server that is away has not taken.
         """
         if error.retry_delay is not None:
-            return min(error.retry_delay.total_seconds(), self.max_requested_delay) + self.backoff(1)
+            return min(error.retry_delay.total_seconds(), self.max_requested_delay) + self.backoff(failures)
         is_away = error.is_transient or error.code is grpc.StatusCode.DEADLINE_EXCEEDED
         return self.backoff(failures) if is_away else None
 

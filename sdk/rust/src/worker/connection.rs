@@ -13,6 +13,7 @@ use tonic_prost::ProstCodec;
 use super::cancel::CancelReason;
 use super::core::{Core, LiveStream};
 use crate::call::grpc;
+use crate::failure_streak::FailureStreak;
 use crate::time::after;
 use crate::v1::work_request::Message as Request;
 use crate::v1::work_response::Message as Response;
@@ -41,6 +42,7 @@ pub(super) struct End {
 /// A stream under way.
 struct Connection<'a> {
     core: &'a Arc<Core>,
+    streak: &'a mut FailureStreak,
     /// `None`: this side has ended it.
     requests: Option<mpsc::UnboundedSender<WorkRequest>>,
     /// How long a lease lasts, once it is welcomed.
@@ -61,10 +63,11 @@ impl Drop for Connection<'_> {
 }
 
 /// Keeps a stream, from its hello to its end.
-pub(super) async fn run(core: &Arc<Core>) -> End {
+pub(super) async fn run(core: &Arc<Core>, streak: &mut FailureStreak) -> End {
     let (requests, unsent) = mpsc::unbounded_channel();
     let mut connection = Connection {
         core,
+        streak,
         requests: Some(requests),
         lease: None,
         was_drained: false,
@@ -130,6 +133,9 @@ impl Connection<'_> {
             Some(Response::Welcome(welcome)) => self.welcome(&welcome),
             Some(Response::Assignments(list)) => {
                 let count = list.assignments.len();
+                if count > 0 {
+                    self.streak.progressed();
+                }
                 self.core.begin(list.assignments, self.lease.unwrap_or_default());
                 self.core.pool.use_credit(count);
             }
@@ -158,6 +164,7 @@ impl Connection<'_> {
         let heartbeat_interval = read(welcome.heartbeat_interval).unwrap_or(HEARTBEAT_INTERVAL);
         let lease = read(welcome.lease).unwrap_or(heartbeat_interval * 2);
         self.lease = Some(lease);
+        self.streak.welcomed();
         self.until = after(self.core.options.silence_max);
         self.core.pool.pause_claims();
         let requests = self.requests.clone();

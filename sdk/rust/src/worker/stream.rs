@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use super::connection::{self, End};
 use super::core::Core;
 use super::is_final;
+use crate::failure_streak::FailureStreak;
 use crate::{Code, Error, backoff};
 
 /// From so many failures in a row on, none passes any more where one did: a proxy has come between, for example.
@@ -45,20 +46,17 @@ pub(super) async fn keep(core: Arc<Core>) -> Result<(), Error> {
 /// whether one had passed. Who takes no more and has lost the stream extends leases by calls.
 async fn keep_one(core: &Arc<Core>) -> Result<bool, Error> {
     let mut has_passed = false;
-    let mut failures = 0;
+    let mut streak = FailureStreak::default();
     while !core.is_draining() {
-        let end = connection::run(core).await;
-        if end.was_welcomed {
-            has_passed = true;
-            failures = 0;
-        }
+        let end = connection::run(core, &mut streak).await;
+        has_passed |= end.was_welcomed;
         if core.is_draining() {
             break;
         }
         if let Some(error) = end.error.as_ref().filter(|error| is_final(error)) {
             return Err(error.clone());
         }
-        failures += 1;
+        let failures = streak.ended();
         if !may_pass(&end, has_passed, failures) {
             break;
         }

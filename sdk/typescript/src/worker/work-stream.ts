@@ -4,6 +4,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { MillpondClient } from "../client.ts";
 import { errorReason } from "../errors.ts";
+import { FailureStreak } from "../failure-streak.ts";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import { ErrorReason } from "../gen/millpond/v1/error_reason_pb.js";
 import type { Assignment } from "../gen/millpond/v1/worker_pb.js";
@@ -103,18 +104,16 @@ export class WorkStream {
   /** Keeps a stream until it is over, or none passes: an earlier version of the server, HTTP/1.1, or a proxy that holds back what is sent. Answers whether one had passed. */
   async #keep(): Promise<boolean> {
     let hasPassed = false;
-    for (let failures = 0; !this.#isOver; ) {
-      const connection = new Connection(this.#options);
+    const streak = new FailureStreak();
+    while (!this.#isOver) {
+      const connection = new Connection(this.#options, streak);
       this.#current = connection;
       const error = await connection.run();
       this.#current = undefined;
-      if (connection.leaseMs !== undefined) {
-        hasPassed = true;
-        failures = 0;
-      }
+      hasPassed ||= connection.leaseMs !== undefined;
       if (this.#isOver) break;
       if (error !== undefined && isFinal(error)) throw error;
-      failures += 1;
+      const failures = streak.ended();
       const mayPass = hasPassed && failures < failuresMax && error?.code !== Code.Unimplemented;
       if (!mayPass && !isAway(connection, error)) break;
       if (error !== undefined && !connection.wasDrained) this.#options.onError(error);
@@ -173,6 +172,7 @@ class Connection {
   wasDrained = false;
   isLate = false;
   readonly #options: WorkStreamOptions;
+  readonly #streak: FailureStreak;
   readonly #abort = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
   #requests: Request[] = [];
@@ -182,8 +182,9 @@ class Connection {
   #credit = 0;
   #isGiving = false;
 
-  constructor(options: WorkStreamOptions) {
+  constructor(options: WorkStreamOptions, streak: FailureStreak) {
     this.#options = options;
+    this.#streak = streak;
   }
 
   /** Resolves with how the stream ended; undefined: without an error. */
@@ -267,6 +268,7 @@ class Connection {
         const { heartbeatInterval, lease } = message.value;
         const heartbeatMs = heartbeatInterval === undefined ? 10_000 : durationMs(heartbeatInterval);
         this.leaseMs = lease === undefined ? heartbeatMs * 2 : durationMs(lease);
+        this.#streak.welcomed();
         this.#options.onWelcome(heartbeatMs);
         if (this.#options.signal.aborted) this.drain();
         this.#give();
@@ -275,7 +277,10 @@ class Connection {
       case "assignments": {
         const { assignments } = message.value;
         this.#credit -= assignments.length;
-        if (assignments.length > 0) this.#options.onAssignments(assignments, this.leaseMs ?? 0);
+        if (assignments.length > 0) {
+          this.#streak.progressed();
+          this.#options.onAssignments(assignments, this.leaseMs ?? 0);
+        }
         this.slotsChanged();
         return;
       }

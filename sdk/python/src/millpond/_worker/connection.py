@@ -14,6 +14,7 @@ from millpond.errors import MillpondError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from millpond._failure_streak import FailureStreak
     from millpond._worker.persistence import WorkerCalls
 
 # How long a welcome may take: a proxy that does not let messages through both ways never brings it.
@@ -47,11 +48,18 @@ class Connection:
     """One stream: hello, then credit for free slots, never more."""
 
     def __init__(
-        self, calls: WorkerCalls, hello: v1.WorkerHello, listener: ConnectionListener, *, silence_max: float
+        self,
+        calls: WorkerCalls,
+        hello: v1.WorkerHello,
+        listener: ConnectionListener,
+        *,
+        streak: FailureStreak,
+        silence_max: float,
     ) -> None:
         self._calls = calls
         self._hello = hello
         self._listener = listener
+        self._streak = streak
         self._silence_max = silence_max
         self._call = calls.work()
         self._reading: asyncio.Future[v1.WorkResponse | None] | None = None
@@ -150,6 +158,7 @@ class Connection:
                 assignments = response.assignments.assignments
                 self._credit -= len(assignments)
                 if assignments:
+                    self._streak.progressed()
                     self._listener.on_assignments(assignments, self._lease or 0.0)
                 self.slots_changed()
             case "cancel":
@@ -166,6 +175,7 @@ class Connection:
         if welcome.HasField("heartbeat_interval"):
             interval = welcome.heartbeat_interval.ToTimedelta().total_seconds()
         self._lease = welcome.lease.ToTimedelta().total_seconds() if welcome.HasField("lease") else 2 * interval
+        self._streak.welcomed()
         self._listener.on_welcome(interval)
         self._give()
 

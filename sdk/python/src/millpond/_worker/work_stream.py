@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import grpc
 
 from millpond import v1
+from millpond._failure_streak import FailureStreak
 from millpond._worker.connection import CLOSE_SECONDS, Connection
 from millpond._worker.options import STREAM_RETRY_GROWTH_MAX
 from millpond._worker.persistence import BACKOFF
@@ -121,22 +122,22 @@ class WorkStream:
     async def _keep(self) -> bool:
         """Keep a stream until it is over, or none passes; tell whether one had passed."""
         has_passed = False
-        failures = 0
+        streak = FailureStreak()
         while not self._ending.is_set():
-            connection = Connection(self._calls, self._hello, self._connection_listener, silence_max=self._silence_max)
+            connection = Connection(
+                self._calls, self._hello, self._connection_listener, streak=streak, silence_max=self._silence_max
+            )
             self._current = connection
             try:
                 error = await connection.run()
             finally:
                 self._current = None
-            if connection.was_welcomed:
-                has_passed = True
-                failures = 0
+            has_passed = has_passed or connection.was_welcomed
             if error is not None and is_final(error):
                 raise error
             if self._ending.is_set():
                 break
-            failures += 1
+            failures = streak.ended()
             is_unknown = error is not None and error.code is grpc.StatusCode.UNIMPLEMENTED
             may_pass = has_passed and failures < _FAILURES_MAX and not is_unknown
             if error is not None and not connection.was_drained:

@@ -41,7 +41,7 @@ public final class EventWatch implements Iterable<WatchEventsResponse>, AutoClos
   private WatchEventsRequest request;
 
   private EventStream stream;
-  private int failures;
+  private final FailureStreak streak = new FailureStreak();
   private long resumesAtNanos = System.nanoTime();
   private MillpondException failure;
   private boolean isClosed;
@@ -137,7 +137,11 @@ public final class EventWatch implements Iterable<WatchEventsResponse>, AutoClos
       synchronized (this) {
         WatchEventsResponse message = takeUntilInterrupted(deadlineNanos);
         if (message != null) {
-          failures = 0;
+          streak.welcomed();
+          // Cursors move on by themselves, and a part of a snapshot comes again when it breaks off.
+          if (message.hasEvents() || message.hasSnapshotDone()) {
+            streak.progressed();
+          }
           if (!message.getCursor().isEmpty()) {
             request = request.toBuilder().setCursor(message.getCursor()).setSnapshot(false).build();
           }
@@ -202,7 +206,7 @@ public final class EventWatch implements Iterable<WatchEventsResponse>, AutoClos
    */
   private void prepareToResume(MillpondException error) {
     stream = null;
-    failures += 1;
+    int failures = streak.ended();
     if (connection.isClosed()) {
       failure = RepeatedCall.closed(connection.address());
       return;

@@ -43,6 +43,7 @@ final class WorkConnection {
   private final EventLoop loop;
   private final Duration silenceMax;
   private final WorkStream.Owner owner;
+  private final FailureStreak streak;
   private final EndListener onEnd;
   private final ClientCall<WorkRequest, WorkResponse> call;
   private final long startedAtNanos = System.nanoTime();
@@ -68,11 +69,13 @@ final class WorkConnection {
       EventLoop loop,
       Duration silenceMax,
       WorkStream.Owner owner,
+      FailureStreak streak,
       EndListener onEnd) {
     this.connection = connection;
     this.loop = loop;
     this.silenceMax = silenceMax;
     this.owner = owner;
+    this.streak = streak;
     this.onEnd = onEnd;
     this.call = connection.newCall(WorkerServiceGrpc.getWorkMethod(), CallOptions.DEFAULT);
   }
@@ -246,6 +249,7 @@ final class WorkConnection {
                 ? Durations.toJava(welcome.getLease()).toMillis()
                 : 2 * heartbeatMillis);
     EventLoop.cancel(timer);
+    streak.welcomed();
     checkSilence();
     owner.welcomed(heartbeatMillis);
     give();
@@ -254,6 +258,7 @@ final class WorkConnection {
   private void assign(AssignmentList assigned) {
     credit -= assigned.getAssignmentsCount();
     if (assigned.getAssignmentsCount() > 0) {
+      streak.progressed();
       owner.assigned(assigned.getAssignmentsList(), leaseMillis.orElse(0));
     }
     slotsChanged();

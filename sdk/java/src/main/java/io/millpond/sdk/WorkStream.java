@@ -92,7 +92,7 @@ final class WorkStream {
   /** Whether one has passed since none did. */
   private boolean hasPassed;
 
-  private int failures;
+  private FailureStreak streak = new FailureStreak();
 
   /** How often in a row none has passed. */
   private int misses;
@@ -110,7 +110,7 @@ final class WorkStream {
 
   /** Keeps a stream from now on. */
   void start() {
-    current = new WorkConnection(connection, loop, silenceMax, owner, this::ended);
+    current = new WorkConnection(connection, loop, silenceMax, owner, streak, this::ended);
     current.open();
   }
 
@@ -166,7 +166,6 @@ final class WorkStream {
     current = null;
     if (ended.isWelcome()) {
       hasPassed = true;
-      failures = 0;
       misses = 0;
     }
     if (isStopped) {
@@ -177,7 +176,7 @@ final class WorkStream {
       owner.refused(error);
       return;
     }
-    failures += 1;
+    int failures = streak.ended();
     boolean isUnimplemented = error != null && error.code() == Status.Code.UNIMPLEMENTED;
     boolean mayPass = hasPassed && failures < FAILURES_MAX && !isUnimplemented;
     if (error != null && !ended.wasDrained()) {
@@ -197,7 +196,7 @@ final class WorkStream {
     timer = loop.after(retryDelay(retry, misses).toMillis(), this::start);
     misses += 1;
     hasPassed = false;
-    failures = 0;
+    streak = new FailureStreak();
   }
 
   /**
