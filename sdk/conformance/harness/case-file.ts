@@ -21,7 +21,7 @@ export interface ConformanceCase {
 export const actions = [
   ...["call", "joins", "cancel", "stream", "graph", "open", "close"],
   ...["watch", "collect", "unwatch", "logs", "worker", "release", "saw", "stop"],
-  ...["proxy", "server", "signal", "fake", "slowed", "receiver", "received", "status"],
+  ...["proxy", "server", "database", "signal", "fake", "slowed", "receiver", "received", "status"],
 ] as const;
 
 /** The action of a step. */

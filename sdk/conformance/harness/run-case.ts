@@ -6,7 +6,7 @@ import type { ConformanceServer } from "./conformance-server.ts";
 import type { SdkLanguage } from "./languages.ts";
 import type { RunnerProcess } from "./runner-process.ts";
 import { call, cancel, close, graph, joins, logs, open, stream } from "./steps/calls.ts";
-import { fake, proxy, received, receiver, server, signal, slowed, status } from "./steps/surroundings.ts";
+import { database, fake, proxy, received, receiver, server, signal, slowed, status } from "./steps/surroundings.ts";
 import { collect, unwatch, watch } from "./steps/watches.ts";
 import { release, saw, stop, worker } from "./steps/workers.ts";
 import { Variables } from "./variables.ts";
@@ -14,7 +14,7 @@ import { Variables } from "./variables.ts";
 const steps: Readonly<Record<Action, (context: CaseContext, step: Step) => Promise<void>>> = {
   ...{ call, joins, cancel, stream, graph, open, close },
   ...{ watch, collect, unwatch, logs, worker, release, saw, stop },
-  ...{ proxy, server, signal, fake, slowed, receiver, received, status },
+  ...{ proxy, server, database, signal, fake, slowed, receiver, received, status },
 };
 
 let runs = 0;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CaseContext } from "../case-context.ts";
 import type { Step } from "../case-file.ts";
+import type { ServerSettings } from "../conformance-server.ts";
 import { differences } from "../differences.ts";
 import { startFakeServer } from "../fake-servers.ts";
 import { startReceiver } from "../receiver.ts";
@@ -22,10 +23,25 @@ export async function proxy(context: CaseContext, step: Step): Promise<void> {
   act();
 }
 
-/** `server: restart`: the server is told to end (SIGTERM), drains, and is started again at its address. */
+/**
+ * `server: restart`, `settings?`: the server is told to end (SIGTERM), drains, and is started again at its address: with settings, as its environment names them, until the case is over or the server is
+ * started once more.
+ */
 export async function server(context: CaseContext, step: Step): Promise<void> {
   if (step.server !== "restart") throw new Error(`server: "${step.server}" is not restart`);
-  await context.server.restart();
+  const settings = context.variables.fill(step.settings ?? {}) as ServerSettings;
+  if (step.settings !== undefined) context.onEnd(() => context.server.restart());
+  await context.server.restart(settings);
+}
+
+/** `database: cut | mend | forget-events`: ends all connections of the server to its database and lets it make none; lets it make them again; deletes all events that there are, as retention does. */
+export async function database(context: CaseContext, step: Step): Promise<void> {
+  const { cut, mend, forgetEvents } = context.server.database;
+  const acts = { cut, mend, "forget-events": forgetEvents };
+  const act = acts[step.database as keyof typeof acts];
+  if (!act) throw new Error(`database: "${step.database}" is none of ${Object.keys(acts).join(", ")}`);
+  if (step.database === "cut") context.onEnd(async () => mend());
+  await act();
 }
 
 /** `signal: SIGTERM`: sends a signal to the runner's process. */
