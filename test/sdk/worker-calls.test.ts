@@ -124,6 +124,40 @@ test("a closing report waits for the answer to its attempt's heartbeat, whatever
   expect(engine.statusOf("slow")).toBe(TaskStatus.SUCCESS);
 });
 
+test("heartbeats that nobody waits for go together while the server takes none: the last progress is what it gets", async () => {
+  const { worker, engine, submit, held, release } = await setup({ slots: 2 });
+  const contexts = new Map<string, TaskContext>();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  worker.handle("work", async ({ task }, context) => {
+    contexts.set(task?.key ?? "", context);
+    await promise;
+  });
+  worker.start();
+  await submit(["a", "b"]);
+  await waitFor(() => expect(contexts.size).toBe(2));
+  const answers = new Set<Promise<void>>();
+  const tell = (key: string, progress?: number) => answers.add(contexts.get(key)!.heartbeat(progress));
+  tell("a", 0);
+  await waitFor(() => expect(held).toHaveLength(1));
+  for (let n = 1; n <= 10_000; n += 1) {
+    tell("a", n);
+    tell("b", -n);
+  }
+  tell("a");
+  // The first one of a, and what waits of each.
+  expect(answers.size).toBe(3);
+
+  resolve();
+  release();
+  await Promise.all(answers);
+  await waitFor(() => expect(worker.running).toBe(0));
+  const told = (key: string) => held.flatMap(({ keys, cases }) => cases.filter((_, index) => keys[index] === key));
+  expect(told("a")).toEqual(["heartbeat", "heartbeat", "success"]);
+  expect(told("b")).toEqual(["heartbeat", "success"]);
+  expect(engine.byKey("a")?.progress?.kind.value).toBe(10_000);
+  expect(engine.byKey("b")?.progress?.kind.value).toBe(-10_000);
+});
+
 test("a signal that is first read after the attempt was aborted is aborted with the reason", async () => {
   const { worker, engine, submit, release } = await setup({ leaseMs: 300 });
   release();

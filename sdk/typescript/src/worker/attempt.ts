@@ -147,7 +147,16 @@ class AttemptContext implements TaskContext {
 
   /** A function that needs no `this`: handlers take it out of the context. */
   get heartbeat(): TaskContext["heartbeat"] {
-    return async (progress) => this.#calls.heartbeat(this.#attempt, this.#attempt.heartbeat(progress));
+    return (progress) => {
+      let report: TaskReport;
+      try {
+        report = this.#attempt.heartbeat(progress);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      // Not by a promise of its own: while the server is away, a handler that does not wait may call thousands of times.
+      return this.#calls.heartbeat(this.#attempt, report);
+    };
   }
 
   /** As `heartbeat`. */

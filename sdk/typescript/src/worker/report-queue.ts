@@ -17,6 +17,11 @@ export interface ReportEntry {
   readonly onDone?: () => void;
 }
 
+interface WaitingHeartbeat {
+  readonly entry: { report: TaskReport };
+  readonly dealtWith: Promise<void>;
+}
+
 /** ReportQueueOptions is what a {@link ReportQueue} works with. */
 export interface ReportQueueOptions {
   readonly client: Pick<MillpondClient, "tasks">;
@@ -50,6 +55,8 @@ const backoff = { initialBackoffMs: 100, maxBackoffMs: 5_000 };
 export class ReportQueue {
   readonly #options: ReportQueueOptions;
   #waiting: ReportEntry[] = [];
+  /** The heartbeats among what waits, at most one of an attempt. */
+  readonly #heartbeats = new Map<Attempt, WaitingHeartbeat>();
   /** Attempts with a heartbeat in flight: what they report later waits for its answer. */
   readonly #inFlight = new Set<Attempt>();
   #calls = 0;
@@ -70,6 +77,24 @@ export class ReportQueue {
       this.#scheduled = false;
       this.#sendWaiting();
     });
+  }
+
+  /**
+   * Queues a heartbeat, and resolves when it is dealt with. One that still waits takes up what a later one says, and both are dealt with together: a handler that does not
+   * wait for its heartbeats fills no memory, however long the server is away.
+   */
+  heartbeat(attempt: Attempt, report: TaskReport): Promise<void> {
+    const waiting = this.#heartbeats.get(attempt);
+    if (waiting !== undefined) {
+      // Without progress it leaves what was reported before.
+      if (report.report.case === "heartbeat" && report.report.value.progress) waiting.entry.report = report;
+      return waiting.dealtWith;
+    }
+    const { promise: dealtWith, resolve } = Promise.withResolvers<void>();
+    const entry = { attempt, report, onDone: resolve };
+    this.#heartbeats.set(attempt, { entry, dealtWith });
+    this.add(entry);
+    return dealtWith;
   }
 
   /** Resolves when nothing waits to be sent or answered. */
@@ -106,7 +131,11 @@ export class ReportQueue {
       read += 1;
     }
     this.#waiting = [...held, ...this.#waiting.slice(read)];
-    for (const { attempt, onDone } of batch) if (onDone) this.#inFlight.add(attempt);
+    for (const { attempt, onDone } of batch) {
+      if (!onDone) continue;
+      this.#heartbeats.delete(attempt);
+      this.#inFlight.add(attempt);
+    }
     return batch;
   }
 

@@ -24,7 +24,7 @@ export interface TaskContext {
   readonly parents: Parents;
   /**
    * Tells the server that the work goes on, and how far it is. Not needed to keep the lease: the worker extends it.
-   * Resolves once the server has answered; never rejects: what went wrong goes to `onError`.
+   * Resolves once the server has answered; never rejects: what went wrong goes to `onError`. What is told while an earlier one still waits to be sent goes with it: the last progress counts.
    */
   heartbeat(progress?: JsonValue): Promise<void>;
   /**

@@ -254,7 +254,7 @@ class ClaimingWorker implements TaskWorker {
   }
 
   readonly #calls: AttemptCalls = {
-    heartbeat: (attempt, report) => new Promise((resolve) => this.#reports.add({ attempt, report, onDone: resolve })),
+    heartbeat: (attempt, report) => this.#reports.heartbeat(attempt, report),
     log: (attempt, level, message) => this.#logs.add(attempt, level, message),
     count: (attempt, counts) => this.#count(attempt, counts),
   };

@@ -24,6 +24,9 @@ final class Attempt {
   private boolean hasCounted;
   private boolean hasEnded;
 
+  /** The last one; null: there was none. */
+  private Heartbeat heartbeat;
+
   Attempt(Assignment assignment, long leaseExpiresAtNanos) {
     this.assignment = assignment;
     this.leaseExpiresAtNanos = leaseExpiresAtNanos;
@@ -64,6 +67,18 @@ final class Attempt {
 
   synchronized boolean hasCounted() {
     return hasCounted;
+  }
+
+  /**
+   * Answers the heartbeat that says what is reported: one that still waits to be sent, or else a
+   * new one, which is queued.
+   */
+  synchronized Heartbeat heartbeat(TaskReport report, Consumer<Heartbeat> queue) {
+    if (heartbeat == null || !heartbeat.takesUp(report)) {
+      heartbeat = new Heartbeat(report);
+      queue.accept(heartbeat);
+    }
+    return heartbeat;
   }
 
   /**

@@ -2,7 +2,6 @@ package io.millpond.sdk;
 
 import io.millpond.v1.Assignment;
 import io.millpond.v1.LogLevel;
-import io.millpond.v1.TaskReport;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.Map;
@@ -68,7 +67,7 @@ final class AttemptContext implements TaskContext {
   @Override
   public void heartbeat(Object progress) throws InterruptedException {
     try {
-      worker.heartbeat(attempt, Reports.heartbeat(attempt, progress)).get();
+      worker.heartbeat(attempt, Reports.heartbeat(attempt, progress)).answered().get();
     } catch (ExecutionException impossible) {
       throw new IllegalStateException(impossible);
     }
@@ -76,9 +75,7 @@ final class AttemptContext implements TaskContext {
 
   @Override
   public CompletableFuture<Void> heartbeatAsync(Object progress) {
-    TaskReport report = Reports.heartbeat(attempt, progress);
-    // Who waits for it may block: not on the worker's own thread.
-    return worker.heartbeat(attempt, report).whenCompleteAsync((nothing, impossible) -> {});
+    return worker.heartbeat(attempt, Reports.heartbeat(attempt, progress)).told();
   }
 
   @Override

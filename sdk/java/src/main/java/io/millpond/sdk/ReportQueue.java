@@ -29,10 +29,24 @@ final class ReportQueue {
    * A report that waits to be sent.
    *
    * @param attempt whom it concerns
-   * @param report what it says
-   * @param onDone of a heartbeat: is completed when it is dealt with; null: a closing report
+   * @param report what it says; null: a heartbeat that takes up what later ones say until it is
+   *     sent
+   * @param heartbeat is told when it is dealt with; null: a closing report
    */
-  record Entry(Attempt attempt, TaskReport report, CompletableFuture<Void> onDone) {}
+  record Entry(Attempt attempt, TaskReport report, Heartbeat heartbeat) {
+    static Entry closing(Attempt attempt, TaskReport report) {
+      return new Entry(attempt, report, null);
+    }
+
+    static Entry of(Attempt attempt, Heartbeat heartbeat) {
+      return new Entry(attempt, null, heartbeat);
+    }
+
+    /** The same with what it says, now that it is sent. */
+    Entry taken() {
+      return report != null ? this : new Entry(attempt, heartbeat.take(), heartbeat);
+    }
+  }
 
   /** Who is told what became of reports. */
   interface Owner {
@@ -88,8 +102,8 @@ final class ReportQueue {
 
   private void dismiss(Collection<Entry> entries) {
     for (Entry entry : entries) {
-      if (entry.onDone() != null) {
-        entry.onDone().complete(null);
+      if (entry.heartbeat() != null) {
+        entry.heartbeat().complete();
       }
     }
   }
@@ -120,11 +134,13 @@ final class ReportQueue {
     List<Entry> batch = new ArrayList<>();
     long bytes = 0;
     while (!waiting.isEmpty() && batch.size() < REPORTS_MAX) {
-      bytes += waiting.peek().report().getSerializedSize();
+      Entry next = waiting.remove().taken();
+      bytes += next.report().getSerializedSize();
       if (bytes > BYTES_MAX && !batch.isEmpty()) {
+        waiting.addFirst(next);
         break;
       }
-      batch.add(waiting.remove());
+      batch.add(next);
     }
     return batch;
   }

@@ -99,7 +99,8 @@ public interface TaskContext {
   void heartbeat(Object progress) throws InterruptedException;
 
   /**
-   * As {@link #heartbeat}, without waiting.
+   * As {@link #heartbeat}, without waiting. What is told while an earlier one still waits to be
+   * sent goes with it: the last progress counts, and both have the same future.
    *
    * @param progress how far it is: plain JSON, at most 64 KiB; null leaves it
    * @return completes when the server has answered; never with an error

@@ -252,7 +252,7 @@ final class WorkerCore
     if (attempt.isDisowned()) {
       ended(attempt);
     } else {
-      reports.add(new ReportQueue.Entry(attempt, report, null));
+      reports.add(ReportQueue.Entry.closing(attempt, report));
     }
   }
 
@@ -319,15 +319,15 @@ final class WorkerCore
   private void reportInstead(ReportQueue.Entry entry, String refusal) {
     Reports.insteadOf(entry.report(), refusal)
         .ifPresentOrElse(
-            report -> reports.add(new ReportQueue.Entry(entry.attempt(), report, null)),
+            report -> reports.add(ReportQueue.Entry.closing(entry.attempt(), report)),
             () -> dealtWith(entry));
   }
 
   private void dealtWith(ReportQueue.Entry entry) {
-    if (entry.onDone() == null) {
+    if (entry.heartbeat() == null) {
       ended(entry.attempt());
     } else {
-      entry.onDone().complete(null);
+      entry.heartbeat().complete();
     }
   }
 
@@ -398,13 +398,15 @@ final class WorkerCore
 
   // What handlers say meanwhile, on threads of theirs.
 
-  CompletableFuture<Void> heartbeat(Attempt attempt, TaskReport report) {
-    CompletableFuture<Void> answered = new CompletableFuture<>();
-    ReportQueue.Entry entry = new ReportQueue.Entry(attempt, report, answered);
-    if (!loop.tryExecute(() -> reports.add(entry))) {
-      answered.complete(null);
-    }
-    return answered;
+  Heartbeat heartbeat(Attempt attempt, TaskReport report) {
+    return attempt.heartbeat(
+        report,
+        heartbeat -> {
+          ReportQueue.Entry entry = ReportQueue.Entry.of(attempt, heartbeat);
+          if (!loop.tryExecute(() -> reports.add(entry))) {
+            heartbeat.complete();
+          }
+        });
   }
 
   void log(Attempt attempt, LogLevel level, String message) {

@@ -21,11 +21,13 @@ import io.millpond.v1.ReportTasksResponse;
 import io.millpond.v1.TaskReport;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.stream.Collectors;
@@ -231,6 +233,33 @@ class ReportingTest {
         call.answer(),
         ReportTasksResponse.newBuilder().addResults(ReportResult.getDefaultInstance()).build());
     assertEquals("answered", FakeServer.take(seen));
+    assertTrue(work.takeReport().hasSuccess());
+  }
+
+  @Test
+  void sendsHeartbeatsThatNobodyWaitsForTogether() throws Exception {
+    CountDownLatch isOnItsWay = new CountDownLatch(1);
+    handle(
+        context -> {
+          CompletableFuture<Void> first = context.heartbeatAsync(0);
+          isOnItsWay.await();
+          Set<CompletableFuture<Void>> later = new HashSet<>();
+          for (int n = 1; n <= 10_000; n++) {
+            later.add(context.heartbeatAsync(n));
+          }
+          later.add(context.heartbeatAsync(null));
+          seen.add(later.size() + (later.contains(first) ? " with" : " without") + " the first");
+          later.iterator().next().get();
+          return null;
+        });
+    FakeWork.Call<ReportTasksRequest, ReportTasksResponse> call = FakeServer.take(work.reports);
+    assertEquals(Json.toValue(0), call.request().getReports(0).getHeartbeat().getProgress());
+    isOnItsWay.countDown();
+    assertEquals("1 without the first", FakeServer.take(seen));
+    FakeServer.answer(
+        call.answer(),
+        ReportTasksResponse.newBuilder().addResults(ReportResult.getDefaultInstance()).build());
+    assertEquals(Json.toValue(10_000), work.takeReport().getHeartbeat().getProgress());
     assertTrue(work.takeReport().hasSuccess());
   }
 
