@@ -19,7 +19,7 @@ import { addFlakyMethods } from "./flaky-server.ts";
 /** FakeServer is something that is no server of this version. */
 export interface FakeServer {
   readonly address: string;
-  /** How many milliseconds have passed between one stream and the next, in order; of `flaky`. */
+  /** How many milliseconds have passed between one stream, or call, and the next, in order; of `flaky`. */
   readonly pausesMs?: readonly number[];
   readonly stop: () => Promise<unknown>;
 }
@@ -35,7 +35,7 @@ type Handler = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buf
  * - `newer`: answers GetTask of the server at `target` with a field and a status more, and ListTasks by a reason that nobody knows
  * - `older`: knows no Work, and hands other calls to the server at `target`
  * - `mute`: knows no Work; says nothing to the first WatchEvents, ReportTasks and AppendLogs, and hands all other calls to the server at `target`
- * - `flaky`: welcomes every WatchEvents and Work, and breaks it at once
+ * - `flaky`: welcomes every WatchEvents and Work, and breaks it at once; answers ListLogs without waiting
  */
 export async function startFakeServer(kind: string, target: string): Promise<FakeServer> {
   switch (kind) {

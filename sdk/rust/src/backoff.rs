@@ -10,6 +10,12 @@ const CEILING_FIRST: Duration = Duration::from_millis(100);
 const CEILING_MAX: Duration = Duration::from_secs(5);
 /// A server that asks for more than this is not waited for by a call.
 const REQUESTED_MAX: Duration = Duration::from_secs(30);
+/// An empty answer that comes sooner, and before the wait that was asked for, is of a server that does not wait.
+const EMPTY_ANSWER_MIN: Duration = Duration::from_millis(100);
+/// The pause after such an answer is drawn from here up to this more, so that clients which wait for the same do not come
+/// back together.
+const PAUSE_MIN: Duration = Duration::from_millis(750);
+const PAUSE_MORE: Duration = Duration::from_millis(500);
 
 /// Draws the delay after the n-th failure in a row (n from 1): uniform between 0 and a ceiling that doubles ("full
 /// jitter", M. Brooker, "Exponential Backoff And Jitter", 2015), so that clients which failed together do not come back
@@ -38,6 +44,15 @@ pub(crate) fn before_resuming(error: &Error, failures: u32) -> Option<Duration> 
         Some(requested) => Some(requested + delay(failures)),
         None => (error.is_transient() || error.code() == Code::DeadlineExceeded).then(|| delay(failures)),
     }
+}
+
+/// How long to pause after an empty answer to a call that was to wait: where the server has not waited, asking again at
+/// once would only make both sides busy.
+pub(crate) fn after_empty_answer(took: Duration, wait: Duration) -> Duration {
+    if took >= EMPTY_ANSWER_MIN || (!wait.is_zero() && took >= wait) {
+        return Duration::ZERO;
+    }
+    PAUSE_MIN + PAUSE_MORE.mul_f64(random::fraction())
 }
 
 /// What the server asked for, of the errors that it may ask to repeat.
@@ -79,5 +94,14 @@ mod tests {
         for code in [Code::NotFound, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Internal] {
             assert_eq!(before_repeat(&Error::for_test(code, None), 1), None);
         }
+    }
+
+    #[test]
+    fn only_a_server_that_does_not_wait_is_paused_for() {
+        let wait = Duration::from_secs(30);
+        assert_eq!(after_empty_answer(Duration::from_secs(30), wait), Duration::ZERO);
+        assert_eq!(after_empty_answer(Duration::from_millis(20), Duration::from_millis(20)), Duration::ZERO);
+        assert!(after_empty_answer(Duration::from_millis(5), wait) >= PAUSE_MIN);
+        assert!(after_empty_answer(Duration::ZERO, Duration::ZERO) >= PAUSE_MIN);
     }
 }

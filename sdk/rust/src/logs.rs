@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
 use crate::json::duration;
@@ -123,13 +123,19 @@ impl Source for Reader {
 
 impl Reader {
     async fn read_page(&mut self) -> Result<(), Error> {
+        let sent_at = Instant::now();
         let page = self.client.workers().list_logs(self.request.clone()).await?;
         self.failures = 0;
         self.has_ended = page.entries.is_empty() && (!self.follow || page.attempt_ended);
         let waits = self.follow && !page.attempt_ended;
+        let was_to_wait = self.request.wait_timeout.is_some();
+        let is_unwaited = waits && was_to_wait && page.entries.is_empty();
         self.request.wait_timeout = waits.then(|| duration(WAIT));
         self.request.cursor = page.next_cursor;
         self.lines = page.entries.into();
+        if is_unwaited {
+            sleep(backoff::after_empty_answer(sent_at.elapsed(), WAIT)).await;
+        }
         Ok(())
     }
 }

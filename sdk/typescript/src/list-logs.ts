@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { MillpondClient } from "./client.ts";
+import { emptyAnswerPauseMs } from "./empty-answer-pause.ts";
 import { isUnanswered } from "./errors.ts";
 import type { LogEntry } from "./gen/millpond/v1/log_pb.js";
 import { backoffMs } from "./retry-policy.ts";
@@ -31,11 +32,13 @@ export async function* listLogs(
   { taskId, attempt = 0, follow = false, signal, onInterrupted }: LogOptions,
 ): AsyncGenerator<LogEntry, void, undefined> {
   const callOptions = signal === undefined ? {} : { signal };
+  const pause = (ms: number) => sleep(ms, undefined, callOptions).catch(() => undefined);
   let cursor = "";
   let waits = false;
   let failures = 0;
   while (!signal?.aborted) {
     try {
+      const sentAtMs = performance.now();
       const waitTimeout = durationFromMs(waits ? waitMs : 0);
       const page = await client.workers.listLogs({ taskId, attempt, cursor, pageSize, waitTimeout }, callOptions);
       failures = 0;
@@ -43,12 +46,13 @@ export async function* listLogs(
       cursor = page.nextCursor;
       const isLast = page.entries.length === 0 && (!follow || page.attemptEnded);
       if (isLast) return;
+      if (waits && page.entries.length === 0) await pause(emptyAnswerPauseMs(performance.now() - sentAtMs, waitMs));
       waits = follow && !page.attemptEnded;
     } catch (error) {
       if (signal?.aborted) return;
       if (!follow || !isUnanswered(error)) throw error;
       onInterrupted?.(error);
-      await sleep(backoffMs(backoff, ++failures), undefined, callOptions).catch(() => undefined);
+      await pause(backoffMs(backoff, ++failures));
     }
   }
 }

@@ -86,6 +86,7 @@ def list_logs(
         yield from page.entries
         if position.passed(page):
             return
+        cancel.wait(position.rest)
 
 
 def upload_graph(calls: Calls, upload: Upload, timeout: float | None, cancel: Cancellation) -> v1.UploadTasksResponse:

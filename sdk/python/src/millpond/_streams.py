@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import TYPE_CHECKING, Final
 
 from millpond import v1
 from millpond._failure_streak import FailureStreak
-from millpond.repeats import RepeatPolicy
+from millpond.repeats import RepeatPolicy, pause_after_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,15 +77,22 @@ class LogPosition(_Endurance):
         super().__init__()
         self._request = v1.ListLogsRequest(task_id=task_id, attempt=attempt, page_size=_PAGE_SIZE)
         self._follow = follow
+        self._sent_at = 0.0
+        self.rest = 0.0
+        """How many seconds to wait before the next page is asked for."""
 
     def request(self) -> v1.ListLogsRequest:
-        """Make the request for the next page."""
+        """Make the request for the next page, which is sent now."""
+        self._sent_at = time.monotonic()
         return self._request
 
     def passed(self, page: v1.ListLogsResponse) -> bool:
         """Move behind a page; tell whether it was the last one."""
         self._streak.progressed()
         waits = self._follow and not page.attempt_ended
+        was_to_wait = self._request.wait_timeout.seconds > 0
+        is_unwaited = waits and was_to_wait and not page.entries
+        self.rest = pause_after_empty(time.monotonic() - self._sent_at) if is_unwaited else 0.0
         self._request.cursor = page.next_cursor
         self._request.wait_timeout.seconds = _PAGE_WAIT_SECONDS if waits else 0
         return not page.entries and not waits

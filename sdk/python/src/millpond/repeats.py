@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from millpond.errors import MillpondError
 
+# An empty answer that comes sooner is of a server that does not wait. The pause after it is drawn between these, so
+# that clients which wait for the same do not come back together.
+_EMPTY_ANSWER_MIN_SECONDS = 0.1
+_PAUSE_SECONDS = (0.75, 1.25)
+
 
 @dataclass(frozen=True)
 class RepeatPolicy:
@@ -60,6 +65,14 @@ class RepeatPolicy:
             return min(error.retry_delay.total_seconds(), self.max_requested_delay) + self.backoff(failures)
         is_away = error.is_transient or error.code is grpc.StatusCode.DEADLINE_EXCEEDED
         return self.backoff(failures) if is_away else None
+
+
+def pause_after_empty(took: float) -> float:
+    """Answer how many seconds to pause after an empty answer to a call that was to wait, and took so many.
+
+    Where the server has not waited, asking again at once would only make both sides busy. 0: it has.
+    """
+    return 0.0 if took >= _EMPTY_ANSWER_MIN_SECONDS else random.uniform(*_PAUSE_SECONDS)
 
 
 class PlannedCall(Generic[RequestT, ResponseT]):

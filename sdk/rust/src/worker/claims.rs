@@ -9,13 +9,7 @@ use super::core::Core;
 use super::is_final;
 use crate::json::duration;
 use crate::v1::{Assignment, ClaimTasksRequest};
-use crate::{Code, Error, backoff, random};
-
-/// An empty answer that comes sooner, and before the wait that was asked for, is of a server that does not wait.
-const EMPTY_ANSWER_MIN: Duration = Duration::from_millis(100);
-/// The pause after such an answer is drawn from here up to this more, so that idle workers do not come back together.
-const PAUSE_MIN: Duration = Duration::from_millis(750);
-const PAUSE_MORE: Duration = Duration::from_millis(500);
+use crate::{Code, Error, backoff};
 
 /// Keeps a claim waiting at the server for as many tasks as there are free slots, never for more, until the worker
 /// drains. Fails when the server refuses for good, for example the credentials.
@@ -45,7 +39,11 @@ async fn keep_claiming(core: &Arc<Core>) -> Result<(), Error> {
             Ok(assignments) => {
                 failures = 0;
                 core.begin(assignments, core.options.lease);
-                if count > 0 { Duration::ZERO } else { pause_after(sent_at.elapsed(), core.options.claim_wait) }
+                if count > 0 {
+                    Duration::ZERO
+                } else {
+                    backoff::after_empty_answer(sent_at.elapsed(), core.options.claim_wait)
+                }
             }
             Err(error) if is_final(&error) || error.code() == Code::Unimplemented => {
                 return Err(error);
@@ -71,26 +69,4 @@ async fn claim(core: &Core, tasks: usize) -> Result<Vec<Assignment>, Error> {
         lease: Some(duration(core.options.lease)),
     };
     Ok(core.client().workers().claim_tasks(request).await?.assignments)
-}
-
-/// How long to pause after an empty answer: asking again at once would only make both sides busy.
-fn pause_after(took: Duration, wait: Duration) -> Duration {
-    if took >= EMPTY_ANSWER_MIN || (!wait.is_zero() && took >= wait) {
-        return Duration::ZERO;
-    }
-    PAUSE_MIN + PAUSE_MORE.mul_f64(random::fraction())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_server_that_does_not_wait_is_paused_for() {
-        let wait = Duration::from_secs(30);
-        assert_eq!(pause_after(Duration::from_secs(30), wait), Duration::ZERO);
-        assert_eq!(pause_after(Duration::from_millis(20), Duration::from_millis(20)), Duration::ZERO);
-        assert!(pause_after(Duration::from_millis(5), wait) >= PAUSE_MIN);
-        assert!(pause_after(Duration::ZERO, Duration::ZERO) >= PAUSE_MIN);
-    }
 }

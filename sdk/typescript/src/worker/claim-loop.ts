@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { emptyAnswerPauseMs } from "../empty-answer-pause.ts";
 import { backoffMs } from "../retry-policy.ts";
 
 /** ClaimLoopOptions is what a {@link ClaimLoop} works with. */
@@ -24,10 +25,6 @@ export interface ClaimLoopOptions {
  */
 const claimsMax = 2;
 const backoff = { initialBackoffMs: 100, maxBackoffMs: 5_000 };
-/** An empty answer that comes sooner, and before the wait that was asked for, is of a server that does not wait. */
-const emptyAnswerMinMs = 100;
-/** The pause after such an answer is drawn between these, so that idle workers do not come back together. */
-const pauseMs = { min: 750, max: 1_250 };
 /** Answers to a claim that will not change by asking again. */
 const finalCodes: ReadonlySet<Code> = new Set([
   Code.InvalidArgument,
@@ -97,23 +94,21 @@ export class ClaimLoop {
         // Even shares, of which the last claim that is not under way takes what is left.
         const begun = await this.#claim(Math.ceil(free / (claimsMax - this.#claimsUnderWay)));
         failures = 0;
-        if (begun === 0) await this.#pauseUnlessWaited(performance.now() - sentAtMs);
+        if (begun === 0) await this.#pause(emptyAnswerPauseMs(performance.now() - sentAtMs, this.#options.waitMs));
         // Short handlers end in this turn: their slots are claimed together, not a few at a time.
         else await nextTurn();
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof ConnectError && finalCodes.has(error.code)) throw error;
         onError(error);
-        await sleep(backoffMs(backoff, ++failures), undefined, { signal }).catch(() => undefined);
+        await this.#pause(backoffMs(backoff, ++failures));
       }
     }
   }
 
-  /** Pauses after an empty answer that came at once: asking again at once would only make both sides busy. */
-  async #pauseUnlessWaited(tookMs: number): Promise<void> {
-    const { signal, waitMs } = this.#options;
-    if (tookMs >= emptyAnswerMinMs || (waitMs > 0 && tookMs >= waitMs)) return;
-    const ms = pauseMs.min + Math.random() * (pauseMs.max - pauseMs.min);
+  async #pause(ms: number): Promise<void> {
+    if (ms === 0) return;
+    const { signal } = this.#options;
     await sleep(ms, undefined, { signal }).catch(() => undefined);
   }
 

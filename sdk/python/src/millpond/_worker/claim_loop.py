@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import grpc
 from millpond import _methods, v1
 from millpond._worker.persistence import BACKOFF
 from millpond.errors import MillpondError
+from millpond.repeats import pause_after_empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 _CLAIMS_MAX = 2
 WAIT_SECONDS = 30
 """How long a claim asks the server to wait for the first task."""
-# An empty answer that comes sooner is of a server that does not wait. The pause after it is drawn between these, so
-# that idle workers do not come back together.
-_EMPTY_ANSWER_MIN_SECONDS = 0.1
-_PAUSE_SECONDS = (0.75, 1.25)
 # Answers to a claim that will not change by asking again.
 _FINAL_CODES = frozenset(
     {
@@ -145,9 +141,8 @@ class ClaimLoop:
             self._on_assignments(response)
         finally:
             self._on_asked_less()
-        if not response.assignments and time.monotonic() - sent_at < _EMPTY_ANSWER_MIN_SECONDS:
-            # Asking again at once would only make both sides busy.
-            await self._sleep(random.uniform(*_PAUSE_SECONDS))
+        if not response.assignments:
+            await self._sleep(pause_after_empty(time.monotonic() - sent_at))
 
     async def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

@@ -81,6 +81,7 @@ async def list_logs(
             yield entry
         if position.passed(page):
             return
+        await asyncio.sleep(position.rest)
 
 
 async def upload_graph(calls: Calls, upload: Upload, timeout: float | None) -> v1.UploadTasksResponse:

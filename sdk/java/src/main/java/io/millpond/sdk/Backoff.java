@@ -2,6 +2,7 @@ package io.millpond.sdk;
 
 import java.time.Duration;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
@@ -15,6 +16,20 @@ final class Backoff {
 
   /** The longest delay asked for by a server that is waited for. */
   private static final Duration REQUESTED_DELAY_MAX = Duration.ofSeconds(30);
+
+  /**
+   * An empty answer that comes sooner, and before the wait that was asked for, is of a server that
+   * does not wait.
+   */
+  private static final long EMPTY_ANSWER_MIN_MILLIS = 100;
+
+  /**
+   * The pause after such an answer is drawn between these, so that clients which wait for the same
+   * do not come back together.
+   */
+  private static final long PAUSE_MIN_MILLIS = 750;
+
+  private static final long PAUSE_MAX_MILLIS = 1_250;
 
   private Backoff() {}
 
@@ -55,5 +70,18 @@ final class Backoff {
           .map(delay -> delay.toMillis() + delayMillis(1));
     }
     return error.isTransient() ? Optional.of(delayMillis(failures)) : Optional.empty();
+  }
+
+  /**
+   * Draws the pause after an empty answer to a call that was to wait. Empty: the server has waited.
+   * Where it has not, asking again at once would only make both sides busy.
+   */
+  static OptionalLong delayAfterEmptyMillis(long sentAtNanos, Duration wait) {
+    long tookMillis = (System.nanoTime() - sentAtNanos) / 1_000_000;
+    boolean isWaitOver = wait.toMillis() > 0 && tookMillis >= wait.toMillis();
+    return tookMillis >= EMPTY_ANSWER_MIN_MILLIS || isWaitOver
+        ? OptionalLong.empty()
+        : OptionalLong.of(
+            ThreadLocalRandom.current().nextLong(PAUSE_MIN_MILLIS, PAUSE_MAX_MILLIS));
   }
 }

@@ -7,7 +7,6 @@ import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * Keeps claims waiting at the server for as many tasks as there are free slots, never for more. On
@@ -19,20 +18,6 @@ final class ClaimLoop {
    * handed tasks.
    */
   private static final int CLAIMS_MAX = 2;
-
-  /**
-   * An empty answer that comes sooner, and before the wait that was asked for, is of one that does
-   * not wait.
-   */
-  private static final long EMPTY_ANSWER_MIN_MILLIS = 100;
-
-  /**
-   * The pause after such an answer is drawn between these, so that idle workers do not come back
-   * together.
-   */
-  private static final long PAUSE_MIN_MILLIS = 750;
-
-  private static final long PAUSE_MAX_MILLIS = 1_250;
 
   /** Answers to a claim that will not change by asking again. */
   private static final Set<Status.Code> FINAL_CODES =
@@ -166,8 +151,8 @@ final class ClaimLoop {
     if (error == null) {
       failures = 0;
       owner.claimed(answer, sentAtNanos);
-      if (answer.getAssignmentsCount() == 0 && hasNotWaited(sentAtNanos)) {
-        rest(ThreadLocalRandom.current().nextLong(PAUSE_MIN_MILLIS, PAUSE_MAX_MILLIS));
+      if (answer.getAssignmentsCount() == 0) {
+        Backoff.delayAfterEmptyMillis(sentAtNanos, wait).ifPresent(this::rest);
       }
     } else if (!isStopped) {
       if (error instanceof MillpondException failure && FINAL_CODES.contains(failure.code())) {
@@ -181,13 +166,6 @@ final class ClaimLoop {
               ? Backoff.delayAfterMillis(failure, failures)
               : Backoff.delayMillis(failures));
     }
-  }
-
-  /** Whether an empty answer came at once: asking again at once would only make both sides busy. */
-  private boolean hasNotWaited(long sentAtNanos) {
-    long tookMillis = (System.nanoTime() - sentAtNanos) / 1_000_000;
-    boolean isWaitOver = wait.toMillis() > 0 && tookMillis >= wait.toMillis();
-    return tookMillis < EMPTY_ANSWER_MIN_MILLIS && !isWaitOver;
   }
 
   private void rest(long millis) {

@@ -124,6 +124,7 @@ public final class LogReader implements Iterable<LogEntry>, AutoCloseable {
 
     private void readPage() {
       try {
+        long sentAtNanos = System.nanoTime();
         ListLogsResponse answer = read(request());
         failures = 0;
         if (answer == null) {
@@ -134,7 +135,11 @@ public final class LogReader implements Iterable<LogEntry>, AutoCloseable {
         cursor = answer.getNextCursor();
         boolean mayGrow = query.isFollowing() && !answer.getAttemptEnded();
         isLast = !page.hasNext() && !mayGrow;
+        boolean wasToWait = isWaiting;
         isWaiting = mayGrow;
+        if (mayGrow && wasToWait && !page.hasNext()) {
+          Backoff.delayAfterEmptyMillis(sentAtNanos, WAIT).ifPresent(LogReader.this::pause);
+        }
       } catch (MillpondException error) {
         if (!query.isFollowing() || !error.isWorthRepeating() || calls.connection().isClosed()) {
           throw error;
