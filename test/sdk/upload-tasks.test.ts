@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import {
@@ -11,6 +11,7 @@ import {
   type MillpondClient,
   TaskService,
   type UploadTasksRequest,
+  UploadTasksRequestSchema,
   type UploadTasksResponse,
   UploadTasksResponseSchema,
   uploadTasks,
@@ -93,6 +94,14 @@ test("parts are no larger than 5,000 tasks, nor 4 MiB", async () => {
     [0, 5_000, 5_000, 2_000],
     [0, 3, 3, 3],
   ]);
+  // Among small ones, too: the n-th has so many bytes.
+  const mixed = createGraph({ name: "mixed" });
+  const lengths = Array.from({ length: 60 }, (_, n) => (n % 13 === 5 ? 3_000_000 : n % 7 === 0 ? 900_000 : 20));
+  for (const [n, length] of lengths.entries()) mixed.task(`m${n}`, { kind: "work", input: "x".repeat(length) });
+  await uploadTasks(server.client, mixed);
+  const parts = server.uploads.at(-1) ?? [];
+  expect(parts.flatMap(({ tasks }) => tasks.map(({ key }) => key))).toEqual(lengths.map((_, n) => `m${n}`));
+  for (const part of parts) expect(toBinary(UploadTasksRequestSchema, part).length).toBeLessThanOrEqual(4 * 1024 ** 2);
 });
 
 test("a graph that grows an open batch says so", async () => {

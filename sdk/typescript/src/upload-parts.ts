@@ -16,7 +16,7 @@ export interface PartOptions {
   readonly isBinary: boolean;
 }
 
-/** uploadParts makes the messages of an upload: the first says where to, each of the others holds some tasks. A task is written once, to know how long it is and to be sent. */
+/** uploadParts makes the messages of an upload: the first says where to, each of the others holds some tasks. A task is written to know how long it is, and sent as it was written. */
 export async function* uploadParts(
   first: UploadTasksRequest,
   tasks: readonly NewTask[],
@@ -24,10 +24,12 @@ export async function* uploadParts(
 ): AsyncGenerator<UploadTasksRequest> {
   yield first;
   let part = new Part();
+  let bytesPerTask = 0;
   for (let from = 0; from < tasks.length; ) {
-    let step = tasks.slice(from, from + Math.min(tasksPerStep, partSize - part.size));
+    // As many as there is room for, should they be as large as the last ones.
+    const fitting = Math.max(1, Math.floor((partBytesMax - part.bytes) / bytesPerTask));
+    let step = tasks.slice(from, from + Math.min(tasksPerStep, partSize - part.size, fitting));
     let written = writeTasks(step);
-    // Where they are large, one by one.
     if (step.length > 1 && part.bytes + written.byteLength > partBytesMax) {
       step = step.slice(0, 1);
       written = writeTasks(step);
@@ -37,6 +39,7 @@ export async function* uploadParts(
       part = new Part();
     }
     part.add(step, written);
+    bytesPerTask = written.byteLength / step.length;
     from += step.length;
     if (part.size === partSize || from === tasks.length) {
       yield part.toMessage(isBinary);
