@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
 import { reportTextLength } from "../commands/group-reports.ts";
 import { type ItemResult, reportTasks } from "../commands/report-tasks.ts";
 import { MillpondError, notFound } from "../domain/errors.ts";
@@ -12,7 +11,7 @@ import {
 } from "../gen/millpond/v1/task_service_pb.ts";
 import { decodeReport, encodeItemResult } from "../wire/report.ts";
 import { writeReportResults } from "../wire/report-result-bytes.ts";
-import { isJsonCall } from "./is-json-call.ts";
+import { type CalledBy, isJsonCall } from "./is-json-call.ts";
 import { naming } from "./name-missing.ts";
 import { namesOf, type RpcDeps } from "./rpc-deps.ts";
 
@@ -20,7 +19,7 @@ import { namesOf, type RpcDeps } from "./rpc-deps.ts";
 export async function applyReports(
   deps: RpcDeps,
   { reports, brief }: ReportTasksRequest,
-  context: Pick<HandlerContext, "requestHeader">,
+  context: CalledBy,
 ): Promise<ReportTasksResponse> {
   const results = await takeReports(deps, reports, { brief });
   const names = await namesOf(

@@ -260,7 +260,8 @@ export class WorkSession {
   async #assign(claimed: readonly ClaimedTask[]): Promise<void> {
     this.#lists += 1;
     this.#offer();
-    let left = claimed;
+    // What is waited with may have changed: it is read again.
+    let left = this.#isUnread ? claimed.map(({ id, attempt }) => ({ id, attempt })) : claimed;
     try {
       while (left.length > 0 && (await this.#mayAssign())) left = await this.#sendSome(left);
     } catch (error) {
@@ -278,8 +279,13 @@ export class WorkSession {
   /** Whether more can be sent, for which it waits a moment. */
   async #mayAssign(): Promise<boolean> {
     const isOpen = (): boolean => !this.#isDraining && !this.#isOver;
-    if (isOpen() && this.#untaken >= listsMax) await this.#listTaken();
-    return isOpen() && this.#untaken < listsMax;
+    if (isOpen() && this.#isUnread) await this.#listTaken();
+    return isOpen() && !this.#isUnread;
+  }
+
+  /** Whether nobody takes on what has been sent. */
+  get #isUnread(): boolean {
+    return this.#untaken >= listsMax;
   }
 
   /** Sends the first of some tasks; answers the others. */

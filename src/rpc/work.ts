@@ -1,7 +1,7 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { invalidField } from "../domain/errors.ts";
 import type { WorkerHello, WorkRequest, WorkResponse } from "../gen/millpond/v1/worker_service_pb.ts";
-import { isJsonCall } from "./is-json-call.ts";
+import { type CalledBy, isJsonCall } from "./is-json-call.ts";
 import type { RpcDeps } from "./rpc-deps.ts";
 import { WorkSession } from "./work-session.ts";
 
@@ -9,7 +9,7 @@ import { WorkSession } from "./work-session.ts";
 export async function* work(
   deps: RpcDeps,
   requests: AsyncIterable<WorkRequest>,
-  context: Pick<HandlerContext, "signal" | "requestHeader">,
+  context: Pick<HandlerContext, "signal"> & CalledBy,
 ): AsyncGenerator<WorkResponse> {
   const { signal } = context;
   const iterator = requests[Symbol.asyncIterator]();

@@ -13,7 +13,7 @@ import { describe, expect, test } from "vitest";
 import { BatchStatus } from "../../src/gen/millpond/v1/batch_pb.ts";
 import { BatchService } from "../../src/gen/millpond/v1/batch_service_pb.ts";
 import { EventService } from "../../src/gen/millpond/v1/event_service_pb.ts";
-import { TaskService } from "../../src/gen/millpond/v1/task_service_pb.ts";
+import { GetTaskRequestSchema, GetTaskResponseSchema, TaskService } from "../../src/gen/millpond/v1/task_service_pb.ts";
 import { WorkerService } from "../../src/gen/millpond/v1/worker_service_pb.ts";
 import { postJson } from "./server-harness.ts";
 import { newKind, sharedServer } from "./shared-server.ts";
@@ -139,12 +139,22 @@ describe("a graph is created, executed and watched to its end on one port", () =
   });
 
   test("reads are also answered to a GET, as Connect's clients may send them", async () => {
-    const { batchId } = await server.graph([{ key: "a", name: "a", kind: newKind() }]);
-    const message = encodeURIComponent(JSON.stringify({ batchId }));
-    const url = `${server.url}/millpond.v1.BatchService/GetBatch?connect=v1&encoding=json&message=${message}`;
-    const answer = await fetch(url);
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toMatchObject({ batch: { batchId } });
+    const { batchId, ids } = await server.graph([{ key: "a", name: "a", kind: newKind() }]);
+    const taskId = ids.a ?? "";
+    const get = async (method: string, encoding: string, message: string) => {
+      const path = `millpond.v1.${method}?connect=v1&encoding=${encoding}&message=${encodeURIComponent(message)}`;
+      const answer = await fetch(`${server.url}/${path}`);
+      expect(answer.status).toBe(200);
+      return answer;
+    };
+    const batch = await get("BatchService/GetBatch", "json", JSON.stringify({ batchId }));
+    expect(await batch.json()).toMatchObject({ batch: { batchId } });
+    const task = await get("TaskService/GetTask", "json", JSON.stringify({ taskId }));
+    expect(await task.json()).toMatchObject({ task: { taskId, key: "a", status: "TASK_STATUS_PENDING" } });
+    const request = toBinary(GetTaskRequestSchema, create(GetTaskRequestSchema, { taskId }));
+    const bytes = await get("TaskService/GetTask", "proto&base64=1", Buffer.from(request).toString("base64url"));
+    const read = fromBinary(GetTaskResponseSchema, new Uint8Array(await bytes.arrayBuffer()));
+    expect(read.task).toMatchObject({ taskId, key: "a" });
   });
 });
 
