@@ -549,7 +549,8 @@ create view event_change as
     x.success_count,
     x.failure_count
    FROM event_tx e
-     CROSS JOIN LATERAL ( SELECT cardinality(e.types) AS types,
+     CROSS JOIN LATERAL ( SELECT cardinality(e.task_ids) AS size,
+            cardinality(e.types) AS types,
             e.types[cardinality(e.types)] AS type,
             cardinality(e.batch_ids) AS batch_ids,
             e.batch_ids[cardinality(e.batch_ids)] AS batch_id,
@@ -564,7 +565,8 @@ create view event_change as
             cardinality(e.workers) AS workers,
             e.workers[cardinality(e.workers)] AS worker
          OFFSET 0) l
-     CROSS JOIN LATERAL UNNEST(e.task_ids, e.types, e.batch_ids, e.from_statuses, e.to_statuses, e.attempts, e.queues, e.workers, e.success_counts, e.failure_counts) WITH ORDINALITY x(task_id, type, batch_id, from_status, to_status, attempt, queue, worker, success_count, failure_count, n);
+     CROSS JOIN LATERAL UNNEST(e.task_ids, e.types, e.batch_ids, e.from_statuses, e.to_statuses, e.attempts, e.queues, e.workers, e.success_counts, e.failure_counts) WITH ORDINALITY x(task_id, type, batch_id, from_status, to_status, attempt, queue, worker, success_count, failure_count, n)
+  WHERE x.n <= l.size;
 
 CREATE OR REPLACE FUNCTION public.mp_add_counts(p_namespace integer, p_producers text[], p_firsts bigint[], p_lasts bigint[], p_request_ids text[], p_hashes bytea[], p_ids bigint[], p_successes bigint[], p_failures bigint[], OUT o_repeated text[], OUT o_repeated_lasts bigint[], OUT o_answered text[], OUT o_refused bigint[], OUT o_refused_statuses smallint[])
  RETURNS record
@@ -892,7 +894,7 @@ begin
   else
     with change as (
       -- Few kinds of changes, of many tasks: counted before they are told apart.
-      select x.batch_id, x.type, x.f, x.t, count(*)::integer as n from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
+      select x.batch_id, x.type, x.f, x.t, case when is_same then size else count(*)::integer end as n from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
       where x.type in (1, 2, 3, 7) group by x.batch_id, x.type, x.f, x.t
       union all
       select b, 0::smallint, 0::smallint, 0::smallint, 0 from unnest(p_batches) b
@@ -2300,14 +2302,19 @@ end $function$;
 CREATE OR REPLACE FUNCTION public.mp_handed_over(p_ids bigint[], p_attempts integer[])
  RETURNS text
  LANGUAGE plpgsql
- STABLE
 AS $function$
+declare
+  size bigint;
 begin
-  -- Before PostgreSQL 18 a function in SQL is planned anew in each transaction.
-  return (select case when count(*) = cardinality(p_ids) and sum(x.bytes) <= 65536 then json_agg(json_build_object('task', x.task, 'parents', x.parents) order by x.n)::text end
-  from (
-    select s.n, row_to_json(given) as task, coalesce(left_by.parents, '[]') as parents,
-      coalesce(octet_length(given.input), 0) + coalesce(octet_length(given.spec), 0) + coalesce(pg_column_size(given.metadata), 0) + coalesce(left_by.bytes, 0) as bytes
+  if p_ids is null or cardinality(p_ids) > 4 then return null; end if;
+  select sum(coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.spec), 0) + coalesce(pg_column_size(t.metadata), 0) + coalesce((
+      select sum(octet_length(a.output)) from unnest(t.parents) e(parent) join task_state h on h.id = any (array[e.parent])
+        join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt), 0))
+  into size from unnest(p_ids) x(id) join task t on t.id = any (array[x.id]) where coalesce(cardinality(t.parents), 0) <= 16 having count(*) = cardinality(p_ids);
+  if size is null or size > 65536 then return null; end if;
+  -- Before PostgreSQL 18 a function in SQL is planned anew in each transaction: hence PL/pgSQL.
+  return (
+    select case when count(*) = cardinality(p_ids) then json_agg(json_build_object('task', given, 'parents', coalesce(left_by.parents, '[]')) order by s.n)::text end
     from unnest(p_ids, p_attempts) with ordinality s(id, attempt, n)
     cross join lateral (
       select h.id::text, h.batch_id::text as "batchId", h.queue, h.status, h.attempt, h.priority, h.worker, h.success_count::text as "successCount", h.failure_count::text as "failureCount",
@@ -2317,16 +2324,16 @@ begin
         h.inactivity_timeout_ms::text as "inactivityTimeoutMs", h.execution_timeout_ms::text as "executionTimeoutMs", h.total_timeout_ms::text as "totalTimeoutMs",
         h.unmet_policy as "unmetPolicy"
       from task t join task_state h on h.id = any (array[t.id])
-      where t.id = any (array[s.id]) and h.attempt = s.attempt and h.attempt = 1 and h.status = 4 and coalesce(cardinality(t.parents), 0) <= 16
+      where t.id = any (array[s.id]) and h.attempt = s.attempt and h.attempt = 1 and h.status = 4
     ) given
     cross join lateral (
-      select sum(octet_length(parent.output)) as bytes, json_agg(parent order by parent.m) as parents from (
+      select json_agg(parent order by parent.m) as parents from (
         select e.m, p.id::text, p.batch_id::text as "batchId", p.key, h.status, case when h.status = 6 then a.output end as output
         from unnest(given.parents) with ordinality e(parent, m) join task p on p.id = any (array[e.parent::bigint]) join task_state h on h.id = any (array[p.id])
           left join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt
       ) parent
     ) left_by
-  ) x);
+  );
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_hold_batch(p_namespace integer, p_request_id text, p_hash bytea, p_batch bigint, p_hold boolean, OUT o_batch jsonb, OUT o_ready integer[], OUT o_replayed_hash bytea)
@@ -2794,7 +2801,7 @@ begin
   perform mp_append_event(row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null)::mp_changes);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_report(p_ids bigint[], p_attempts integer[], p_actions smallint[], p_outputs text[], p_causes smallint[], p_messages text[], p_codes text[], p_details text[], p_progress text[], p_success_counts bigint[], p_failure_counts bigint[], p_non_retryable boolean[], p_retry_delays bigint[], p_cancel_webhooks text[], p_slots mp_slots DEFAULT NULL::mp_slots, OUT o_taken bigint[], OUT o_statuses smallint[], OUT o_attempts integer[], OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_started bigint[], OUT o_started_attempts integer[], OUT o_places integer[], OUT o_handed_over text)
+CREATE OR REPLACE FUNCTION public.mp_report(p_ids bigint[], p_attempts integer[], p_actions smallint[], p_outputs text[], p_causes smallint[], p_messages text[], p_codes text[], p_details text[], p_progress text[], p_success_counts bigint[], p_failure_counts bigint[], p_non_retryable boolean[], p_retry_delays bigint[], p_cancel_webhooks text[], p_slots mp_slots DEFAULT NULL::mp_slots, OUT o_taken bigint[], OUT o_statuses smallint[], OUT o_attempts integer[], OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_started bigint[], OUT o_started_attempts integer[], OUT o_places integer[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -2915,9 +2922,6 @@ begin
   if moved.plain then
     select coalesce(array_agg(x.lane), '{}'), coalesce(array_agg(x.holders), '{}'), coalesce(array_agg(x.amount), '{}') into moves.lanes, moves.holders, moves.amounts from (
       select x.lane, -count(*) as holders, -coalesce(sum(x.amount), 0) as amount from unnest(moved.held_lanes, moved.held_amounts) x(lane, amount) group by x.lane) x;
-  end if;
-  if cardinality(o_started) <= 4 then
-    o_handed_over := mp_handed_over(o_started, o_started_attempts);
   end if;
   appended := mp_append_event(changes, '{}', null, '{}', false, moves);
   o_follow_ups := appended.o_follow_ups;

@@ -13,7 +13,7 @@ select e.seq, x.n::integer as index, e.commit_time,
   x.success_count, x.failure_count
 from event_tx e
 cross join lateral (
-  select cardinality(e.types) as types, e.types[cardinality(e.types)] as type,
+  select cardinality(e.task_ids) as size, cardinality(e.types) as types, e.types[cardinality(e.types)] as type,
     cardinality(e.batch_ids) as batch_ids, e.batch_ids[cardinality(e.batch_ids)] as batch_id,
     cardinality(e.from_statuses) as from_statuses, e.from_statuses[cardinality(e.from_statuses)] as from_status,
     cardinality(e.to_statuses) as to_statuses, e.to_statuses[cardinality(e.to_statuses)] as to_status,
@@ -24,4 +24,5 @@ cross join lateral (
 ) l
 cross join lateral unnest(e.task_ids, e.types, e.batch_ids, e.from_statuses, e.to_statuses, e.attempts, e.queues, e.workers,
   e.success_counts, e.failure_counts) with ordinality
-  x(task_id, type, batch_id, from_status, to_status, attempt, queue, worker, success_count, failure_count, n);
+  x(task_id, type, batch_id, from_status, to_status, attempt, queue, worker, success_count, failure_count, n)
+where x.n <= l.size; -- of a batch without tasks, other arrays have one more

@@ -80,7 +80,7 @@ begin
   else
     with change as (
       -- Few kinds of changes, of many tasks: counted before they are told apart.
-      select x.batch_id, x.type, x.f, x.t, count(*)::integer as n from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
+      select x.batch_id, x.type, x.f, x.t, case when is_same then size else count(*)::integer end as n from unnest(p.batch_ids, p.types, p.from_statuses, p.to_statuses) x(batch_id, type, f, t)
       where x.type in (1, 2, 3, 7) group by x.batch_id, x.type, x.f, x.t
       union all
       select b, 0::smallint, 0::smallint, 0::smallint, 0 from unnest(p_batches) b

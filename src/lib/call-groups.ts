@@ -34,7 +34,7 @@ export interface CallGroupsOptions<Item, Result> {
   readonly overflow: () => Error;
   /** Whether the items of a group that failed so are tried again in halves, until the one that is to blame fails alone: none of them has been handled. */
   readonly isOneToBlame: (error: unknown) => boolean;
-  /** For how many turns of the event loop a group waits for what goes with it, when no call is in flight. Default 1: the turn in which it began. */
+  /** For how many turns of the event loop a group waits for what goes with it, unless one that was in flight ends before. Default 1: the turn in which it began. */
   readonly turns?: number;
 }
 
@@ -46,7 +46,7 @@ interface Entry<Item, Result> {
 
 /**
  * CallGroups merges what is asked for while a call is in flight into the next one; of writes, that is group commit (DeWitt et al., "Implementation Techniques
- * for Main Memory Database Systems", 1984). There is no timer: a group is whatever came meanwhile, or in the same turn of the event loop. Each caller is
+ * for Main Memory Database Systems", 1984). There is no timer: a group is whatever came meanwhile, or in the same turn of the event loop (or `turns` of them). Each caller is
  * answered on its own.
  */
 export class CallGroups<Item, Result> {

@@ -31,7 +31,8 @@ interface ReportedRow extends OutcomeRow, StartedRow {
 
 const reportStatement: Statement = {
   name: "report_tasks",
-  text: "select * from mp_report($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+  text: `select r.*, mp_handed_over(r.o_started, r.o_started_attempts) o_handed_over
+    from mp_report($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) r`,
 };
 
 /**

@@ -59,7 +59,8 @@ test.each([
   { title: "with all that was given, and what its parents left", input: 100, parents: 3 },
   { title: "with more input than the commit tells", input: 100_000, parents: 1 },
   { title: "with more parents than the commit tells of", input: 0, parents: 17 },
-])("a child is handed over as a read tells of it: $title", async ({ input, parents }) => {
+  { title: "with larger outputs than the commit tells", input: 0, parents: 16, left: 100_000 },
+])("a child is handed over as a read tells of it: $title", async ({ input, parents, left: length = 1 }) => {
   const [kind, childKind] = [newKind(), newKind()];
   const keys = Array.from({ length: parents }, (_, n) => `parent ${n} Ä`);
   const { ids } = await server.graph([
@@ -74,7 +75,7 @@ test.each([
   ]);
   const { answer } = await waitingClaim(childKind, { workerId: "patient" });
   const claimed = await server.claim(kind, { max: parents });
-  const left = (n: number) => (n === 0 ? null : { n, text: "é" });
+  const left = (n: number) => (n === 0 ? null : { n, text: "é".repeat(length) });
   for (const [n, { task, attempt }] of claimed.entries()) {
     const report = { case: "success" as const, value: { output: fromJson(ValueSchema, left(n)) } };
     await server.client.tasks.reportTasks({ reports: [{ taskId: task?.taskId ?? "", attempt, report }] });
