@@ -1,5 +1,5 @@
 import type { Engine } from "../commands/engine.ts";
-import { isToStop, type Micros } from "../domain/task.ts";
+import { isToStop, type Micros, type Task } from "../domain/task.ts";
 import { FailureCause, hasEnded } from "../domain/task-status.ts";
 import { Loop } from "../lib/loop.ts";
 import { shortenLeases } from "../store/leases.ts";
@@ -20,6 +20,14 @@ export interface WatchedAttempt {
   readonly onReported: () => void;
   /** Tells the worker that it is over: to stop it, and why, or that it is another's. */
   readonly onOver: (over: { readonly stop: boolean; readonly reason: string }) => void;
+}
+
+/** When the attempt that a task is in has run for too long, in milliseconds since 1970; Infinity: never. */
+export function overrunMsOf({ executionTimeoutMs, totalTimeoutMs, runTime, createTime }: Task): number {
+  const limits: number[] = [];
+  if (executionTimeoutMs !== null) limits.push((runTime ?? createTime) / 1000 + Number(executionTimeoutMs));
+  if (totalTimeoutMs !== null) limits.push(createTime / 1000 + Number(totalTimeoutMs));
+  return Math.min(...limits);
 }
 
 /** What an {@link AttemptWatch} is made of. */

@@ -1,6 +1,6 @@
 import { releaseClaims } from "../commands/claim-tasks.ts";
 import type { LeaseResult } from "../commands/extend-leases.ts";
-import type { WatchedAttempt } from "../dispatch/attempt-watch.ts";
+import { overrunMsOf, type WatchedAttempt } from "../dispatch/attempt-watch.ts";
 import { Credit } from "../dispatch/credit.ts";
 import type { ClaimedTask } from "../dispatch/waiting-workers.ts";
 import type { ConnectedStream, HandedAttempt } from "../dispatch/worker-roster.ts";
@@ -315,14 +315,8 @@ export class WorkSession {
   }
 
   #hold(task: Task): void {
-    const { executionTimeoutMs, totalTimeoutMs, runTime, createTime } = task;
-    const overrunMs = Math.min(
-      executionTimeoutMs === null
-        ? Number.POSITIVE_INFINITY
-        : (runTime ?? createTime) / 1000 + Number(executionTimeoutMs),
-      totalTimeoutMs === null ? Number.POSITIVE_INFINITY : createTime / 1000 + Number(totalTimeoutMs),
-    );
-    this.#watch({ id: task.id, attempt: task.attempt, leaseUntil: task.leaseUntil ?? 0, overrunMs });
+    const { id, attempt, leaseUntil } = task;
+    this.#watch({ id, attempt, leaseUntil: leaseUntil ?? 0, overrunMs: overrunMsOf(task) });
   }
 
   #watch(attempt: Pick<Held, "id" | "attempt" | "leaseUntil" | "overrunMs">): void {

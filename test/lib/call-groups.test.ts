@@ -2,11 +2,13 @@ import { expect, test } from "vitest";
 import { CallGroups } from "../../src/lib/call-groups.ts";
 
 /** Call groups whose calls end when they are told to. */
-function lane(options: { groupMax?: number; inFlightMax?: number; waitingMax?: number; patienceMs?: number } = {}) {
+function lane(
+  options: { groupMax?: number; inFlightMax?: number; waitingMax?: number; patienceMs?: number; turns?: number } = {},
+) {
   const writes: { items: readonly number[]; end: (failure?: Error) => void }[] = [];
   const group = new CallGroups<number, string>({
     ...{ inFlightMax: options.inFlightMax ?? 1, waitingMax: options.waitingMax ?? 100 },
-    ...{ patienceMs: options.patienceMs ?? 60_000, slowMax: 1 },
+    ...{ patienceMs: options.patienceMs ?? 60_000, slowMax: 1, turns: options.turns ?? 1 },
     overflow: () => new Error("full"),
     isOneToBlame: (error) => (error as Error).message !== "away",
     begin: () => {
@@ -43,6 +45,17 @@ test("what comes in the same turn is one group", async () => {
   const { group, writes, settled } = lane();
   const answers = [1, 2].map((item) => group.submit(item));
   expect(writes).toHaveLength(0);
+  await settled();
+  writes[0]?.end();
+  expect(await Promise.all(answers)).toEqual(["1 of 2", "2 of 2"]);
+});
+
+test("a group waits for what goes with it for as many turns as it is told", async () => {
+  const { group, writes, settled } = lane({ turns: 2 });
+  const first = group.submit(1);
+  await settled();
+  expect(writes).toHaveLength(0);
+  const answers = [first, group.submit(2)];
   await settled();
   writes[0]?.end();
   expect(await Promise.all(answers)).toEqual(["1 of 2", "2 of 2"]);
