@@ -10,12 +10,14 @@ import type { WriteDeps } from "./write-deps.ts";
 const tasksPerCommitMax = 2_000;
 const bytesPerCommitMax = 8 * 1024 * 1024;
 const commitsInFlight = { inFlightMax: 2, patienceMs: 1_000, slowMax: 1 };
+/** A commit costs about as much as the rows of ten calls: fewer are not worth a second one. */
+const shareFrom = 16;
 const callsWaitingMax = 20_000;
 
 /** Writes graphs of several calls in one transaction, each in a new batch of its own. */
 export function createGraphGroups(deps: WriteDeps): CallGroups<NewGraph, CreatedGraph> {
   return new CallGroups({
-    ...{ ...commitsInFlight, begin: beginGraphs, waitingMax: callsWaitingMax },
+    ...{ ...commitsInFlight, shareFrom, begin: beginGraphs, waitingMax: callsWaitingMax },
     ...{ overflow: () => tooManyCalls("tasks"), isOneToBlame },
     run: (graphs) => write(deps, graphs),
   });

@@ -36,6 +36,11 @@ export interface CallGroupsOptions<Item, Result> {
   readonly isOneToBlame: (error: unknown) => boolean;
   /** For how many turns of the event loop a group waits for what goes with it, unless one that was in flight ends before. Default 1: the turn in which it began. */
   readonly turns?: number;
+  /**
+   * Where so many wait, each of the calls that are free takes the same part of them, not the first one all: callers who wait for an answer before they ask again would else
+   * all wait for the same call, with the others idle. Undefined: a group takes whatever waits.
+   */
+  readonly shareFrom?: number;
 }
 
 interface Entry<Item, Result> {
@@ -106,14 +111,18 @@ export class CallGroups<Item, Result> {
     this.#runNext();
   }
 
+  /** How many of those that wait the next group may take. */
+  #share(): number {
+    const waiting = this.#waiting.length;
+    if (waiting < (this.#options.shareFrom ?? Number.POSITIVE_INFINITY)) return waiting;
+    return Math.ceil(waiting / (this.#options.inFlightMax - this.#inFlight));
+  }
+
   #take(): Entry<Item, Result>[] {
     const group = this.#options.begin();
+    const most = this.#share();
     let count = 0;
-    while (
-      count < this.#waiting.length &&
-      (group.add((this.#waiting[count] as Entry<Item, Result>).item) || count === 0)
-    )
-      count += 1;
+    while (count < most && (group.add((this.#waiting[count] as Entry<Item, Result>).item) || count === 0)) count += 1;
     return this.#waiting.splice(0, count);
   }
 

@@ -3,12 +3,24 @@ import { CallGroups } from "../../src/lib/call-groups.ts";
 
 /** Call groups whose calls end when they are told to. */
 function lane(
-  options: { groupMax?: number; inFlightMax?: number; waitingMax?: number; patienceMs?: number; turns?: number } = {},
+  options: {
+    groupMax?: number;
+    inFlightMax?: number;
+    waitingMax?: number;
+    patienceMs?: number;
+    turns?: number;
+    shareFrom?: number;
+  } = {},
 ) {
   const writes: { items: readonly number[]; end: (failure?: Error) => void }[] = [];
   const group = new CallGroups<number, string>({
     ...{ inFlightMax: options.inFlightMax ?? 1, waitingMax: options.waitingMax ?? 100 },
-    ...{ patienceMs: options.patienceMs ?? 60_000, slowMax: 1, turns: options.turns ?? 1 },
+    ...{
+      patienceMs: options.patienceMs ?? 60_000,
+      slowMax: 1,
+      turns: options.turns ?? 1,
+      shareFrom: options.shareFrom ?? Number.POSITIVE_INFINITY,
+    },
     overflow: () => new Error("full"),
     isOneToBlame: (error) => (error as Error).message !== "away",
     begin: () => {
@@ -59,6 +71,30 @@ test("a group waits for what goes with it for as many turns as it is told", asyn
   await settled();
   writes[0]?.end();
   expect(await Promise.all(answers)).toEqual(["1 of 2", "2 of 2"]);
+});
+
+test("where many wait, the calls that are free share them; few are one group", async () => {
+  const { group, writes, settled } = lane({ inFlightMax: 2, shareFrom: 4 });
+  const submit = (items: readonly number[]) => items.map((item) => group.submit(item));
+  const answers = submit([1, 2, 3, 4, 5]);
+  await settled();
+  expect(writes.map(({ items }) => items)).toEqual([
+    [1, 2, 3],
+    [4, 5],
+  ]);
+  // One call is free: it takes all of them.
+  answers.push(...submit([6, 7, 8, 9]));
+  writes[0]?.end();
+  await settled();
+  expect(writes[2]?.items).toEqual([6, 7, 8, 9]);
+  writes[1]?.end();
+  writes[2]?.end();
+  await settled();
+  answers.push(...submit([10, 11, 12]));
+  await settled();
+  expect(writes.slice(3).map(({ items }) => items)).toEqual([[10, 11, 12]]);
+  writes[3]?.end();
+  expect(await Promise.all(answers)).toHaveLength(12);
 });
 
 test("groups and writes in flight are bounded, and so is what waits", async () => {
