@@ -9,6 +9,7 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
+import { isJsonKey } from "../../rpc/is-json-call.ts";
 import { type Call, callKey, requestIdHeader } from "../call.ts";
 import type { Cancellation } from "./cancellation.ts";
 import { toWebHeaders } from "./header-conversion.ts";
@@ -24,6 +25,7 @@ export interface ExchangeInit {
   readonly cancellation: Cancellation;
   readonly method: DescMethod;
   readonly url: string;
+  readonly isJson: boolean;
   readonly requestHeaders: IncomingHttpHeaders;
   /** What the answer's headers begin as, beside the request id. */
   readonly responseHeaders: Readonly<Record<string, string>>;
@@ -56,7 +58,7 @@ export class Exchange implements HandlerContext {
     this.method = init.method;
     this.service = init.method.parent;
     this.url = init.url;
-    this.values = createContextValues().set(callKey, init.call).set(exchangeKey, this);
+    this.values = createContextValues().set(callKey, init.call).set(exchangeKey, this).set(isJsonKey, init.isJson);
     this.timeoutMs = () => init.cancellation.remainingMs();
   }
 

@@ -118,7 +118,7 @@ export function createFastPath(options: FastPathOptions): FastPath {
       const call = openCall({ headers: incoming.headers, peer, abandonment: cancellation }, parts.newRequestId);
       call.protocol = "connect";
       const exchange = new Exchange({
-        ...{ call, cancellation, method: method.method, url: origin + incoming.url },
+        ...{ call, cancellation, method: method.method, url: origin + incoming.url, isJson: !request.isBinary },
         requestHeaders: incoming.headers,
         responseHeaders: { "content-type": request.isBinary ? contentTypeUnaryProto : contentTypeUnaryJson },
         responseTrailers: {},

@@ -49,7 +49,7 @@ export function openGrpcExchange(
   call.protocol = "grpc";
   const responseHeaders = compression === undefined ? plainHeaders : compressedHeaders(compression);
   return new Exchange({
-    ...{ call, cancellation, method, url, responseHeaders },
+    ...{ call, cancellation, method, url, responseHeaders, isJson: false },
     requestHeaders: headers,
     responseTrailers: initialTrailers,
   });
