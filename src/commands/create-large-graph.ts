@@ -1,5 +1,5 @@
 import type { NewTask } from "../domain/new-task.ts";
-import type { PackedTasks } from "../domain/packed-tasks.ts";
+import type { PackedTasks, TaskTraits } from "../domain/packed-tasks.ts";
 import { checkGraph, type TaskGraph } from "../domain/task-graph.ts";
 import { Execution, TaskStatus } from "../domain/task-status.ts";
 import { createLargeGraph } from "../store/create-graphs.ts";
@@ -50,8 +50,8 @@ export async function createInParts(engine: Engine, command: LargeGraphCommand):
     const idAt = (place: number): bigint => ids[rankOf[place] as number] as bigint;
     const source = {
       ...{ graph, idAt },
-      taskAt: (place: number) => tasks.at(place) as NewTask,
-      traitsAt: (place: number) => tasks.traits[tasks.traitsAt(place)] as NewTask,
+      ownAt: (place: number) => tasks.ownAt(place),
+      traitsAt: (place: number) => tasks.traits[tasks.traitsAt(place)] as TaskTraits,
       queueAt: (place: number) => queues[tasks.traitsAt(place)] as number,
       policyAt: (place: number) => policies[tasks.traitsAt(place)] ?? null,
       laneAt: (place: number) => lanes?.[place] ?? null,

@@ -13,6 +13,7 @@ import {
   createGraph,
   type NewBatchRow,
   type NewGraph,
+  type NewTaskRow,
 } from "../store/create-tasks.ts";
 import type { Writer } from "../store/database.ts";
 import { type DuplicateLookUp, findExisting } from "../store/duplicates.ts";
@@ -80,22 +81,20 @@ async function tryCreateTasks(engine: Engine, command: CreateTasks): Promise<Cre
 /** Writes a graph by one statement. */
 async function writeWhole(engine: Engine, command: CreateTasks): Promise<CreatedGraph> {
   const known = await knownKeys(engine, command);
-  // A key that the batch has is no fault of a task that may turn out to be a duplicate: it is looked at again when that is known.
-  const doubtful = new Set(command.tasks.filter((task) => task.dedupe.length > 0).map((task) => task.key));
-  const graph = checkGraph(command.tasks, new Map([...known].filter(([key]) => !doubtful.has(key))));
-  const queues = await engine.dictionaries.internQueues(engine.namespaceId, command.tasks);
-  const policies = await engine.retryPolicies.intern(command.tasks.map((task) => task.retry));
-  const flows = await internFlows(engine, command.tasks, queues);
-  const lanes = await internLanes(engine, command.tasks, { queues, flows });
+  const graph = checkGraph(command.tasks, certain(known, command.tasks));
+  const numbers = await internNumbers(engine, command.tasks);
   const wanted = lookUps(command.tasks);
-  const shapes = await engine.dedupeShapes.intern(
-    engine.namespaceId,
-    wanted.map(({ place, matcher }) => command.tasks[place]?.dedupe[matcher] as DedupeMatcher),
-  );
-  const numbers = { queues, policies, lanes, flows };
+  const shapes =
+    wanted.length === 0
+      ? []
+      : await engine.dedupeShapes.intern(
+          engine.namespaceId,
+          wanted.map(({ place, matcher }) => command.tasks[place]?.dedupe[matcher] as DedupeMatcher),
+        );
+  const places = command.tasks.map((_, n) => n);
   return retryTaken(async () => {
     const ids = await engine.ids.take(command.tasks.length + 1);
-    const whole = { engine, command, numbers, ids, duplicates: new Map(), places: command.tasks.map((_, n) => n) };
+    const whole = { engine, command, numbers, ids, duplicates: noDuplicates, places };
     if (wanted.length === 0 && !command.validateOnly) {
       const rows = graphRow({ ...whole, graph, tasks: command.tasks });
       return isPlain(rows) ? engine.creates.submit(rows) : createGraph(engine.db, rows);
@@ -114,6 +113,37 @@ async function writeWhole(engine: Engine, command: CreateTasks): Promise<Created
   });
 }
 
+/** A key that the batch has is no fault of a task that may turn out to be a duplicate: it is looked at again when that is known. */
+function certain(known: ReadonlyMap<string, bigint>, tasks: readonly NewTask[]): ReadonlyMap<string, bigint> {
+  if (known.size === 0) return known;
+  const doubtful = new Set(tasks.filter((task) => task.dedupe.length > 0).map((task) => task.key));
+  return new Map([...known].filter(([key]) => !doubtful.has(key)));
+}
+
+/** What tasks have in dictionaries, by place in the request. Most have nothing but a queue: of the rest, nothing is made then. */
+interface Numbers {
+  readonly queues: readonly number[];
+  readonly policies: readonly (number | null)[];
+  readonly lanes: readonly (bigint | null)[];
+  readonly flows: readonly (number | null)[];
+}
+
+async function internNumbers(engine: Engine, tasks: readonly NewTask[]): Promise<Numbers> {
+  const queues = await engine.dictionaries.internQueues(engine.namespaceId, tasks);
+  const policies = tasks.every(({ retry }) => retry === null)
+    ? none
+    : await engine.retryPolicies.intern(tasks.map(({ retry }) => retry));
+  const flows = await internFlows(engine, tasks, queues);
+  const lanes = tasks.every(({ rules }) => rules.length === 0)
+    ? none
+    : await internLanes(engine, tasks, { queues, flows });
+  return { queues, policies, lanes, flows };
+}
+
+const none: readonly never[] = [];
+const noKeys: ReadonlyMap<string, bigint> = new Map();
+const noDuplicates: ReadonlyMap<number, Duplicate> = new Map();
+
 function internLanes(
   engine: Engine,
   tasks: readonly NewTask[],
@@ -121,9 +151,10 @@ function internLanes(
 ): Promise<(bigint | null)[]> {
   return engine.lanes.intern(
     engine.namespaceId,
-    tasks.map(({ rules, metadata, ruleValues }, n) => ({
-      ...{ rules, metadata, ruleValues, queue: queues[n] as number, flow: flows[n] ?? null },
-    })),
+    tasks.map(({ rules, metadata, ruleValues }, n) => {
+      const queue = queues[n] as number;
+      return { rules, metadata, ruleValues, queue, flow: flows[n] ?? null };
+    }),
   );
 }
 
@@ -159,11 +190,11 @@ async function duplicatesOf(
 }
 
 /** The keys of the batch that the request refers to, or wants for itself. */
-async function knownKeys(engine: Engine, command: CreateTasks): Promise<Map<string, bigint>> {
-  if (command.target.case === "newBatch") return new Map();
+async function knownKeys(engine: Engine, command: CreateTasks): Promise<ReadonlyMap<string, bigint>> {
+  if (command.target.case === "newBatch") return noKeys;
   const own = command.tasks.map((task) => task.key).filter((key) => key !== "");
   const keys = [...foreignKeys(command.tasks), ...own];
-  if (keys.length === 0) return new Map();
+  if (keys.length === 0) return noKeys;
   const known = await getOpenBatchKeys(engine.db, command.target.batchId, keys);
   // Of a call that has been answered, the batch has the keys already: they are its own. Asked after the keys: both were committed together.
   const isTaken = own.some((key) => known.has(key));
@@ -176,13 +207,7 @@ async function knownKeys(engine: Engine, command: CreateTasks): Promise<Map<stri
 interface GraphRowInput {
   readonly engine: Engine;
   readonly command: CreateTasks;
-  /** By place in the request. */
-  readonly numbers: {
-    readonly queues: readonly number[];
-    readonly policies: readonly (number | null)[];
-    readonly lanes: readonly (bigint | null)[];
-    readonly flows: readonly (number | null)[];
-  };
+  readonly numbers: Numbers;
   /** The batch's, and one for each task of the request. */
   readonly ids: readonly bigint[];
   readonly duplicates: ReadonlyMap<number, Duplicate>;
@@ -198,7 +223,7 @@ function graphRow({ engine, command, ids, graph, tasks, places, duplicates, numb
   for (const [n, index] of graph.order.entries()) idOf[index] = ids[n + 1] as bigint;
   const source = {
     graph,
-    taskAt: (index: number) => tasks[index] as NewTask,
+    ownAt: (index: number) => tasks[index] as NewTask,
     traitsAt: (index: number) => tasks[index] as NewTask,
     idAt: (index: number) => idOf[index] as bigint,
     queueAt: (index: number) => numbers.queues[places[index] as number] as number,
@@ -206,21 +231,29 @@ function graphRow({ engine, command, ids, graph, tasks, places, duplicates, numb
     laneAt: (index: number) => numbers.lanes[places[index] as number] ?? null,
     flowAt: (index: number) => numbers.flows[places[index] as number] ?? null,
   };
-  const rows = Array.from(graph.order, (index) => taskRow(source, index));
-  const statusOf = new Map(rows.map((row) => [row.id, row.status]));
-  const indexOf = new Map(places.map((place, index) => [place, index]));
+  const rows: NewTaskRow[] = [];
+  const rowAt = new Array<NewTaskRow>(tasks.length);
+  for (const index of graph.order) {
+    const row = taskRow(source, index);
+    rows.push(row);
+    rowAt[index] = row;
+  }
+  const indexOf = duplicates.size === 0 ? undefined : new Map(places.map((place, index) => [place, index]));
   const answer = command.tasks.map((_, place): AnsweredTask => {
     const duplicate = duplicates.get(place);
     if (duplicate?.case === "existing") return { id: duplicate.id, status: duplicate.status, deduplicated: true };
-    const id = idOf[indexOf.get(duplicate?.place ?? place) as number] as bigint;
-    return { id, status: statusOf.get(id) ?? 0, deduplicated: duplicate !== undefined };
+    const created = duplicate?.place ?? place;
+    const { id, status } = rowAt[indexOf?.get(created) ?? created] as NewTaskRow;
+    return { id, status, deduplicated: duplicate !== undefined };
   });
   return {
     request: { namespaceId: engine.namespaceId, requestId: command.requestId, bodyHash: command.bodyHash },
     batchId: target.case === "newBatch" ? (ids[0] as bigint) : target.batchId,
     newBatch: target.case === "newBatch" ? target : undefined,
     open: target.case === "newBatch" ? target.open : true,
-    ...{ tasks: rows, answer, answers: command.answers },
+    tasks: rows,
+    answer,
+    answers: command.answers,
     lateEdges: graph.late.flatMap((edges, index) =>
       edges.map((edge) => ({ child: idOf[index] as bigint, parent: edge.parent, condition: edge.condition })),
     ),

@@ -3,12 +3,10 @@ import type { NewTask } from "./new-task.ts";
 import type { NodeList, RequestedEdge, RequestedNode } from "./task-graph.ts";
 
 /** TaskTraits is what many tasks of a graph have in common. */
-export type TaskTraits = Omit<NewTask, OwnField>;
+export type TaskTraits = Omit<NewTask, keyof OwnParts | "dependencies" | "ruleValues">;
 
-type OwnField =
-  | ("key" | "name" | "dependencies" | "metadata" | "input" | "spec" | "expectedCount" | "startTime")
-  // Not kept: it is made of metadata again.
-  | "ruleValues";
+/** OwnParts is what each task has for itself, beside its edges; `ruleValues` are not kept: they are made of metadata again. */
+export type OwnParts = Pick<NewTask, "key" | "name" | "metadata" | "input" | "spec" | "expectedCount" | "startTime">;
 
 /** How an edge says which task it is onto. */
 const edgeByKey = 0;
@@ -69,16 +67,14 @@ export class PackedTasks {
     if (place >= this.length) return undefined;
     const record = this.#log.read(place);
     const traits = this.#traits[record.number()] as TaskTraits;
-    const [key, name] = [record.text(), record.text()];
-    const [metadata, input, spec] = [record.optionalText(), record.optionalText(), record.optionalText()];
-    const [expectedCount, startTime] = [record.optionalText(), record.optionalText()];
-    return {
-      ...traits,
-      ...{ key, name, metadata, input, spec },
-      expectedCount: expectedCount === null ? null : BigInt(expectedCount),
-      startTime: startTime === null ? null : Number(startTime),
-      dependencies: readEdges(record),
-    };
+    return { ...traits, ...readOwn(record), dependencies: readEdges(record) };
+  }
+
+  /** What the task at a place has for itself. */
+  ownAt(place: number): OwnParts {
+    const record = this.#log.read(place);
+    record.number();
+    return readOwn(record);
   }
 
   /** What the shape of the graph depends on, without the rest. */
@@ -151,6 +147,25 @@ function traitsOf(task: NewTask): TaskTraits {
   const { key: _k, name: _n, dependencies: _d, metadata: _m, input: _i, spec: _s, ...rest } = task;
   const { expectedCount: _e, startTime: _t, ruleValues: _r, ...traits } = rest;
   return traits;
+}
+
+function readOwn(record: RecordReader): OwnParts {
+  const key = record.text();
+  const name = record.text();
+  const metadata = record.optionalText();
+  const input = record.optionalText();
+  const spec = record.optionalText();
+  const expectedCount = record.optionalText();
+  const startTime = record.optionalText();
+  return {
+    key,
+    name,
+    metadata,
+    input,
+    spec,
+    expectedCount: expectedCount === null ? null : BigInt(expectedCount),
+    startTime: startTime === null ? null : Number(startTime),
+  };
 }
 
 function readEdges(record: RecordReader): RequestedEdge[] {

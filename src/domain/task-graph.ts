@@ -32,6 +32,10 @@ export interface LateEdge {
   readonly condition: number;
 }
 
+const noPlaces = new Uint32Array(0);
+const noConditions = new Uint8Array(0);
+const noEdges: readonly InnerEdge[] = [];
+
 /** EdgeLists holds a list of edges for each task of a graph, in nine bytes an edge: graphs have a hundred thousand tasks, and an array of objects for each takes ten times as much. */
 export class EdgeLists {
   readonly #starts: Uint32Array;
@@ -55,9 +59,16 @@ export class EdgeLists {
     return (this.#starts[task + 1] ?? 0) - (this.#starts[task] ?? 0);
   }
 
+  /** Those of a graph without edges. */
+  static none(tasks: number): EdgeLists {
+    return new EdgeLists(new Uint32Array(tasks + 1), noPlaces, noConditions);
+  }
+
   /** The edges of a task, in the order in which they were asked for. */
-  of(task: number): InnerEdge[] {
-    const edges = new Array<InnerEdge>(this.count(task));
+  of(task: number): readonly InnerEdge[] {
+    const count = this.count(task);
+    if (count === 0) return noEdges;
+    const edges = new Array<InnerEdge>(count);
     const start = this.#starts[task] ?? 0;
     for (let n = 0; n < edges.length; n += 1) edges[n] = this.#edge(start + n);
     return edges;
@@ -92,7 +103,7 @@ export interface TaskGraph {
   readonly order: Uint32Array;
   /** For each task its parents among the tasks of the request. */
   readonly inner: EdgeLists;
-  /** For each task its parents that exist. */
+  /** For each task its parents that exist; of a graph without edges, nothing. */
   readonly late: readonly (readonly LateEdge[])[];
   /** For each task its children. */
   readonly children: EdgeLists;
@@ -119,6 +130,15 @@ export function checkGraph(
   request?: readonly number[],
 ): TaskGraph {
   const places = placesByKey(nodes, known);
+  if (hasNoEdges(nodes)) {
+    const none = EdgeLists.none(nodes.length);
+    return {
+      order: Uint32Array.from({ length: nodes.length }, (_, place) => place),
+      inner: none,
+      late: [],
+      children: none,
+    };
+  }
   const starts = new Uint32Array(nodes.length + 1);
   const found: FoundEdges = { parents: [], conditions: [], child: -1, seenBy: new Int32Array(nodes.length).fill(-1) };
   const late: (readonly LateEdge[])[] = [];
@@ -131,6 +151,13 @@ export function checkGraph(
   const inner = new EdgeLists(starts, new Uint32Array(found.parents), new Uint8Array(found.conditions));
   const children = inner.reversed();
   return { order: topologicalOrder({ nodes, inner, children, request }), inner, late, children };
+}
+
+/** Most requests create tasks that do not depend on each other: nothing has to be put in order. */
+function hasNoEdges(nodes: NodeList): boolean {
+  for (let place = 0; place < nodes.length; place += 1)
+    if ((nodes.at(place) as RequestedNode).dependencies.length > 0) return false;
+  return true;
 }
 
 function placesByKey(nodes: NodeList, known: ReadonlyMap<string, bigint>): Map<string, number> {

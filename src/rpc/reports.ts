@@ -53,9 +53,10 @@ const bytesOfPlainReport = 400;
 
 /** Decodes the reports of a message. */
 export function readReports(deps: RpcDeps, messages: readonly TaskReport[], brief: boolean): ReadReports {
-  const items = messages.map((message, n) => ({
-    ...{ taskId: message.taskId, report: decode(deps, message, `reports[${n}]`) },
-  }));
+  const items = messages.map((message, n) => {
+    const report = decode(deps, message, `reports[${n}]`);
+    return { taskId: message.taskId, report };
+  });
   const bytes = items.reduce(
     (sum, { report }) => sum + bytesOfPlainReport + (report instanceof MillpondError ? 0 : reportTextLength(report)),
     0,

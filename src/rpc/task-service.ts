@@ -83,10 +83,10 @@ async function create_(
   // What is found while nothing is created exists; what repeats an earlier task of the request would be new.
   const exists = (id: bigint): boolean =>
     !request.validateOnly || !created.tasks.some((task) => task.id === id && !task.deduplicated);
-  const tasks = created.tasks.map(({ id, status, deduplicated }, n) => ({
-    ...{ key: request.tasks[n]?.key ?? "", status: status as never, deduplicated },
-    taskId: (deduplicated || !request.validateOnly) && exists(id) ? deps.ids.encode(id) : "",
-  }));
+  const tasks = created.tasks.map(({ id, status, deduplicated }, n) => {
+    const taskId = (deduplicated || !request.validateOnly) && exists(id) ? deps.ids.encode(id) : "";
+    return { key: request.tasks[n]?.key ?? "", status: status as never, deduplicated, taskId };
+  });
   if (isJsonCall(context)) return create(CreateTasksResponseSchema, { batch, tasks });
   const response = create(CreateTasksResponseSchema, { batch });
   response.$unknown = writeCreatedTasks(tasks);

@@ -319,19 +319,23 @@ export class WorkSession {
     this.#watch({ id, attempt, leaseUntil: leaseUntil ?? 0, overrunMs: overrunMsOf(task) });
   }
 
-  #watch(attempt: Pick<Held, "id" | "attempt" | "leaseUntil" | "overrunMs">): void {
-    const taskId = this.#deps.ids.encode(attempt.id);
+  #watch({ id, attempt, leaseUntil, overrunMs }: Pick<Held, "id" | "attempt" | "leaseUntil" | "overrunMs">): void {
     const held: Held = {
-      ...{ ...attempt, sinceMs: performance.now(), isClosing: false },
-      onReported: () => this.#drop(attempt.id),
+      id,
+      attempt,
+      leaseUntil,
+      overrunMs,
+      sinceMs: performance.now(),
+      isClosing: false,
+      onReported: () => this.#drop(id),
       onOver: ({ stop, reason }) => {
-        if (this.#attempts.get(attempt.id) === held) this.#attempts.delete(attempt.id);
-        const { attempt: number } = attempt;
-        this.#send({ response: stop ? cancelAttempt(taskId, number, reason) : leaseLost(taskId, number) });
+        if (this.#attempts.get(id) === held) this.#attempts.delete(id);
+        const taskId = this.#deps.ids.encode(id);
+        this.#send({ response: stop ? cancelAttempt(taskId, attempt, reason) : leaseLost(taskId, attempt) });
         this.#endIfDrained();
       },
     };
-    this.#attempts.set(attempt.id, held);
+    this.#attempts.set(id, held);
     this.#deps.attempts.add(held);
   }
 

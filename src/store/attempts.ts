@@ -134,9 +134,10 @@ export async function claimTasks(
     return db.write<Row>(claimStatement, [...values, true]);
   });
   const row = rows[0] as Row;
-  const tasks = row.o_ids.map((id, n) => ({
-    ...{ id, attempt: row.o_attempts[n] ?? 0, place: (row.o_places[n] ?? 1) - 1 },
-  }));
+  const tasks = row.o_ids.map((id, n) => {
+    const place = (row.o_places[n] ?? 1) - 1;
+    return { id, attempt: row.o_attempts[n] ?? 0, place };
+  });
   return { tasks: tasks.sort((a, b) => a.place - b.place), more: row.o_more, turns: row.o_turns };
 }
 

@@ -55,6 +55,8 @@ export class Dictionaries {
   readonly #db: Database;
   readonly #queues = new Map<number, Queue>();
   readonly #queueIds = new Map<string, number>();
+  /** Of queues without labels, by what is quicker to make than the whole key. */
+  readonly #plainIds = new Map<string, number>();
   readonly #byKind = new Map<string, Queue[]>();
   #newest = 0;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
@@ -72,6 +74,25 @@ export class Dictionaries {
 
   /** Ids of queues, made where they are missing; in the order asked for. */
   async internQueues(namespaceId: number, asked: readonly WantedQueue[]): Promise<number[]> {
+    return this.#knownQueues(namespaceId, asked) ?? (await this.#addQueues(namespaceId, asked));
+  }
+
+  /** The ids of queues without labels that are known; undefined: there are others. Graphs have many tasks of few kinds, one after the other. */
+  #knownQueues(namespaceId: number, asked: readonly WantedQueue[]): number[] | undefined {
+    const ids = new Array<number>(asked.length);
+    let before: WantedQueue | undefined;
+    for (const [n, queue] of asked.entries()) {
+      for (const _ in queue.labels) return undefined;
+      const isSame = before?.kind === queue.kind && before.execution === queue.execution && before.host === queue.host;
+      const id = isSame ? ids[n - 1] : this.#plainIds.get(plainKey(namespaceId, queue));
+      if (id === undefined) return undefined;
+      ids[n] = id;
+      before = queue;
+    }
+    return ids;
+  }
+
+  async #addQueues(namespaceId: number, asked: readonly WantedQueue[]): Promise<number[]> {
     const wanted = this.#queues.size < hostQueuesMax ? asked : this.#withKnownHosts(namespaceId, asked);
     const keys = queueKeys(namespaceId, wanted);
     const missing = new Map(
@@ -119,6 +140,7 @@ export class Dictionaries {
       this.#newest = Math.max(this.#newest, row.id);
       this.#queues.set(row.id, row);
       this.#queueIds.set(queueKey(row), row.id);
+      if (Object.keys(row.labels).length === 0) this.#plainIds.set(plainKey(row.namespaceId, row), row.id);
       const same = this.#byKind.get(row.kind) ?? [];
       same.push(row);
       this.#byKind.set(row.kind, same);
@@ -193,7 +215,7 @@ function queueKeys(namespaceId: number, wanted: readonly WantedQueue[]): string[
   const plain = new Map<string, string>();
   return wanted.map((queue) => {
     for (const _ in queue.labels) return queueKey({ ...queue, namespaceId });
-    const brief = `${queue.execution} ${queue.host} ${queue.kind}`;
+    const brief = plainKey(namespaceId, queue);
     let key = plain.get(brief);
     if (key === undefined) {
       key = queueKey({ ...queue, namespaceId });
@@ -201,6 +223,10 @@ function queueKeys(namespaceId: number, wanted: readonly WantedQueue[]): string[
     }
     return key;
   });
+}
+
+function plainKey(namespaceId: number, { execution, host, kind }: Omit<WantedQueue, "labels">): string {
+  return `${namespaceId} ${execution} ${host} ${kind}`;
 }
 
 function queueKey(queue: Omit<Queue, "id">): string {

@@ -8,19 +8,18 @@ import { optionalTimestamp, timestamp } from "./time.ts";
 /** Writes a batch. Statistics name only statuses that some task has. */
 export function encodeBatch(batch: Batch, ids: IdCodec): BatchMessage {
   const endTime = optionalTimestamp(batch.endTime);
+  const byStatus: Record<string, bigint> = {};
+  for (const [n, count] of batch.byStatus.entries())
+    if (count !== 0) byStatus[taskStatusNames[n] as string] = BigInt(count);
   return create(BatchSchema, {
-    ...{
-      batchId: ids.encode(batch.id),
-      name: batch.name,
-      metadata: batch.metadata as never,
-      status: batch.status as never,
-      open: batch.open,
-    },
+    batchId: ids.encode(batch.id),
+    name: batch.name,
+    metadata: batch.metadata as never,
+    status: batch.status as never,
+    open: batch.open,
     stats: {
       total: BigInt(batch.total),
-      byStatus: Object.fromEntries(
-        batch.byStatus.flatMap((count, n) => (count === 0 ? [] : [[taskStatusNames[n] as string, BigInt(count)]])),
-      ),
+      byStatus,
       successCount: batch.successCount,
       failureCount: batch.failureCount,
       ...(batch.expectedCount === null ? {} : { expectedCount: batch.expectedCount }),
@@ -28,6 +27,6 @@ export function encodeBatch(batch: Batch, ids: IdCodec): BatchMessage {
     createTime: timestamp(batch.createTime),
     ...(endTime === undefined ? {} : { endTime }),
     stopReason: batch.stopReason ?? "",
-    etag: [batch.status, batch.open ? 1 : 0, ...batch.byStatus].join("-"),
+    etag: `${batch.status}-${batch.open ? 1 : 0}-${batch.byStatus.join("-")}`,
   });
 }

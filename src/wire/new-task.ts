@@ -26,28 +26,28 @@ export const startTimeoutMsDefault = 30_000;
 /** How long an attempt may give no sign of life, where nothing is given. */
 export const inactivityTimeoutMsDefault = 60_000;
 
-/** Reads a task that is to be created; `field` is its path in the request. */
+/** Reads a task that is to be created; `field` is its path in the request. One literal without parts: requests have many tasks. */
 export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCodec): NewTask {
   const { execution } = message;
-  const dependencies = message.dependencies.map((dependency, n) =>
-    decodeDependency(dependency, `${field}.dependencies[${n}]`, ids),
-  );
-  const { metadata, input } = jsonParts(message, field);
-  const [startTimeout, inactivityTimeout] = [nonZero(message.startTimeout), nonZero(message.inactivityTimeout)];
-  const [executionTimeout, totalTimeout] = [nonZero(message.executionTimeout), nonZero(message.totalTimeout)];
+  const metadata = metadataText(message, field);
+  const startTimeout = nonZero(message.startTimeout);
+  const inactivityTimeout = nonZero(message.inactivityTimeout);
+  const executionTimeout = nonZero(message.executionTimeout);
+  const totalTimeout = nonZero(message.totalTimeout);
+  const { rules, ruleValues } = decodeTaskRules(message, field, metadata);
   return {
-    ...{
-      key: message.key,
-      name: message.name,
-      kind: message.kind,
-      priority: message.priority,
-      unmetPolicy: message.unmetPolicy,
-    },
+    key: message.key,
+    name: message.name,
+    kind: message.kind,
+    priority: message.priority,
+    unmetPolicy: message.unmetPolicy,
     execution:
       execution.case === "onStart" ? Execution.WEBHOOK : execution.case === "join" ? Execution.JOIN : Execution.WORKER,
-    labels: execution.case === "worker" ? execution.value.requiredLabels : {},
+    labels: execution.case === "worker" ? execution.value.requiredLabels : noLabels,
     host: execution.case === "onStart" ? hostKey(execution.value.url) : "",
-    ...{ dependencies, metadata, input },
+    dependencies: decodeDependencies(message.dependencies, field, ids),
+    metadata,
+    input: inputText(message, field),
     spec: specText(message),
     expectedCount: message.expectedCount ?? null,
     startTime: message.startTime === undefined ? null : microsOf(message.startTime),
@@ -56,36 +56,41 @@ export function decodeNewTask(message: NewTaskMessage, field: string, ids: IdCod
     executionTimeoutMs: executionTimeout === undefined ? null : millisOf(executionTimeout),
     totalTimeoutMs: totalTimeout === undefined ? null : millisOf(totalTimeout),
     retry: message.retry === undefined ? null : decodeRetryPolicy(message.retry, `${field}.retry`),
-    dedupe: message.dedupe.map(decodeMatcher),
-    ...decodeTaskRules(message, field, metadata),
-    ...{ onSuccess: message.onSuccess.length, onFailure: message.onFailure.length, onCancel: message.onCancel.length },
-    ...{ critical: message.critical, onlyForDependents: message.onlyForDependents },
-    ...fairness(message, field),
+    dedupe: message.dedupe.length === 0 ? none : message.dedupe.map(decodeMatcher),
+    rules,
+    ruleValues,
+    onSuccess: message.onSuccess.length,
+    onFailure: message.onFailure.length,
+    onCancel: message.onCancel.length,
+    critical: message.critical,
+    onlyForDependents: message.onlyForDependents,
+    fairnessKey: message.fairnessKey,
+    fairnessWeight: fairnessWeight(message, field),
   };
 }
 
-/** With whom a task takes turns. */
-function fairness(message: NewTaskMessage, field: string): Pick<NewTask, "fairnessKey" | "fairnessWeight"> {
-  const { fairnessKey, fairnessWeight } = message;
-  if (fairnessKey === "" && fairnessWeight !== 0)
+const noLabels: NewTask["labels"] = Object.freeze({});
+const none: readonly never[] = Object.freeze([]);
+
+/** How many turns a task's fairness_key takes. */
+function fairnessWeight({ fairnessKey, fairnessWeight: weight }: NewTaskMessage, field: string): number {
+  if (fairnessKey === "" && weight !== 0)
     throw invalidField(`${field}.fairness_weight`, "is the weight of a fairness_key; give that, or leave it out");
-  return { fairnessKey, fairnessWeight: fairnessWeight === 0 ? 1 : fairnessWeight };
+  return weight === 0 ? 1 : weight;
 }
 
-/** Metadata and input as JSON texts: those that were read as such, unless they are too large. */
-function jsonParts(message: NewTaskMessage, field: string): Pick<NewTask, "metadata" | "input"> {
-  const given = message instanceof ReadNewTask ? message : undefined;
-  const [metadata, input] = [given?.metadataText, given?.inputText];
-  return {
-    metadata:
-      metadata !== undefined && isWithin(metadata, jsonBytesMax.metadata)
-        ? metadata
-        : structText(message.metadata, { field: `${field}.metadata`, bytesMax: jsonBytesMax.metadata }),
-    input:
-      input !== undefined && isWithin(input, jsonBytesMax.input)
-        ? input
-        : valueText(message.input, { field: `${field}.input`, bytesMax: jsonBytesMax.input }),
-  };
+/** Metadata as a JSON text: that which was read as such, unless it is too large. */
+function metadataText(message: NewTaskMessage, field: string): string | null {
+  const read = message instanceof ReadNewTask ? message.metadataText : undefined;
+  if (read !== undefined && isWithin(read, jsonBytesMax.metadata)) return read;
+  return structText(message.metadata, { field: `${field}.metadata`, bytesMax: jsonBytesMax.metadata });
+}
+
+/** Input, as {@link metadataText}. */
+function inputText(message: NewTaskMessage, field: string): string | null {
+  const read = message instanceof ReadNewTask ? message.inputText : undefined;
+  if (read !== undefined && isWithin(read, jsonBytesMax.input)) return read;
+  return valueText(message.input, { field: `${field}.input`, bytesMax: jsonBytesMax.input });
 }
 
 /** Reads a retry policy, with every default filled in. */
@@ -119,11 +124,25 @@ function decodeMatcher({ kind, statuses, fields }: DedupeMatcherMessage): Dedupe
   return { kind, statuses: wanted, fields: [...fields].sort() };
 }
 
-function decodeDependency({ parent, condition }: Dependency, field: string, ids: IdCodec): RequestedEdge {
-  const edge = { condition: condition === 0 ? DependencyCondition.SUCCESS : condition };
-  if (parent.case === "key") return { ...edge, key: parent.value };
+function decodeDependencies(
+  dependencies: readonly Dependency[],
+  field: string,
+  ids: IdCodec,
+): readonly RequestedEdge[] {
+  if (dependencies.length === 0) return none;
+  return dependencies.map((dependency, n) => decodeDependency(dependency, { field, n, ids }));
+}
+
+/** `field`: the path of its task, of which it is the n-th. */
+function decodeDependency(
+  { parent, condition: given }: Dependency,
+  { field: task, n, ids }: { readonly field: string; readonly n: number; readonly ids: IdCodec },
+): RequestedEdge {
+  const condition = given === 0 ? DependencyCondition.SUCCESS : given;
+  if (parent.case === "key") return { condition, key: parent.value };
   const id = parent.case === "taskId" ? ids.decode(parent.value) : undefined;
-  if (id !== undefined) return { ...edge, taskId: id };
+  if (id !== undefined) return { condition, taskId: id };
+  const field = `${task}.dependencies[${n}]`;
   const description = `there is no task "${parent.value ?? ""}"`;
   throw new MillpondError("UNKNOWN_DEPENDENCY", `${field}.task_id: ${description}`, {
     metadata: { dependency: parent.value ?? "" },

@@ -18,37 +18,34 @@ import { millisOf } from "./time.ts";
 
 /** Reads a report; `field` is its path in the request. The id has been read before. */
 export function decodeReport(message: TaskReport, id: bigint, field: string): Report {
-  const base = {
-    ...{ ...plainReport, id, attempt: message.attempt },
-    ...{ successCount: message.addSuccessCount, failureCount: message.addFailureCount },
-  };
-  const { report } = message;
+  const { report, attempt, addSuccessCount: successCount, addFailureCount: failureCount } = message;
   switch (report.case) {
-    case "heartbeat":
-      return {
-        ...base,
-        action: ReportAction.HEARTBEAT,
-        progress: valueText(report.value.progress, {
-          field: `${field}.heartbeat.progress`,
-          bytesMax: jsonBytesMax.progress,
-        }),
-      };
-    case "success":
-      return {
-        ...base,
-        action: ReportAction.SUCCESS,
-        output: valueText(report.value.output, { field: `${field}.success.output`, bytesMax: jsonBytesMax.output }),
-      };
+    case "heartbeat": {
+      const limits = { field: `${field}.heartbeat.progress`, bytesMax: jsonBytesMax.progress };
+      const progress = valueText(report.value.progress, limits);
+      return { ...plainReport, id, attempt, successCount, failureCount, action: ReportAction.HEARTBEAT, progress };
+    }
+    case "success": {
+      // Most have none: then no path is made.
+      const { output: given } = report.value;
+      const output =
+        given === undefined
+          ? null
+          : valueText(given, { field: `${field}.success.output`, bytesMax: jsonBytesMax.output });
+      return { ...plainReport, id, attempt, successCount, failureCount, action: ReportAction.SUCCESS, output };
+    }
     case "failure": {
       const { message: text, code, details, nonRetryable, retryDelay } = report.value;
       return {
-        ...{ ...base, action: ReportAction.FAILURE, cause: FailureCause.REPORTED, message: text, code },
+        ...plainReport,
+        ...{ id, attempt, successCount, failureCount, action: ReportAction.FAILURE },
+        ...{ cause: FailureCause.REPORTED, message: text, code },
         details: valueText(details, { field: `${field}.failure.details`, bytesMax: jsonBytesMax.details }),
         ...{ nonRetryable, retryDelayMs: retryDelay === undefined ? null : millisOf(retryDelay) },
       };
     }
     default:
-      return { ...base, action: ReportAction.STARTED };
+      return { ...plainReport, id, attempt, successCount, failureCount, action: ReportAction.STARTED };
   }
 }
 
