@@ -114,11 +114,13 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
         ...{ tasks, batchIds: Array<bigint>(tasks.length).fill(graph.batchId), places: [] },
         openBatchIds: Array<bigint | null>(tasks.length).fill(graph.open ? graph.batchId : null),
       });
+      // It is made ready to be sent while the one before is written, and sent as soon as that has been.
+      const next = writer.write<{ o_ready: number[] }>(insertStatement, [namespaceId, time, ...columns]);
+      next.catch(() => {});
       await writing;
-      writing = writer.write<{ o_ready: number[] }>(insertStatement, [namespaceId, time, ...columns]).then(([row]) => {
+      writing = next.then(([row]) => {
         for (const queue of row?.o_ready ?? []) readyQueues.add(queue);
       });
-      // It is awaited when the next part is made.
       writing.catch(() => {});
     }
     await writing;
