@@ -3,6 +3,7 @@ import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
+import { UploadTasksRequestSchema } from "../gen/millpond/v1/task_service_pb.ts";
 import { cutPartsKey } from "../rpc/cut-parts.ts";
 import { wireError } from "../rpc/wire-error.ts";
 import { type Call, callKey, openCall } from "./call.ts";
@@ -10,6 +11,7 @@ import { allowedMethods, readConnectGet } from "./connect-get.ts";
 import { isConnectionLoss } from "./connection-loss.ts";
 import { diagnosableBodyBytesMax } from "./describe-decoding-error.ts";
 import { plainMessage } from "./grpc-message.ts";
+import { HeldItems, heldItemsKey } from "./held-items.ts";
 import { errorResponse, type HttpRouteResponse, send } from "./http-routes.ts";
 import { abortCause } from "./interceptors/abort-cause.ts";
 import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf, queryOf } from "./node-http.ts";
@@ -71,14 +73,14 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
       return;
     }
   }
-  const cut = new Map<number, number>();
-  const values = createContextValues().set(callKey, call).set(cutPartsKey, cut);
-  const body = bodyOf(handler, exchange);
-  const field = fieldToSliceBy(handler, request);
-  const answer = await handler({
-    ...universalRequestFromNodeRequest(request, response, undefined, values),
-    body: field === undefined ? body : sliceParts(body, { ...options, field, cut }),
-  });
+  const values = createContextValues().set(callKey, call);
+  let body = bodyOf(handler, exchange);
+  if (isBinaryUpload(handler, request)) {
+    const held = new HeldItems();
+    values.set(heldItemsKey, held).set(cutPartsKey, held.counts);
+    body = sliceParts(body, { ...options, field: tasksField, hold: (message, items) => held.hold(message, items) });
+  }
+  const answer = await handler({ ...universalRequestFromNodeRequest(request, response, undefined, values), body });
   const explained = explainRefusal(handler, request, answer);
   if (explained !== undefined) {
     refuse(exchange, explained);
@@ -117,11 +119,14 @@ function endWithAnswer(stream: ServerHttp2Stream): void {
   });
 }
 
-/** The number of the list that makes the messages of a stream of requests large; undefined: there is none, or they are not Protobuf. */
-function fieldToSliceBy({ method }: UniversalHandler, request: NodeRequest): number | undefined {
-  if (method.methodKind !== "client_streaming") return undefined;
-  if (!/^application\/(grpc|grpc\+proto|connect\+proto)$/.test(request.headers["content-type"] ?? "")) return undefined;
-  return method.input.fields.find((field) => field.fieldKind === "list" && field.listKind === "message")?.number;
+const { number: tasksField } = UploadTasksRequestSchema.field.tasks;
+
+/** Whether the messages of a request are those of an upload, in Protobuf. */
+function isBinaryUpload({ method }: UniversalHandler, request: NodeRequest): boolean {
+  return (
+    method.input.typeName === UploadTasksRequestSchema.typeName &&
+    /^application\/(grpc|grpc\+proto|connect\+proto)$/.test(request.headers["content-type"] ?? "")
+  );
 }
 
 /** Lets the message of an error be encoded as {@link plainMessage} says, whenever the library sets it. */

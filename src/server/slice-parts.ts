@@ -12,20 +12,26 @@ export interface SliceOptions {
   readonly field: number;
   /** The largest message that is taken: nothing is kept of a larger one, which is refused further on. */
   readonly maxMessageBytes: number;
-  /** Told the numbers, from 0, of the messages that are slices: of the first of a message with the items of all of it, of the others with 0. */
-  readonly cut: Map<number, number>;
+  /** Is given the items of the messages that are passed on without them, by the number of the message, from 0. */
+  readonly hold: (message: number, items: SlicedItems) => void;
+}
+
+/** The items of a list in a message, as they came: a few in each slice, with the tag and length of each. */
+export interface SlicedItems {
+  readonly slices: readonly Uint8Array[];
+  readonly count: number;
 }
 
 /**
- * Cuts the messages of a stream of Protobuf into ones with few items of a list. An upload's message has thousands of tasks; decoded at once, they outlive several
+ * Takes the many items of a list out of the messages of a stream of Protobuf, and cuts them into slices of few. An upload's message has thousands of tasks; decoded at once, they outlive several
  * collections of young objects, and V8, which sees that, puts all that are decoded later where only a full collection frees them: the heap grows by
- * the whole upload, though nothing of it is kept. A hundred at a time die young.
+ * the whole upload, though nothing of it is kept. A few at a time die young.
  *
  * What is compressed, not well-formed, or in an order that no encoder writes stays as it is.
  */
 export async function* sliceParts(
   body: AsyncIterable<Uint8Array>,
-  { field, maxMessageBytes, cut }: SliceOptions,
+  { field, maxMessageBytes, hold }: SliceOptions,
 ): AsyncGenerator<Uint8Array> {
   let received: Buffer[] = [];
   let size = 0;
@@ -40,12 +46,10 @@ export async function* sliceParts(
     size += bytes.byteLength;
     for (let frame = frameBytes(received, size); frame !== undefined && frame <= size; ) {
       const whole = received.length === 1 ? (received[0] as Buffer) : Buffer.concat(received);
-      const { slices, items } = slicesOf(whole.subarray(0, frame), field);
-      for (const [n, slice] of slices.entries()) {
-        if (slices.length > 1) cut.set(messages, n === 0 ? items : 0);
-        messages += 1;
-        yield slice;
-      }
+      const { rest, items } = partedOf(whole.subarray(0, frame), field);
+      if (items !== undefined) hold(messages, items);
+      messages += 1;
+      yield rest;
       received = frame === size ? [] : [whole.subarray(frame)];
       size -= frame;
       frame = frameBytes(received, size);
@@ -66,51 +70,46 @@ function frameBytes(received: Buffer[], size: number): number | undefined {
   return prefixBytes + (received[0] as Buffer).readUInt32BE(1);
 }
 
-function slicesOf(frame: Buffer, field: number): { slices: Buffer[]; items: number } {
+/** A frame without the items that are held; undefined: it has few, and keeps them. */
+function partedOf(frame: Buffer, field: number): { rest: Buffer; items?: SlicedItems } {
   const message = frame.subarray(prefixBytes);
-  const { cuts, items } = frame[0] === 0 ? cutsOf(message, field) : uncut;
-  if (cuts.length === 0) return { slices: [frame], items };
-  const ends = [...cuts, message.length];
-  const slices = ends.map((end, n) => {
-    const start = ends[n - 1] ?? 0;
-    const slice = Buffer.allocUnsafe(prefixBytes + end - start);
-    slice[0] = 0;
-    slice.writeUInt32BE(end - start, 1);
-    message.copy(slice, prefixBytes, start, end);
-    return slice;
-  });
-  return { slices, items };
+  const { starts, count } = frame[0] === 0 ? startsOf(message, field) : unparted;
+  const [first] = starts;
+  if (first === undefined || starts.length === 1) return { rest: frame };
+  const rest = Buffer.from(frame.subarray(0, prefixBytes + first));
+  rest.writeUInt32BE(first, 1);
+  return { rest, items: { slices: starts.map((start, n) => message.subarray(start, starts[n + 1])), count } };
 }
 
-interface Cuts {
-  readonly cuts: readonly number[];
-  readonly items: number;
+interface SliceStarts {
+  readonly starts: readonly number[];
+  readonly count: number;
 }
 
-const uncut: Cuts = { cuts: [], items: 0 };
+const unparted: SliceStarts = { starts: [], count: 0 };
 
-/** Where a message is to be cut: between items of its list, which come after everything else. */
-function cutsOf(message: Buffer, field: number): Cuts {
-  const cuts: number[] = [];
+/** Where slices of a message's list begin; its items come after everything else. */
+function startsOf(message: Buffer, field: number): SliceStarts {
+  const starts: number[] = [];
   const position = { at: 0 };
-  let items = 0;
-  let inSlice = 0;
+  let count = 0;
+  let inSlice = itemsPerSlice;
   let sliceStart = 0;
   while (position.at < message.length) {
     const start = position.at;
     const tag = readVarint(message, position);
     const isItem = tag === field * 8 + lengthDelimited;
-    if ((items > 0 && !isItem) || !skipValue(message, tag & 7, position)) return uncut;
+    if ((count > 0 && !isItem) || !skipValue(message, tag & 7, position)) return unparted;
     if (!isItem) continue;
-    items += 1;
-    if (inSlice === itemsPerSlice || (inSlice > 0 && position.at - sliceStart > bytesPerSlice)) {
-      cuts.push(start);
+    count += 1;
+    if (inSlice === itemsPerSlice || position.at - sliceStart > bytesPerSlice) {
+      starts.push(start);
       sliceStart = start;
       inSlice = 0;
     }
     inSlice += 1;
   }
-  return position.at === message.length && items <= itemsMax ? { cuts, items } : uncut;
+  return position.at === message.length && count <= itemsMax ? { starts, count } : unparted;
 }
 
 /** Moves behind a value; false: it is of a kind that is not read here. */

@@ -1,11 +1,10 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { NewBatchSchema } from "../gen/millpond/v1/batch_pb.ts";
-import { type NewTask, NewTaskSchema } from "../gen/millpond/v1/task_pb.ts";
+import type { NewTask } from "../gen/millpond/v1/task_pb.ts";
 import { type CreateTasksRequest, CreateTasksRequestSchema } from "../gen/millpond/v1/task_service_pb.ts";
-import { JsonTextReader } from "./json-text-reader.ts";
 import { ProtoReader, unusual } from "./proto-reader.ts";
 import { type PartReaders, ReadNewTask } from "./read-new-task.ts";
-import { RulesReader } from "./rules-reader.ts";
+import { createPartReaders, readTask, restTo } from "./task-entries-reader.ts";
 
 /** One level of messages is the request itself. */
 const recursionLimit = 99;
@@ -57,7 +56,7 @@ class ReadCreateTasks implements CreateTasksRequest {
         this.#batch = [reader.position, end];
         this.target = {
           case: "newBatch",
-          value: fromBinary(NewBatchSchema, this.#bytes(reader, end), { recursionLimit }),
+          value: fromBinary(NewBatchSchema, restTo(reader, end), { recursionLimit }),
         };
         break;
       }
@@ -65,7 +64,7 @@ class ReadCreateTasks implements CreateTasksRequest {
         this.target = { case: "batchId", value: reader.text() };
         break;
       case (4 << 3) | 2:
-        this.tasks.push(this.#task(reader, reader.lengthEnd(), parts));
+        this.#addTask(readTask(reader, reader.lengthEnd(), parts));
         break;
       case 5 << 3:
         this.validateOnly = reader.positive(1) === 1;
@@ -75,24 +74,9 @@ class ReadCreateTasks implements CreateTasksRequest {
     }
   }
 
-  #task(reader: ProtoReader, end: number, parts: PartReaders): NewTask {
-    const start = reader.position;
-    try {
-      return new ReadNewTask(reader, end, parts);
-    } catch (error) {
-      if (error !== unusual) throw error;
-      this.#isPlain = false;
-      reader.position = start;
-      return fromBinary(NewTaskSchema, this.#bytes(reader, end), { recursionLimit });
-    }
-  }
-
-  /** From here to `end`, as the library takes bytes: parts of them become parts of messages, and no Buffers. */
-  #bytes(reader: ProtoReader, end: number): Uint8Array {
-    const { buffer, byteOffset } = reader.bytes;
-    const part = new Uint8Array(buffer, byteOffset + reader.position, end - reader.position);
-    reader.position = end;
-    return part;
+  #addTask(task: NewTask): void {
+    if (!(task instanceof ReadNewTask)) this.#isPlain = false;
+    this.tasks.push(task);
   }
 }
 
@@ -101,7 +85,7 @@ class ReadCreateTasks implements CreateTasksRequest {
  * at it. Undefined: it is for the library to read, or to say what is wrong with it.
  */
 export function createCreateTasksReader(): (bytes: Uint8Array) => CreateTasksRequest | undefined {
-  const parts: PartReaders = { json: new JsonTextReader(), rules: new RulesReader() };
+  const parts = createPartReaders();
   return (bytes) => {
     try {
       return new ReadCreateTasks(new ProtoReader(bytes), parts);

@@ -2,7 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { UploadTasksRequestSchema } from "@millpond/sdk";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { sliceParts } from "../../src/server/slice-parts.ts";
+import { type SlicedItems, sliceParts } from "../../src/server/slice-parts.ts";
 
 const { number: field } = UploadTasksRequestSchema.field.tasks;
 const maxMessageBytes = 1024 * 1024;
@@ -29,11 +29,12 @@ async function* inPieces(bytes: Buffer, pieceBytes: number): AsyncGenerator<Uint
 }
 
 async function sliced(bytes: Buffer, pieceBytes = 4_096) {
-  const cut = new Map<number, number>();
+  const held = new Map<number, SlicedItems>();
   const out: Buffer[] = [];
-  for await (const piece of sliceParts(inPieces(bytes, pieceBytes), { field, maxMessageBytes, cut }))
+  const hold = (message: number, items: SlicedItems) => void held.set(message, items);
+  for await (const piece of sliceParts(inPieces(bytes, pieceBytes), { field, maxMessageBytes, hold }))
     out.push(Buffer.from(piece));
-  return { bytes: Buffer.concat(out), cut };
+  return { bytes: Buffer.concat(out), held };
 }
 
 /** The messages of a stream. */
@@ -55,30 +56,28 @@ describe("slices of a stream's messages", () => {
     await fc.assert(
       fc.asyncProperty(sizes, fc.integer({ min: 1, max: 3_000 }), async (counts, pieceBytes) => {
         const parts = counts.map((count, n) => part(count, n === 0 ? "id" : "", "x".repeat(count)));
-        const { bytes, cut } = await sliced(Buffer.concat(parts), pieceBytes);
-        const joined: Buffer[][] = [];
-        for (const [n, message] of messagesOf(bytes).entries()) {
-          expect(decode(message).tasks.length).toBeLessThanOrEqual(25);
-          if (cut.get(n) === 0) joined.at(-1)?.push(message);
-          else joined.push([message]);
+        const { bytes, held } = await sliced(Buffer.concat(parts), pieceBytes);
+        const messages = messagesOf(bytes);
+        expect(messages).toHaveLength(parts.length);
+        for (const [n, message] of messages.entries()) {
+          const items = held.get(n);
+          const slices = items?.slices ?? [];
+          for (const slice of [message, ...slices]) expect(decode(slice).tasks.length).toBeLessThanOrEqual(25);
+          expect(decode(message).tasks).toHaveLength(items === undefined ? (counts[n] as number) : 0);
+          if (items !== undefined) expect(items.count).toBe(counts[n]);
+          // Messages of Protobuf that are put together are one message.
+          expect(decode(Buffer.concat([message, ...slices]))).toEqual(decode((parts[n] as Buffer).subarray(5)));
         }
-        const whole = joined
-          .filter((messages) => messages.length > 1)
-          .map((messages) => decode(Buffer.concat(messages)));
-        expect([...cut.values()].filter((items) => items > 0)).toEqual(whole.map(({ tasks }) => tasks.length));
-        // Messages of Protobuf that are put together are one message.
-        expect(joined.map((messages) => decode(Buffer.concat(messages)))).toEqual(
-          parts.map((whole) => decode(whole.subarray(5))),
-        );
       }),
       { numRuns: 40 },
     );
   });
 
   it("are cut by size where items are large", async () => {
-    const { bytes } = await sliced(part(20, "", "x".repeat(5_000)));
-    expect(messagesOf(bytes).length).toBeGreaterThan(4);
-    expect(messagesOf(bytes).flatMap((message) => decode(message).tasks.map(({ key }) => key))).toHaveLength(20);
+    const { held } = await sliced(part(20, "", "x".repeat(5_000)));
+    const slices = held.get(0)?.slices ?? [];
+    expect(slices.length).toBeGreaterThan(4);
+    expect(slices.flatMap((slice) => decode(slice).tasks.map(({ key }) => key))).toHaveLength(20);
   });
 
   const tasksFirst = Buffer.concat([part(60).subarray(5), Buffer.from([0x0a, 1, 0x78])]);
@@ -97,25 +96,24 @@ describe("slices of a stream's messages", () => {
   ];
   it.each(whole)("are not made of a message that %s", async (_what, message) => {
     const bytes = Buffer.concat([part(1), message, part(1)]);
-    expect(await sliced(bytes)).toEqual({ bytes, cut: new Map() });
+    expect(await sliced(bytes)).toEqual({ bytes, held: new Map() });
   });
 
   it("are not waited for in a message that is too large: its bytes pass as they come, and all after them", async () => {
     const prefix = Buffer.from([0, 0, 0, 0, 0]);
     prefix.writeUInt32BE(maxMessageBytes + 1, 1);
-    const cut = new Map<number, number>();
     async function* stalls(): AsyncGenerator<Uint8Array> {
       yield prefix;
       await new Promise(() => {});
     }
-    const first = await sliceParts(stalls(), { field, maxMessageBytes, cut }).next();
+    const first = await sliceParts(stalls(), { field, maxMessageBytes, hold: () => {} }).next();
     expect(Buffer.from(first.value as Uint8Array)).toEqual(prefix);
     const bytes = Buffer.concat([prefix, part(60)]);
-    expect(await sliced(bytes, 7)).toEqual({ bytes, cut: new Map() });
+    expect(await sliced(bytes, 7)).toEqual({ bytes, held: new Map() });
   });
 
   it("leave a message that breaks off as it is", async () => {
     const bytes = part(60).subarray(0, -1);
-    expect(await sliced(bytes)).toEqual({ bytes, cut: new Map() });
+    expect(await sliced(bytes)).toEqual({ bytes, held: new Map() });
   });
 });

@@ -6,6 +6,7 @@ import { isUnavailable } from "../../rpc/services.ts";
 import { wireError } from "../../rpc/wire-error.ts";
 import { type ClearlyValid, createClearlyValid } from "../clearly-valid.ts";
 import { describeDecodingError } from "../describe-decoding-error.ts";
+import { type HeldItems, heldItemsKey } from "../held-items.ts";
 
 /** The quick check, which knows what is valid, and the one that says what is not. */
 interface Checks {
@@ -36,21 +37,24 @@ export function validation({ validator }: { validator: Validator }): Interceptor
     }
     const { input, methodKind } = request.method;
     const isOneRequest = methodKind === "client_streaming";
-    return next({ ...request, message: validated(request.message, { input, isOneRequest, checks }) });
+    const held = request.contextValues.get(heldItemsKey);
+    return next({ ...request, message: validated(request.message, { input, isOneRequest, checks, held }) });
   };
 }
 
 async function* validated(
   messages: AsyncIterable<MessageShape<DescMessage>>,
-  options: { input: DescMessage; isOneRequest: boolean; checks: Checks },
+  options: { input: DescMessage; isOneRequest: boolean; checks: Checks; held: HeldItems | undefined },
 ): AsyncGenerator<MessageShape<DescMessage>> {
-  const { input, isOneRequest, checks } = options;
+  const { input, isOneRequest, checks, held } = options;
   const before = new Map<string, number>();
   try {
-    for await (const message of messages) {
-      validate(checks, input, message, before);
-      if (isOneRequest) addItems(before, reflect(input, message));
-      yield message;
+    for await (const given of messages) {
+      for (const message of held?.restore(given) ?? [given]) {
+        validate(checks, input, message, before);
+        if (isOneRequest) addItems(before, reflect(input, message));
+        yield message;
+      }
     }
   } catch (error) {
     // The messages of a stream are decoded as they are taken: here, not before the interceptors.
