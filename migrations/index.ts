@@ -22,4 +22,8 @@ export const migrations: readonly NamedMigration[] = [
   { name: "0011-webhooks", load: async () => (await import("./0011-webhooks.ts")).WebhooksMigration },
   { name: "0012-event-change", load: async () => (await import("./0012-event-change.ts")).EventChangeMigration },
   { name: "0013-hops", load: async () => (await import("./0013-hops.ts")).HopsMigration },
+  {
+    name: "0014-rules-at-create",
+    load: async () => (await import("./0014-rules-at-create.ts")).RulesAtCreateMigration,
+  },
 ];

@@ -1148,6 +1148,8 @@ begin
   if booked.exceeds and not p_admitted then
     raise exception using errcode = 'MP006', message = 'a rule has no room any more';
   end if;
+  -- What is not put into ready here may only be blocked already.
+  if given.fresh_lanes is null and not exists (select from blocked) then return; end if;
   perform mp_offer(coalesce(given.fresh_lanes, '{}'), coalesce(given.fresh_ids, '{}'), p_time, booked.freed || array(
     select distinct k.key from unnest(given.left_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)));
 end $function$;
@@ -1471,6 +1473,7 @@ declare
   n_leases integer := cardinality(p_leases);
   limited boolean;
   admitted boolean := false;
+  any_blocked boolean;
   moves mp_moves := row('{}', '{}', '{}');
   let_in record;
   working_lanes bigint[];
@@ -1610,11 +1613,17 @@ begin
         perform mp_set_alarms(lost, now_time);
       end if;
     end if;
-    passed := passed || mp_drained_lanes(lanes);
   end if;
   if limited or passed <> '{}' then
-    perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', now_time, case when exists (select from blocked) then array(
-      select distinct k.key from unnest(lanes || lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)) end);
+    -- While nothing at all is blocked, there is nothing to offer.
+    any_blocked := exists (select from blocked);
+    if limited and any_blocked then
+      passed := passed || mp_drained_lanes(lanes);
+    end if;
+    if any_blocked or passed <> '{}' then
+      perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', now_time, case when any_blocked then array(
+        select distinct k.key from unnest(lanes || lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)) end);
+    end if;
   end if;
 end $function$;
 
@@ -1780,9 +1789,17 @@ CREATE OR REPLACE FUNCTION public.mp_create_graphs(p_namespace integer, p_batche
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
+declare
+  lanes bigint[];
 begin
   select b.o_answered, b.o_time into o_answered, o_time from mp_begin_graphs(p_namespace, p_request_ids) b;
   if o_answered is not null then return; end if;
+  if p_lanes is not null and p_workers is not null then
+    lanes := array(select x.lane from unnest(p_workers, p_lanes) x(worker, lane) where x.worker is not null and x.lane is not null);
+    if lanes <> '{}' and (exists (select from blocked) or not mp_are_roomy(lanes)) then
+      raise exception using errcode = 'MP006', message = 'a rule may have no room';
+    end if;
+  end if;
   o_ready := mp_insert_tasks(p_namespace, o_time, p_ids, p_batch_ids, p_open_batch_ids, p_queues, p_executions, p_statuses, p_priorities, p_keys, p_names,
     p_metadatas, p_inputs, p_specs, p_expected, p_start_times, p_start_timeouts, p_inactivity_timeouts, p_unmet_policies, p_deps_left, p_dependents,
     p_cascades, p_parents, p_parent_conditions, p_children, p_child_conditions, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical,
@@ -2034,7 +2051,8 @@ AS $function$
 declare
   started record;
   tight bigint[];
-  fresh bigint[];
+  fresh bigint[] := '{}';
+  moves mp_moves := row('{}', '{}', '{}');
   n_batches integer := cardinality(p_batches);
   n_tasks integer := cardinality(p_ids);
   batch_statuses smallint[] := array(select (case when x then 2 else 1 end)::smallint from unnest(p_paused) x);
@@ -2061,13 +2079,26 @@ begin
     select null::bigint[] as ids, null::bigint[] as batch_ids, null::integer[] as queues, null::integer[] as workers, 0 as n into started;
   end if;
   if true = any (p_limited) then
-    tight := mp_tight_lanes(array(select distinct l from unnest(p_lanes) l where l is not null));
+    if started.n > 0 then
+      -- As a claim does it; of lanes with rules of capacity, nothing is started here.
+      with group_of as materialized (
+        select x.lane, array_agg(x.id) as ids from unnest(p_ids, p_workers, p_lanes) x(id, worker, lane) where x.worker is not null and x.lane is not null group by x.lane
+      ), kept as (
+        insert into hold (lane, hold_time, task_ids, due) select lane, p_time, ids, p_time + interval '5 seconds' from group_of
+      )
+      select coalesce(array_agg(lane), '{}'), array_agg(cardinality(ids)), array_agg(0) into moves.lanes, moves.holders, moves.amounts from group_of;
+    end if;
+    if 2 = any (p_statuses) then
+      tight := mp_tight_lanes(array(select distinct x.lane from unnest(p_statuses, p_lanes) x(status, lane) where x.status = 2 and x.lane is not null));
+    end if;
     if tight is not null then
       fresh := array(select x.id from unnest(p_ids, p_statuses, p_lanes) x(id, status, lane) where x.status = 2 and (x.lane in (select t.lane from unnest(tight) t(lane))) is true);
       -- Where there was room for thousands when they were written.
       update ready r set lane = h.lane from unnest(fresh) x(id) join task_state h on h.id = any (array[x.id])
       where r.queue = h.queue and r.rank = -h.priority and r.flow = coalesce(h.flow, 0) and r.id = any (array[h.id]) and r.lane is null;
-      perform mp_apply_rules(null, p_time, fresh);
+    end if;
+    if fresh <> '{}' or moves.lanes <> '{}' then
+      perform mp_apply_rules(null, p_time, fresh, false, moves);
     end if;
   end if;
   -- The last act, as mp_append_event does it: the batches, the tasks, and what started.
@@ -2422,13 +2453,13 @@ begin
   ) x;
   insert into task_state (id, batch_id, start_time, lease_until, claim_time, run_time, activity_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms,
     status, prior_status, attempt, worker, priority, execution, unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical,
-    only_for_dependents, serves, lane, flow)
+    only_for_dependents, serves, lane, flow, held_lane)
   select x.id, x.batch_id, x.start_time, p_time + x.lease * interval '1 millisecond', case when x.status = 4 then p_time end, case when x.status = 4 then p_time end,
     case when x.status = 4 then p_time end, x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
     x.status, case when x.status = 4 then 2 else 0 end, case when x.status = 4 then 1 else 0 end, x.worker, x.priority, x.execution,
     x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
     p_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
-    coalesce(x.serves, false), x.lane, x.flow
+    coalesce(x.serves, false), x.lane, x.flow, case when x.status = 4 then x.lane end
   from (
     select unnest(p_ids) as id, unnest(p_batch_ids) as batch_id, unnest(p_start_times) as start_time, unnest(p_leases) as lease, unnest(p_deps_left) as deps_left,
       unnest(p_dependents) as dependents, unnest(p_queues) as queue, unnest(p_start_timeouts) as start_timeout, unnest(p_inactivity_timeouts) as inactivity_timeout,
@@ -2449,7 +2480,7 @@ begin
   end if;
   if 2 = any (p_statuses) then
     if p_lanes is not null then
-      tight := mp_tight_lanes(array(select distinct l from unnest(p_lanes) l where l is not null));
+      tight := mp_tight_lanes(array(select distinct x.lane from unnest(p_statuses, p_lanes) x(status, lane) where x.status = 2 and x.lane is not null));
     end if;
     with queued as (
       insert into ready (queue, rank, flow, id, lane)

@@ -1,6 +1,7 @@
 import { assignPlaces, type Reservation, type StartedTask } from "../domain/places.ts";
 import { Execution, TaskStatus } from "../domain/task-status.ts";
 import { CallGroups, type Failure, failureOf } from "../lib/call-groups.ts";
+import { Hesitation } from "../lib/hesitation.ts";
 import { createGraphs } from "../store/create-graphs.ts";
 import { type CreatedGraph, createGraph, type NewGraph, type NewTaskRow } from "../store/create-tasks.ts";
 import { finish } from "./follow-ups.ts";
@@ -16,10 +17,11 @@ const callsWaitingMax = 20_000;
 
 /** Writes graphs of several calls in one transaction, each in a new batch of its own. */
 export function createGraphGroups(deps: WriteDeps): CallGroups<NewGraph, CreatedGraph> {
+  const hesitation = new Hesitation();
   return new CallGroups({
     ...{ ...commitsInFlight, shareFrom, begin: beginGraphs, waitingMax: callsWaitingMax },
     ...{ overflow: () => tooManyCalls("tasks"), isOneToBlame },
-    run: (graphs) => write(deps, graphs),
+    run: (graphs) => write({ deps, hesitation }, graphs, "all"),
   });
 }
 
@@ -53,8 +55,21 @@ function textLength({ input, metadata, spec }: NewTaskRow): number {
   return (input?.length ?? 0) + (metadata?.length ?? 0) + (spec?.length ?? 0);
 }
 
-async function write(deps: WriteDeps, graphs: readonly NewGraph[]): Promise<(CreatedGraph | Failure)[]> {
-  const free = graphs.flatMap((graph) => (graph.newBatch?.paused === true ? [] : graph.tasks.filter(mayStart)));
+interface Writing {
+  readonly deps: WriteDeps;
+  /** Of starts of tasks with rules: while something is blocked they are refused, and each refusal is a statement in vain. */
+  readonly hesitation: Hesitation;
+}
+
+/** Writes graphs; `who` may take the places of workers that wait. */
+async function write(
+  { deps, hesitation }: Writing,
+  graphs: readonly NewGraph[],
+  who: "all" | "without rules",
+): Promise<(CreatedGraph | Failure)[]> {
+  let free = graphs.flatMap((graph) => (graph.newBatch?.paused === true ? [] : graph.tasks.filter(mayStart)));
+  if (free.some(hasRules) && (who === "without rules" || !hesitation.asks()))
+    free = free.filter((task) => !hasRules(task));
   const reservation =
     free.length === 0
       ? undefined
@@ -66,17 +81,23 @@ async function write(deps: WriteDeps, graphs: readonly NewGraph[]): Promise<(Cre
   try {
     written = await createGraphs(deps.db, graphs, (task) => placeOf.get(task.id));
   } finally {
-    reservation?.settle(written === undefined || written.case === "answeredBefore" ? [] : started);
+    reservation?.settle(written?.case === "created" ? started : []);
   }
   if (written.case === "created") {
+    if (free.some((task) => hasRules(task) && placeOf.has(task.id))) hesitation.granted();
     await finish(deps, { readyQueues: written.readyQueues, followUps: [] });
     return written.graphs;
+  }
+  if (written.case === "noRoom") {
+    hesitation.refused();
+    // Their rules let in those that have some when they are claimed.
+    return write({ deps, hesitation }, graphs, "without rules");
   }
   // Those that have been answered before are answered so, and the others are written without them.
   const answered = new Set(written.requestIds);
   const isAnswered = ({ request }: NewGraph): boolean => answered.has(request.requestId ?? "");
   const others = graphs.filter((graph) => !isAnswered(graph));
-  const rest = others.length === 0 ? [] : await write(deps, others);
+  const rest = others.length === 0 ? [] : await write({ deps, hesitation }, others, who);
   const results: (CreatedGraph | Failure)[] = [];
   for (const graph of graphs)
     results.push(isAnswered(graph) ? await failureOf(createGraph(deps.db, graph)) : (rest.shift() as CreatedGraph));
@@ -88,8 +109,12 @@ function mayStart(task: NewTaskRow): boolean {
     task.status === TaskStatus.PENDING &&
     task.execution === Execution.WORKER &&
     task.startTime === null &&
-    task.lane === null
+    task.countsHolders
   );
+}
+
+function hasRules(task: NewTaskRow): boolean {
+  return task.lane !== null;
 }
 
 function startsOf(tasks: readonly NewTaskRow[], { pools }: Reservation): StartedTask[] {

@@ -1,4 +1,5 @@
 import type { OwnParts, TaskTraits } from "../domain/packed-tasks.ts";
+import { RuleType } from "../domain/rule.ts";
 import type { InnerEdge, TaskGraph } from "../domain/task-graph.ts";
 import { DependencyCondition, Execution, TaskStatus } from "../domain/task-status.ts";
 import type { NewTaskRow } from "../store/create-tasks.ts";
@@ -51,6 +52,7 @@ export function taskRow(source: RowSource, place: number): NewTaskRow {
     policy: source.policyAt(place),
     lane: source.laneAt(place),
     flow: source.flowAt(place),
+    countsHolders: traits.rules.every(({ type }) => type === RuleType.CONCURRENCY),
     notifies: traits.onSuccess | (traits.onFailure << 5) | (traits.onCancel << 10),
     critical: traits.critical,
     onlyForDependents: traits.onlyForDependents,

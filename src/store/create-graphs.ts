@@ -11,13 +11,17 @@ import {
   type NewTaskRow,
   usual,
 } from "./create-tasks.ts";
-import type { Database, Statement } from "./database.ts";
+import { type Database, type Statement, sqlState } from "./database.ts";
 import { formatMicros } from "./pg-types.ts";
 
-/** What was written; or nothing was, because a request_id among them has been answered before. */
+/**
+ * What was written; or nothing was, because a request_id among them has been answered before, or because tasks that have places and rules would not surely
+ * have been let in.
+ */
 export type CreatedGraphs =
   | { readonly case: "created"; readonly graphs: CreatedGraph[]; readonly readyQueues: readonly number[] }
-  | { readonly case: "answeredBefore"; readonly requestIds: readonly string[] };
+  | { readonly case: "answeredBefore"; readonly requestIds: readonly string[] }
+  | { readonly case: "noRoom" };
 
 const parameters = Array.from({ length: 52 }, (_, n) => `$${n + 1}`).join(", ");
 const createGraphsStatement: Statement = {
@@ -41,7 +45,7 @@ export async function createGraphs(
   }
   const places = graphs.map((graph) => graph.tasks.map(placeOf));
   const rows = graphs.map((graph, n) => graphRow(graph, places[n] as (Place | undefined)[]));
-  const [row] = await db.write<Row>(createGraphsStatement, [
+  const values = [
     graphs[0]?.request.namespaceId,
     ...graphColumns(rows),
     ...taskColumns({
@@ -53,7 +57,13 @@ export async function createGraphs(
       places: places.flat(),
     }),
     limitedColumn(rows),
-  ]);
+  ];
+  const answer = await db.write<Row>(createGraphsStatement, values).catch((error: unknown) => {
+    if (sqlState(error) !== "MP006") throw error;
+    return undefined;
+  });
+  if (answer === undefined) return { case: "noRoom" };
+  const [row] = answer;
   if (row === undefined) throw new Error("mp_create_graphs answered nothing");
   if (row.o_answered !== null) return { case: "answeredBefore", requestIds: row.o_answered };
   return { case: "created", graphs: rows.map((graph) => createdGraph(graph, row.o_time)), readyQueues: row.o_ready };

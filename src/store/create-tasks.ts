@@ -28,6 +28,8 @@ export interface NewTaskRow {
   readonly policy: number | null;
   /** The lane of its rules; null: it has none. */
   readonly lane: bigint | null;
+  /** No rule of it looks at more than how many hold a key: work and the starts of a window are looked at by claims. */
+  readonly countsHolders: boolean;
   /** With whom it takes turns; null: it has no fairness_key. */
   readonly flow: number | null;
   /** How many webhooks follow its end: five bits for SUCCESS, the next five for FAILURE, then CANCELED. */

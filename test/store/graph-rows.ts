@@ -29,7 +29,7 @@ export function graphRows(graph: {
       ...{ name: `task ${place}`, metadata: null, input: null, spec: null, expectedCount: null },
       ...{ startTime: graph.startTime ?? null, startTimeoutMs: 30_000, inactivityTimeoutMs: 60_000, unmetPolicy: 1 },
       ...{ executionTimeoutMs: null, totalTimeoutMs: null, policy: null, lane: null, flow: null, notifies: 0 },
-      ...{ critical: false, onlyForDependents: false, serves: false },
+      ...{ critical: false, onlyForDependents: false, serves: false, countsHolders: true },
       ...{ depsLeft: above[place]?.length ?? 0, dependents: children[place]?.length ?? 0, cascades: false },
       ...{ parents: array(above[place] ?? []), parentConditions: null },
       ...{ children: array(children[place] ?? []), childConditions: null },
