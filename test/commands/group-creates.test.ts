@@ -51,15 +51,20 @@ test("while starts of tasks with rules are refused, most groups are written with
   expect(starts.length).toBe(16 + 5);
 });
 
-test("when they are granted again, each group asks", async () => {
+test("when they are granted again, each group asks, also after the next refusal", async () => {
   let refuses = true;
   const { calls, starts } = groups(() => refuses);
   for (let n = 0; n < 16; n += 1) await calls.submit(ruled());
   refuses = false;
-  while (!starts.at(-1)) await calls.submit(ruled());
+  // Before so many have been written, one has asked.
+  for (let n = 0; n < 64; n += 1) await calls.submit(ruled());
   starts.length = 0;
   for (let n = 0; n < 4; n += 1) await calls.submit(ruled());
   expect(starts).toEqual([true, true, true, true]);
+  refuses = true;
+  starts.length = 0;
+  for (let n = 0; n < 2; n += 1) await calls.submit(ruled());
+  expect(starts).toEqual([true, false, true, false]);
 });
 
 test("of tasks with rules that only claims look at, no start is asked for", async () => {
