@@ -1091,57 +1091,63 @@ CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp 
 AS $function$
 declare
   given record;
-  share record;
   booked record;
   told boolean := p_moves is not null;
 begin
-  with change as materialized (
-    select c.id, c.type, c.f, c.t, h.lane, h.held_lane, h.held_amount, h.status, h.success_count, h.failure_count
-    from unnest(p.task_ids, p.types, p.from_statuses, p.to_statuses) c(id, type, f, t) join task_state h on h.id = any (array[c.id])
-    where c.type in (1, 2, 3, 4, 7) and (not told or c.type = 4 or c.t = 2 or (c.f = 2 and c.t not in (3, 4))) and (h.lane is not null or h.held_lane is not null)
-  ), counted as materialized (
-    select c.id, c.held_lane, c.held_amount, mp_work_left(t.expected_count, c.success_count, c.failure_count) as work_left
-    from (select distinct id, held_lane, held_amount, success_count, failure_count from change where type = 4 and status in (3, 4) and held_lane is not null and held_amount is not null) c
-      join task t on t.id = any (array[c.id])
-  ), shrunk as (
-    update task_state h set held_amount = c.work_left from counted c where h.id = any (array[c.id]) and c.work_left < c.held_amount
-  ), taken as (
-    select held_lane as lane, case when t in (3, 4) then 1 else -1 end as holders, case when t in (3, 4) then held_amount else -held_amount end as amount
-    from change where not told and type <> 4 and held_lane is not null and (f in (3, 4)) <> (t in (3, 4))
-    union all
-    select m.lane, m.holders, m.amount from unnest((p_moves).lanes, (p_moves).holders, (p_moves).amounts) m(lane, holders, amount)
-    union all
-    select held_lane, 0, work_left - held_amount from counted where work_left < held_amount
-  ), sums as (
-    select lane, sum(holders) as holders, coalesce(sum(amount), 0) as amount from taken group by lane
-  ), fresh as materialized (
-    select id, lane, t from change where type <> 4 and (t = 2 or (f = 2 and t not in (3, 4))) and lane is not null
-    union
-    select h.id, h.lane, 2 from unnest(p_fresh) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null
-  ), tight as materialized (
-    select unnest(mp_tight_lanes(array(select distinct lane from fresh))) as id
-  )
-  select array_agg(lane) as lanes, array_agg(holders) as holders, array_agg(amount) as amounts,
-    (select array_agg(id) from tight) as fresh_lanes, (select array_agg(distinct f.lane) from fresh f where f.t <> 2 and (f.lane in (select id from tight)) is true) as left_lanes,
-    -- "is true" has it hashed: joined, two lists of thousands would be compared all with all.
-    (select array_agg(f.id) from fresh f where f.t = 2 and (f.lane in (select id from tight)) is true) as fresh_ids
-  into given from sums;
+  if told and p is null and p_fresh = '{}' then
+    -- All is known: who claims, reports and starts what is created says it.
+    select (p_moves).lanes as lanes, (p_moves).holders as holders, (p_moves).amounts as amounts, null::bigint[] as fresh_lanes, null::bigint[] as left_lanes, null::bigint[] as fresh_ids into given;
+  else
+    with change as materialized (
+      select c.id, c.type, c.f, c.t, h.lane, h.held_lane, h.held_amount, h.status, h.success_count, h.failure_count
+      from unnest(p.task_ids, p.types, p.from_statuses, p.to_statuses) c(id, type, f, t) join task_state h on h.id = any (array[c.id])
+      where c.type in (1, 2, 3, 4, 7) and (not told or c.type = 4 or c.t = 2 or (c.f = 2 and c.t not in (3, 4))) and (h.lane is not null or h.held_lane is not null)
+    ), counted as materialized (
+      select c.id, c.held_lane, c.held_amount, mp_work_left(t.expected_count, c.success_count, c.failure_count) as work_left
+      from (select distinct id, held_lane, held_amount, success_count, failure_count from change where type = 4 and status in (3, 4) and held_lane is not null and held_amount is not null) c
+        join task t on t.id = any (array[c.id])
+    ), shrunk as (
+      update task_state h set held_amount = c.work_left from counted c where h.id = any (array[c.id]) and c.work_left < c.held_amount
+    ), taken as (
+      select held_lane as lane, case when t in (3, 4) then 1 else -1 end as holders, case when t in (3, 4) then held_amount else -held_amount end as amount
+      from change where not told and type <> 4 and held_lane is not null and (f in (3, 4)) <> (t in (3, 4))
+      union all
+      select m.lane, m.holders, m.amount from unnest((p_moves).lanes, (p_moves).holders, (p_moves).amounts) m(lane, holders, amount)
+      union all
+      select held_lane, 0, work_left - held_amount from counted where work_left < held_amount
+    ), sums as (
+      select lane, sum(holders) as holders, coalesce(sum(amount), 0) as amount from taken group by lane
+    ), fresh as materialized (
+      select id, lane, t from change where type <> 4 and (t = 2 or (f = 2 and t not in (3, 4))) and lane is not null
+      union
+      select h.id, h.lane, 2 from unnest(p_fresh) x(id) join task_state h on h.id = any (array[x.id]) where h.lane is not null
+    ), tight as materialized (
+      select unnest(mp_tight_lanes(array(select distinct lane from fresh))) as id
+    )
+    select array_agg(lane) as lanes, array_agg(holders::bigint) as holders, array_agg(amount) as amounts,
+      (select array_agg(id) from tight) as fresh_lanes, (select array_agg(distinct f.lane) from fresh f where f.t <> 2 and (f.lane in (select id from tight)) is true) as left_lanes,
+      -- "is true" has it hashed: joined, two lists of thousands would be compared all with all.
+      (select array_agg(f.id) from fresh f where f.t = 2 and (f.lane in (select id from tight)) is true) as fresh_ids
+    into given from sums;
+  end if;
   if given.lanes is null and given.fresh_lanes is null then return; end if;
 
-  select array_agg(s.key) as keys, array_agg(s.type) as types, array_agg(s.bound) as bounds, array_agg(s.holders) as holders, array_agg(s.amount) as amounts into share from (
-    select k.key, k.type, min(k.bound) as bound, sum(g.holders) as holders, sum(case k.type when 1 then g.holders else g.amount end) as amount
-    from unnest(given.lanes, given.holders, given.amounts) g(lane, holders, amount) join lane l on l.id = any (array[g.lane])
-      cross join lateral unnest(l.keys, l.types, l.bounds) k(key, type, bound) where k.type <> 3 group by k.key, k.type order by k.key
-  ) s where s.amount <> 0;
   if given.fresh_lanes is not null then
     -- Nobody changes what these keys hold, or what of lanes may start, while it is looked at. Where there is nothing to look at, they are locked as they are changed: in the order of
     -- keys, too, be it of the list or of the primary key (connections that write do without plans that would not keep it).
-    perform from rule_usage u where u.key_id = any (share.keys || array(
-      select distinct k.key from unnest(given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
+    perform from rule_usage u where u.key_id = any (array(
+      select distinct k.key from unnest(given.lanes || given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
   end if;
-  with changed as (
-    update rule_usage u set in_use = u.in_use + s.amount from unnest(share.keys, share.types, share.bounds, share.holders, share.amounts) s(key, type, bound, holders, amount)
-    where u.key_id = any (array[s.key])
+  -- The arrays of lanes are unnested in a list of columns: of arrays in FROM, each lane's are written to a store of their own first.
+  with share as materialized (
+    select s.key, s.type, s.bound, s.holders, s.amount from (
+      select k.key, k.type, min(k.bound) as bound, sum(k.holders) as holders, sum(case k.type when 1 then k.holders else k.amount end) as amount from (
+        select unnest(l.keys) as key, unnest(l.types) as type, unnest(l.bounds) as bound, g.holders, g.amount
+        from unnest(given.lanes, given.holders, given.amounts) g(lane, holders, amount) join lane l on l.id = any (array[g.lane])
+      ) k where k.type <> 3 group by k.key, k.type
+    ) s where s.amount <> 0 order by s.key
+  ), changed as (
+    update rule_usage u set in_use = u.in_use + s.amount from share s where u.key_id = any (array[s.key])
     returning u.key_id, s.amount, s.amount > 0 and case when s.type = 2 then u.in_use - s.amount >= s.bound or (s.holders > 1 and u.in_use >= s.bound) else u.in_use > s.bound end as exceeds
   )
   select array_agg(key_id) filter (where amount < 0) as freed, bool_or(exceeds) as exceeds into booked from changed;
