@@ -199,14 +199,24 @@ interface GraphRow {
 
 function graphRow(graph: NewGraph, places: readonly (Place | undefined)[]): GraphRow {
   const { tasks } = graph;
-  const counted = tasks.filter((task) => task.expectedCount !== null);
-  const started = new Set(tasks.flatMap((task, n) => (places[n] === undefined ? [] : [task.id])));
+  let started: Set<bigint> | undefined;
+  let waiting = 0;
+  let expected: bigint | null = null;
+  for (const [n, task] of tasks.entries()) {
+    if (places[n] !== undefined) started = (started ?? new Set()).add(task.id);
+    if (task.status === TaskStatus.WAITING) waiting += 1;
+    if (task.expectedCount !== null) expected = (expected ?? 0n) + task.expectedCount;
+  }
   return {
-    ...{ graph, batch: graph.newBatch as NewBatchRow, size: tasks.length, running: started.size, answer: graph.answer },
+    graph,
+    batch: graph.newBatch as NewBatchRow,
+    size: tasks.length,
+    running: started?.size ?? 0,
+    answer: graph.answer,
     keptAnswer: () => answerText(graph),
-    started: started.size === 0 ? undefined : started,
-    waiting: tasks.filter((task) => task.status === TaskStatus.WAITING).length,
-    expected: counted.length === 0 ? null : counted.reduce((sum, task) => sum + (task.expectedCount as bigint), 0n),
+    started,
+    waiting,
+    expected,
     attended: tasks.some(isAttended),
     limited: tasks.some((task) => task.lane !== null),
   };
@@ -253,10 +263,14 @@ interface TaskColumnsInput {
 /** The arrays by task of mp_create_graphs. */
 function taskColumns({ tasks, batchIds, openBatchIds, places }: TaskColumnsInput): unknown[] {
   const column = <K extends keyof NewTaskRow>(name: K): NewTaskRow[K][] => tasks.map((task) => task[name]);
-  const sparse = <K extends keyof typeof usual>(name: K) => orNull<unknown>(column(name), usual[name]);
-  const statuses = tasks.map((task, n) => (places[n] === undefined ? task.status : TaskStatus.RUNNING));
-  const workers = tasks.map((_, n) => places[n]?.worker ?? null);
-  const leases = tasks.map((_, n) => places[n]?.leaseMs ?? null);
+  const sparse = <K extends keyof typeof usual>(name: K) =>
+    tasks.every((task) => task[name] === usual[name]) ? null : column(name);
+  const isPlaced = places.some((place) => place !== undefined);
+  const statuses = isPlaced
+    ? tasks.map((task, n) => (places[n] === undefined ? task.status : TaskStatus.RUNNING))
+    : column("status");
+  const workers = isPlaced ? tasks.map((_, n) => places[n]?.worker ?? null) : null;
+  const leases = isPlaced ? tasks.map((_, n) => places[n]?.leaseMs ?? null) : null;
   return [
     ...[column("id"), batchIds, orNull(openBatchIds, null), column("queue"), column("execution"), statuses],
     ...[column("priority"), sparse("key"), column("name")],
@@ -265,7 +279,7 @@ function taskColumns({ tasks, batchIds, openBatchIds, places }: TaskColumnsInput
     ...(["cascades", "parents", "parentConditions", "children", "childConditions"] as const).map(sparse),
     ...(["policy", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),
     ...(["critical", "onlyForDependents", "serves"] as const).map(sparse),
-    ...[orNull(workers, null), orNull(leases, null), sparse("lane"), sparse("flow")],
+    ...[workers, leases, sparse("lane"), sparse("flow")],
   ];
 }
 
