@@ -23,6 +23,7 @@ export class ClaimLine {
   readonly #options: ClaimLineOptions;
   readonly #poll: Loop;
   #inFlight = 0;
+  #isScheduled = false;
 
   constructor(options: ClaimLineOptions) {
     this.#options = options;
@@ -55,8 +56,17 @@ export class ClaimLine {
     return false;
   }
 
-  /** Lets those look who have a reason to. */
+  /** Lets those look who have a reason to; what changes in the same turn is looked at together: a worker has two places in the line, and both get credit at once. */
   serve(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#serve();
+    });
+  }
+
+  #serve(): void {
     while (this.#inFlight < looksInFlightMax) {
       const look = this.#options.workers.nextLook();
       if (look === undefined) return;
