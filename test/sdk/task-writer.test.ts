@@ -77,3 +77,15 @@ test("what is no JSON is written by the library, whatever it makes of it, and no
   for (const task of tasks) writer.write(task);
   expect(Buffer.from(writer.take(writer.length))).toEqual(library(tasks));
 });
+
+test.each([
+  ["a priority between two numbers", { priority: 1.5 }],
+  ["a priority that is too large", { priority: 2 ** 31 }],
+  ["a priority that is none", { priority: Number.NaN }],
+  ["a policy that is none", { unmetPolicy: 1.5 as never }],
+  ["a condition that is too large", { dependencies: [{ condition: 2 ** 40 }] }],
+])("%s is refused as the library does, and not sent as another number", (_, fields) => {
+  const writer = new TasksWriter();
+  expect(() => writer.write(create(NewTaskSchema, fields))).toThrow(/invalid int32/);
+  expect(writer.length).toBe(0);
+});

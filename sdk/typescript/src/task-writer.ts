@@ -37,6 +37,7 @@ export class TasksWriter {
 
   /** Fields by their numbers in millpond/v1/task.proto; false: something in it is for the library. */
   #writePlain({ key, name, kind, dependencies, unmetPolicy, metadata, input, priority }: NewTask): boolean {
+    if (!isInt32(unmetPolicy) || !isInt32(priority)) return false;
     const start = this.#begin(UploadTasksRequestSchema.field.tasks.number);
     if (key !== "") this.#text(1, key);
     if (name !== "") this.#text(2, name);
@@ -59,7 +60,7 @@ export class TasksWriter {
   }
 
   #dependency({ parent, condition, $unknown }: Dependency): boolean {
-    if ($unknown !== undefined) return false;
+    if ($unknown !== undefined || !isInt32(condition)) return false;
     const start = this.#begin(4);
     if (parent.case !== undefined) this.#text(parent.case === "key" ? 1 : 2, parent.value);
     if (condition !== 0) this.#number(3, condition);
@@ -254,6 +255,11 @@ export class TasksWriter {
     this.#bytes.copy(larger, 0, 0, this.#end);
     this.#bytes = larger;
   }
+}
+
+/** Whether a number can be written as it is: of any other, the library says what is wrong with it. */
+function isInt32(value: number): boolean {
+  return (value | 0) === value;
 }
 
 /** Whether a task has nothing but what is written here: none of the fields from number 9 on. */
