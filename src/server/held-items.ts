@@ -1,7 +1,7 @@
 import { create, type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextKey, createContextKey } from "@connectrpc/connect";
 import type { NewTask } from "../gen/millpond/v1/task_pb.ts";
-import { UploadTasksRequestSchema } from "../gen/millpond/v1/task_service_pb.ts";
+import { type UploadTasksRequest, UploadTasksRequestSchema } from "../gen/millpond/v1/task_service_pb.ts";
 import { createTaskEntriesReader, type TaskEntriesReader } from "../wire/task-entries-reader.ts";
 import type { SlicedItems } from "./slice-parts.ts";
 
@@ -32,11 +32,11 @@ export class HeldItems {
       yield message;
       return;
     }
-    const { requestId, target } = message as MessageShape<typeof UploadTasksRequestSchema>;
     for (const [n, slice] of items.slices.entries()) {
       this.counts.set(this.#made, n === 0 ? items.count : 0);
       this.#made += 1;
-      const part = create(UploadTasksRequestSchema, n === 0 ? { requestId, target } : {});
+      // The first one is what the library has read, with all that it may say beside its tasks.
+      const part = n === 0 ? (message as UploadTasksRequest) : create(UploadTasksRequestSchema);
       part.tasks = this.#tasks(slice);
       yield part;
     }

@@ -75,6 +75,18 @@ test("plain tasks are read without the library, and of each message that is in p
   expect(ofReader).toEqual([true, true, true, true, false, true, true]);
 });
 
+test("what a message says beside its tasks stays with its first part, known here or not", async () => {
+  const [head, tasks] = [write(first), write({ tasks: plainTasks(60) })];
+  // Field 9, a number, which this version does not have.
+  const { parts } = await restored(Buffer.concat([head, Buffer.from([9 << 3, 7]), tasks]));
+  expect(parts.map(({ $unknown }) => $unknown?.map(({ no }) => no))).toEqual([[9], undefined, undefined]);
+  expect(parts.map(({ requestId, target }) => [requestId, target.case])).toEqual([
+    ["r", "newBatch"],
+    ["", undefined],
+    ["", undefined],
+  ]);
+});
+
 test("numbers in more bytes than they take are read by the library", async () => {
   const bytes = Buffer.from(write({ tasks: plainTasks(30) }));
   // The length of the first task, in one byte more.
