@@ -19,7 +19,7 @@ export interface RowSource {
   readonly flowAt: (place: number) => number | null;
 }
 
-/** Makes the row of a traits. One literal without parts: putting objects together takes ten times as long, and graphs have many tasks. */
+/** Makes the row of a task. One literal without parts: putting objects together takes ten times as long, and graphs have many tasks. */
 export function taskRow(source: RowSource, place: number): NewTaskRow {
   const { graph, traitsAt } = source;
   const own = source.ownAt(place);

@@ -70,7 +70,7 @@ function frameBytes(received: Buffer[], size: number): number | undefined {
   return prefixBytes + (received[0] as Buffer).readUInt32BE(1);
 }
 
-/** A frame without the items that are held; undefined: it has few, and keeps them. */
+/** A frame without its items, and these; undefined: it has few, and keeps them. */
 function partedOf(frame: Buffer, field: number): { rest: Buffer; items?: SlicedItems } {
   const message = frame.subarray(prefixBytes);
   const { starts, count } = frame[0] === 0 ? startsOf(message, field) : unparted;
