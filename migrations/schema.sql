@@ -1130,7 +1130,7 @@ begin
       (select array_agg(f.id) from fresh f where f.t = 2 and (f.lane in (select id from tight)) is true) as fresh_ids
     into given from sums;
   end if;
-  if given.lanes is null and given.fresh_lanes is null then return; end if;
+  if coalesce(cardinality(given.lanes), 0) = 0 and given.fresh_lanes is null then return; end if;
 
   if given.fresh_lanes is not null then
     -- Nobody changes what these keys hold, or what of lanes may start, while it is looked at. Where there is nothing to look at, they are locked as they are changed: in the order of
