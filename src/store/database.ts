@@ -82,6 +82,8 @@ export class Database {
         idleTimeoutMillis: 60_000,
       });
       created.on("error", options.onError);
+      // A database that ends a connection in the moment in which it is lent, between the pool's listener and the borrower's: nobody would listen, and the process would end. The query fails.
+      created.on("connect", (client) => client.on("error", () => {}));
       return created;
     };
     this.#writers = pool(options.writers, byKeyOptions, "millpond writer");

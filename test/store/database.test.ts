@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MillpondError } from "../../src/domain/errors.ts";
@@ -52,6 +52,32 @@ describe("errors of the database", () => {
       ),
     ).toMatchObject({ reason: "STORE_UNAVAILABLE" });
     await away.close();
+  });
+
+  it("a server that ends a connection in the moment in which it is ready is STORE_UNAVAILABLE, and nothing else happens", async () => {
+    const text = "SFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0";
+    const message = (type: string, body: Buffer): Buffer => {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(4 + body.length);
+      return Buffer.concat([Buffer.from(type), length, body]);
+    };
+    // Logged in, ready, and gone: all of it comes in one piece.
+    const [login, ready, fatal] = [
+      message("R", Buffer.alloc(4)),
+      message("Z", Buffer.from("I")),
+      message("E", Buffer.from(text)),
+    ];
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.end(Buffer.concat([login, ready, fatal])));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const dying = open(`postgres://postgres@127.0.0.1:${port}/none`);
+    for (let n = 0; n < 5; n += 1)
+      expect(await failure(dying.read(statement("select 1"), []))).toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    await dying.close();
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it("what a statement did wrong passes as it is, and its connection stays in use", async () => {
