@@ -5,7 +5,6 @@ import { Credit } from "../dispatch/credit.ts";
 import type { ClaimedTask } from "../dispatch/waiting-workers.ts";
 import type { ConnectedStream, HandedAttempt } from "../dispatch/worker-roster.ts";
 import { invalidField, MillpondError } from "../domain/errors.ts";
-import type { Task } from "../domain/task.ts";
 import type { LeaseRef } from "../gen/millpond/v1/worker_pb.ts";
 import type {
   WorkerHello,
@@ -296,7 +295,10 @@ export class WorkSession {
     if (tasks.length === 0) return [];
     const names = { ...(await namesOf(this.#deps, tasks)), specs };
     if (this.#isDraining || this.#isOver) return claimed;
-    for (const task of tasks) this.#hold(task);
+    for (const task of tasks) {
+      const { id, attempt, leaseUntil } = task;
+      this.#watch({ id, attempt, leaseUntil: leaseUntil ?? 0, overrunMs: overrunMsOf(task) });
+    }
     this.#untaken += 1;
     this.#lists += 1;
     this.#send({ response: assignmentList(loaded, names, this.#isJson), tasks });
@@ -312,11 +314,6 @@ export class WorkSession {
       const timer = setTimeout(end, listPatienceMs);
       this.#onListTaken.push(end);
     });
-  }
-
-  #hold(task: Task): void {
-    const { id, attempt, leaseUntil } = task;
-    this.#watch({ id, attempt, leaseUntil: leaseUntil ?? 0, overrunMs: overrunMsOf(task) });
   }
 
   #watch({ id, attempt, leaseUntil, overrunMs }: Pick<Held, "id" | "attempt" | "leaseUntil" | "overrunMs">): void {
