@@ -26,4 +26,5 @@ export const migrations: readonly NamedMigration[] = [
     name: "0014-rules-at-create",
     load: async () => (await import("./0014-rules-at-create.ts")).RulesAtCreateMigration,
   },
+  { name: "0015-shared-specs", load: async () => (await import("./0015-shared-specs.ts")).SharedSpecsMigration },
 ];

@@ -367,6 +367,13 @@ create table rule_usage (
   fillfactor = 40
 );
 
+create table shared_spec (
+  batch_id bigint not null,
+  id bigint not null,
+  spec text not null,
+  constraint shared_spec_pkey PRIMARY KEY (batch_id, id)
+);
+
 create table task (
   id bigint not null,
   batch_id bigint not null,
@@ -384,6 +391,7 @@ create table task (
   metadata jsonb,
   input text,
   spec text,
+  spec_id bigint,
   constraint task_pkey PRIMARY KEY (id)
 );
 CREATE INDEX task_batch ON task USING btree (batch_id, id);
@@ -1207,7 +1215,8 @@ begin
   ), written as (
     insert into delivery (batch_id, task_id, namespace_id, trigger, position, attempt, host, due, create_time, webhook)
     select n.batch_id, n.id, t.namespace_id, n.trigger, n.position, n.attempt,
-      coalesce(mp_delivery_host(n.trigger::smallint, n.position::smallint, coalesce(n.webhook, t.spec)), ''), greatest(now_time, n.start_until), now_time, n.webhook
+      coalesce(mp_delivery_host(n.trigger::smallint, n.position::smallint, coalesce(n.webhook,
+        case when t.spec_id is null then t.spec else (select s.spec from shared_spec s where s.batch_id = t.batch_id and s.id = t.spec_id) end)), ''), greatest(now_time, n.start_until), now_time, n.webhook
     from notice n join task t on t.id = any (array[n.id]) returning due <= now_time as is_due
   ), noted as (
     insert into follow_up (kind, task_ids)
@@ -2344,7 +2353,7 @@ declare
   size bigint;
 begin
   if p_ids is null or cardinality(p_ids) > 4 then return null; end if;
-  select sum(coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.spec), 0) + coalesce(pg_column_size(t.metadata), 0) + coalesce((
+  select sum(coalesce(octet_length(t.input), 0) + coalesce(octet_length(case when t.spec_id is null then t.spec else (select s.spec from shared_spec s where s.batch_id = t.batch_id and s.id = t.spec_id) end), 0) + coalesce(pg_column_size(t.metadata), 0) + coalesce((
       select sum(octet_length(a.output)) from unnest(t.parents) e(parent) join task_state h on h.id = any (array[e.parent])
         join task_attempt a on a.task_id = any (array[h.id]) and a.attempt = h.attempt), 0))
   into size from unnest(p_ids) x(id) join task t on t.id = any (array[x.id]) where coalesce(cardinality(t.parents), 0) <= 16 having count(*) = cardinality(p_ids);
@@ -2357,7 +2366,9 @@ begin
       select h.id::text, h.batch_id::text as "batchId", h.queue, h.status, h.attempt, h.priority, h.worker, h.success_count::text as "successCount", h.failure_count::text as "failureCount",
         h.start_time::text as "startTime", h.lease_until::text as "leaseUntil", h.claim_time::text as "claimTime", h.run_time::text as "runTime", h.activity_time::text as "activityTime",
         h.execution, t.create_time::text as "createTime", t.expected_count::text as "expectedCount", t.xmin::text as "givenVersion", h.edits, t.key, t.name,
-        t.parents::text[] as parents, t.parent_conditions as "parentConditions", t.metadata, t.input, t.spec, h.start_timeout_ms as "startTimeoutMs",
+        t.parents::text[] as parents, t.parent_conditions as "parentConditions", t.metadata, t.input,
+        case when t.spec_id is null then t.spec else (select s.spec from shared_spec s where s.batch_id = t.batch_id and s.id = t.spec_id) end as spec,
+        h.start_timeout_ms as "startTimeoutMs",
         h.inactivity_timeout_ms::text as "inactivityTimeoutMs", h.execution_timeout_ms::text as "executionTimeoutMs", h.total_timeout_ms::text as "totalTimeoutMs",
         h.unmet_policy as "unmetPolicy"
       from task t join task_state h on h.id = any (array[t.id])
@@ -2449,14 +2460,19 @@ begin
   -- Each array by itself in a list of columns, not all of them in FROM: there, each is written to a store of its own first (a fifth of the time of an insert).
   o_ready := '{}';
   insert into task (id, batch_id, open_batch_id, create_time, expected_count, namespace_id, queue, key, name, parents, parent_conditions,
-    children, child_conditions, metadata, input, spec)
+    children, child_conditions, metadata, input, spec, spec_id)
   select x.id, x.batch_id, x.open_batch_id, p_time, x.expected, p_namespace, x.queue, x.key, x.name, x.parents::bigint[],
-    x.parent_conditions::smallint[], x.children::bigint[], x.child_conditions::smallint[], x.metadata::jsonb, x.input, x.spec
+    x.parent_conditions::smallint[], x.children::bigint[], x.child_conditions::smallint[], x.metadata::jsonb, x.input,
+    case when x.spec like '{%' then x.spec end, case when x.spec like '=%' then substr(x.spec, 2)::bigint when x.spec like '+%' then x.id end
   from (
     select unnest(p_ids) as id, unnest(p_batch_ids) as batch_id, unnest(p_open_batch_ids) as open_batch_id, unnest(p_queues) as queue, unnest(p_keys) as key,
       unnest(p_names) as name, unnest(p_metadatas) as metadata, unnest(p_inputs) as input, unnest(p_specs) as spec, unnest(p_expected) as expected,
       unnest(p_parents) as parents, unnest(p_parent_conditions) as parent_conditions, unnest(p_children) as children, unnest(p_child_conditions) as child_conditions
   ) x;
+  if p_specs is not null then
+    insert into shared_spec (batch_id, id, spec)
+    select x.batch_id, x.id, substr(x.spec, 2) from (select unnest(p_batch_ids) as batch_id, unnest(p_ids) as id, unnest(p_specs) as spec) x where x.spec like '+%';
+  end if;
   insert into task_state (id, batch_id, start_time, lease_until, claim_time, run_time, activity_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms,
     status, prior_status, attempt, worker, priority, execution, unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical,
     only_for_dependents, serves, lane, flow, held_lane)
@@ -3301,7 +3317,7 @@ begin
   lanes := array(select distinct x.lane from (
     select h.lane from unnest(p_ids) x(id) cross join lateral (select q.lane from task_state q where q.id = x.id offset 0) h union all select l from unnest(p_lanes) l) x where x.lane is not null);
   perform mp_dequeue(pending);
-  update task t set spec = x.spec from unnest(p_ids, p_specs) x(id, spec) where t.id = any (array[x.id]);
+  update task t set spec = x.spec, spec_id = null from unnest(p_ids, p_specs) x(id, spec) where t.id = any (array[x.id]);
   with u as (
     update task_state h set lane = x.lane, edits = h.edits + 1, prior_status = 0 from unnest(p_ids, p_lanes) x(id, lane) where h.id = any (array[x.id])
     returning h.id, h.status, h.attempt, h.queue
@@ -3803,8 +3819,8 @@ begin
       where t.id = any (array[p_id])));
   end if;
   update task t set metadata = case when p_fields & 2 > 0 then p_metadata::jsonb else t.metadata end,
-    expected_count = case when p_fields & 4 > 0 then p_expected else t.expected_count end, spec = p_spec
-  where t.id = any (array[p_id]) and (p_fields & 6 > 0 or t.spec is distinct from p_spec);
+    expected_count = case when p_fields & 4 > 0 then p_expected else t.expected_count end, spec = p_spec, spec_id = null
+  where t.id = any (array[p_id]) and (p_fields & 6 > 0 or t.spec_id is not null or t.spec is distinct from p_spec);
   if p_fields & 2 > 0 and exists (select from dedupe_shape) then
     perform mp_index_for_dedupe(array[p_id]);
   end if;

@@ -8,6 +8,7 @@ import type { Flows } from "../store/flows.ts";
 import type { Lanes } from "../store/lanes.ts";
 import type { AppendedLines, NewLines } from "../store/logs.ts";
 import type { RetryPolicies } from "../store/retry-policies.ts";
+import type { SharedSpecs } from "../store/shared-specs.ts";
 import type { Turns } from "../store/turns.ts";
 import type { CountAccumulator } from "./count-accumulator.ts";
 import type { WriteDeps, WrittenReports } from "./write-deps.ts";
@@ -20,6 +21,7 @@ export interface Engine extends WriteDeps {
   readonly lanes: Lanes;
   readonly flows: Flows;
   readonly turns: Turns;
+  readonly sharedSpecs: SharedSpecs;
   readonly ids: IdSource;
   readonly namespaceId: number;
   /** Graphs in batches of their own, and reports: those of several calls are written together. */

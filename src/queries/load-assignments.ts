@@ -1,6 +1,5 @@
 import type { Parent, TaskAssignment } from "../domain/task.ts";
-import type { Database } from "../store/database.ts";
-import { getAssignedTasks, getParents } from "../store/tasks.ts";
+import { type AssignmentSource, getAssignedTasks, getParents } from "../store/assigned-tasks.ts";
 
 /** A claimed attempt. */
 export interface ClaimedTask {
@@ -21,26 +20,25 @@ const fewTasks = 4;
  * `left` are the others; they are to be given back (an attempt that is over meanwhile stays as it is).
  */
 export async function loadAssignments(
-  db: Database,
-  namespaceId: number,
+  source: AssignmentSource,
   claimed: readonly ClaimedTask[],
 ): Promise<{ loaded: readonly TaskAssignment[]; left: readonly ClaimedTask[] }> {
   const handedOver = claimed.length > handedOverMax ? [] : claimed.flatMap(({ assignment }) => assignment ?? []);
   if (handedOver.length === claimed.length) return { loaded: handedOver, left: [] };
-  const reading = getAssignedTasks(db, namespaceId, claimed);
+  const reading = getAssignedTasks(source, claimed);
   const isFew = claimed.length <= fewTasks;
   const [tasks, early] = await Promise.all([
     reading,
     isFew
       ? getParents(
-          db,
+          source.db,
           claimed.map(({ id }) => id),
         )
       : [],
   ]);
   const children = tasks.flatMap((task) => (task.parents === null ? [] : [task.id]));
   const byChild = new Map<bigint, { parents: Parent[]; total: bigint }>();
-  for (const parent of isFew || children.length === 0 ? early : await getParents(db, children)) {
+  for (const parent of isFew || children.length === 0 ? early : await getParents(source.db, children)) {
     const known = byChild.get(parent.child) ?? { parents: [], total: 0n };
     known.parents.push(parent);
     known.total = parent.total;

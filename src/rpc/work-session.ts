@@ -290,7 +290,7 @@ export class WorkSession {
   /** Sends the first of some tasks; answers the others. */
   async #sendSome(claimed: readonly ClaimedTask[]): Promise<readonly ClaimedTask[]> {
     const { engine, specs } = this.#deps;
-    const { loaded, left } = await loadAssignments(engine.db, engine.namespaceId, claimed);
+    const { loaded, left } = await loadAssignments(engine, claimed);
     const tasks = loaded.map(({ task }) => task);
     if (tasks.length === 0) return [];
     const names = { ...(await namesOf(this.#deps, tasks)), specs };

@@ -55,7 +55,7 @@ async function claim(deps: RpcDeps, request: ClaimTasksRequest, context: Handler
   if (claimed.length === 0) return { assignments: [] };
   let answered: readonly ClaimedTask[] = [];
   try {
-    const { loaded, left } = await loadAssignments(engine.db, engine.namespaceId, claimed);
+    const { loaded, left } = await loadAssignments(engine, claimed);
     // Who has turned away meanwhile has not been told: all of it is given back below.
     if (isGone(context.signal)) throw context.signal.reason;
     const tasks = loaded.map((assignment) => assignment.task);

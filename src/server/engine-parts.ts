@@ -35,6 +35,7 @@ import { drawIdBlocks } from "../store/id-blocks.ts";
 import { Lanes } from "../store/lanes.ts";
 import { RetryPolicies } from "../store/retry-policies.ts";
 import type { RuleFigures } from "../store/rule-figures.ts";
+import { SharedSpecs } from "../store/shared-specs.ts";
 import { Turns } from "../store/turns.ts";
 import { HostBreakers } from "../webhooks/host-breakers.ts";
 
@@ -100,7 +101,7 @@ export function createEngineParts(options: {
   });
   const engine: Engine = {
     ...{ ...writes, dictionaries, retryPolicies, dedupeShapes, lanes, ids, namespaceId },
-    ...{ flows: new Flows(db), turns: new Turns() },
+    ...{ flows: new Flows(db), turns: new Turns(), sharedSpecs: new SharedSpecs() },
     ...{ creates: createGraphGroups(writes), reports: createReportGroups(writes), logs },
     counts: createCountAccumulator(
       { ...writes, namespaceId },

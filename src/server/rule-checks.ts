@@ -35,11 +35,15 @@ export function listCheck(rules: FieldRules | undefined, item: Check | undefined
     if (isFieldSet(value, RepeatedRulesSchema.field.minItems)) min = Number(value.minItems);
     if (isFieldSet(value, RepeatedRulesSchema.field.maxItems)) max = Number(value.maxItems);
   }
+  let valid: readonly unknown[] | undefined;
   return (value) => {
     const list = value as readonly unknown[];
+    if (list === valid) return true;
     if (list.length < min || list.length > max) return false;
     if (isUnique && !areDifferentTexts(list)) return false;
     if (item !== undefined) for (let n = 0; n < list.length; n += 1) if (!item(list[n])) return false;
+    // Many tasks of a request may have the same one (src/wire/rules-reader.ts): what is frozen is so with all that is in it, and stays as it was seen.
+    if (item !== undefined && list.length > 0 && Object.isFrozen(list)) valid = list;
     return true;
   };
 }

@@ -121,7 +121,7 @@ async function claimStarts(
   if (claimed.tasks.length === 0) return { starts: [], more: claimed.more };
   try {
     const [{ loaded, left }, secrets] = await Promise.all([
-      loadAssignments(engine.db, engine.namespaceId, claimed.tasks),
+      loadAssignments(engine, claimed.tasks),
       options.signing.of(engine.namespaceId),
     ]);
     const names = await namesOf(

@@ -4,6 +4,7 @@ import { getBatches, parseBatchJson } from "./batches.ts";
 import type { Database, Statement, Writer } from "./database.ts";
 import { type LaneRequest, Lanes } from "./lanes.ts";
 import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
+import { specSql } from "./shared-specs.ts";
 
 /** A task whose rules are replaced. JSON parts are texts, but for its metadata. */
 export interface RuledTask {
@@ -40,7 +41,7 @@ const lockStatement: Statement = {
 };
 const readStatement: Statement = {
   name: "ruled_tasks",
-  text: `select t.id, t.queue, h.flow, t.metadata, t.expected_count "expectedCount", t.spec from unnest($1::bigint[]) x(id) join task t on t.id = any (array[x.id])
+  text: `select t.id, t.queue, h.flow, t.metadata, t.expected_count "expectedCount", ${specSql} spec from unnest($1::bigint[]) x(id) join task t on t.id = any (array[x.id])
     join task_state h on h.id = any (array[x.id])`,
 };
 const setStatement: Statement = { name: "set_rules", text: "select * from mp_set_rules($1, $2, $3, $4)" };

@@ -13,6 +13,7 @@ import {
 } from "./create-tasks.ts";
 import { type Database, type Statement, sqlState } from "./database.ts";
 import { formatMicros } from "./pg-types.ts";
+import { specColumn } from "./shared-specs.ts";
 
 /**
  * What was written; or nothing was, because a request_id among them has been answered before, or because tasks that have places and rules would not surely
@@ -274,7 +275,7 @@ function taskColumns({ tasks, batchIds, openBatchIds, places }: TaskColumnsInput
   return [
     ...[column("id"), batchIds, orNull(openBatchIds, null), column("queue"), column("execution"), statuses],
     ...[column("priority"), sparse("key"), column("name")],
-    ...(["metadata", "input", "spec", "expectedCount", "startTime"] as const).map(sparse),
+    ...[sparse("metadata"), sparse("input"), specColumn(tasks, batchIds), sparse("expectedCount"), sparse("startTime")],
     ...(["startTimeoutMs", "inactivityTimeoutMs", "unmetPolicy", "depsLeft", "dependents"] as const).map(column),
     ...(["cascades", "parents", "parentConditions", "children", "childConditions"] as const).map(sparse),
     ...(["policy", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),

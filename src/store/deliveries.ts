@@ -2,9 +2,10 @@ import { type ClaimedDelivery, type Delivery, type DeliveryResult, DeliveryState
 import type { Database, Statement } from "./database.ts";
 import { type Page, type PageRequest, readPage } from "./pages.ts";
 import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
+import { specSql } from "./shared-specs.ts";
 
 /** Where the webhook of a delivery d is, from its task t or its batch b. */
-const source = "case d.trigger when 4 then b.on_complete when 5 then d.webhook else t.spec end";
+const source = `case d.trigger when 4 then b.on_complete when 5 then d.webhook else ${specSql} end`;
 
 /** What is taken at once may be as large as this together; a single delivery may be larger. */
 const claimedBytesMax = 16 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import type { Parent, Task, TaskAssignment } from "../domain/task.ts";
+import { firstAttempt } from "./assigned-tasks.ts";
 import { parseMicros } from "./pg-types.ts";
-import { firstAttempt } from "./tasks.ts";
 
 const int8Fields = [
   ...["id", "batchId", "successCount", "failureCount", "expectedCount"],

@@ -43,6 +43,8 @@ const recursionLimit = 99;
 /** RulesReader reads the rules of tasks: those whose bytes are the same, as they mostly are, become objects once. */
 export class RulesReader {
   readonly #kept = new BoundedCache<ReadRules>(bounds);
+  /** What was read last, which is what the next task has, mostly: comparing bytes is less than making a text of them. */
+  #last: { readonly bytes: Uint8Array; readonly rules: ReadRules } | undefined;
 
   /**
    * Reads all rules of a task that ends at `end`, from behind the tag of the first; throws `unusual` where they are not written as the library would write
@@ -56,10 +58,20 @@ export class RulesReader {
       if (ruleEnd > end) throw unusual;
       reader.position = ruleEnd;
     } while (isNext(reader, end));
-    const text = bytes.toString("latin1", start, reader.position);
+    const last = this.#last;
+    if (last !== undefined && bytes.compare(last.bytes, 0, last.bytes.length, start, reader.position) === 0)
+      return last.rules;
+    // A copy of the bytes of a request, which would live as long as a part of it does.
+    const own = Uint8Array.from(bytes.subarray(start, reader.position));
+    const rules = this.#read(bytes.toString("latin1", start, reader.position), own);
+    this.#last = { bytes: own, rules };
+    return rules;
+  }
+
+  #read(text: string, bytes: Uint8Array): ReadRules {
     const kept = this.#kept.get(text);
     if (kept !== undefined) return kept;
-    const rules = readRules(Uint8Array.from(bytes.subarray(start, reader.position)));
+    const rules = readRules(bytes);
     this.#kept.set(text, rules, text.length * timesAsObject);
     return rules;
   }
@@ -73,7 +85,6 @@ function isNext(reader: ProtoReader, end: number): boolean {
   return true;
 }
 
-/** A copy of the bytes of a request, which would live as long as a part of it does. */
 function readRules(bytes: Uint8Array): ReadRules {
   const task = fromBinary(NewTaskSchema, bytes, { recursionLimit });
   if (Buffer.compare(toBinary(NewTaskSchema, task), bytes) !== 0) throw unusual;

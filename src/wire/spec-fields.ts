@@ -20,9 +20,16 @@ const bounds = { entriesMax: 1_000, bytesMax: 8 * 1024 * 1024 };
 /** SpecFieldsCache writes what a task of a worker repeats of what was given as a whole, once for all tasks of which that is the same text. */
 export class SpecFieldsCache {
   readonly #kept = new BoundedCache<SpecFields>(bounds);
+  /** What was asked for last, as it mostly is again: comparing texts is less than looking one up, for which it is hashed. */
+  #last: { readonly spec: string; readonly fields: SpecFields } | undefined;
 
   /** The fields that a text of ProtoJSON contributes to its task. */
   of(spec: string): SpecFields {
+    if (this.#last?.spec !== spec) this.#last = { spec, fields: this.#lookUp(spec) };
+    return this.#last.fields;
+  }
+
+  #lookUp(spec: string): SpecFields {
     const kept = this.#kept.get(spec);
     if (kept !== undefined) return kept;
     const { startTimeout, inactivityTimeout, ...rest } = givenFields(spec, Execution.WORKER);

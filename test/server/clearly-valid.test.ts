@@ -136,3 +136,22 @@ test("what breaks a rule, or has one that is not known, is not clearly valid", (
   ])
     expect(isClearlyValid(CreateTasksRequestSchema, of(task))).toBe(false);
 });
+
+test("of a list that many tasks share, which is frozen, it is known whether it is valid; of another one, or one that may change, nothing is", () => {
+  const ruleFor = (kind: string) =>
+    create(RuleSchema, { matcher: { kind }, limit: { case: "maxConcurrency", value: 1 } });
+  const isValid = (rules: unknown) => {
+    const request = create(CreateTasksRequestSchema, { tasks: [{ name: "n", kind: "k" }] });
+    // Not by the library, which copies lists.
+    Object.assign(request.tasks[0] as object, { rules });
+    return isClearlyValid(CreateTasksRequestSchema, request);
+  };
+  const good = Object.freeze([ruleFor("k")]);
+  const bad = Object.freeze([ruleFor("")]);
+  const open = [ruleFor("k")];
+  expect([isValid(good), isValid(bad), isValid(good), isValid(good), isValid(bad), isValid(open)]).toEqual([
+    ...[true, false, true, true, false, true],
+  ]);
+  open.push(ruleFor(""));
+  expect(isValid(open)).toBe(false);
+});

@@ -37,8 +37,9 @@ export async function fillTables(admin: Client): Promise<void> {
     insert into batch select b * 100000::bigint, 1, now(), 'old', '{}' from generate_series(1, ${endedTasks / tasksPerBatch}) b;
     insert into batch_state (batch_id, total, success, status, open)
       select id, ${tasksPerBatch}, ${tasksPerBatch}, 3, false from batch where name = 'old';
-    insert into task (id, batch_id, create_time, namespace_id, queue, name, children)
-      select ${id}, b * 100000::bigint, now(), 1, 2, 'old', array[${id} + 1] ${each};
+    insert into shared_spec select b * 100000::bigint, ${id}, '{}' ${each};
+    insert into task (id, batch_id, create_time, namespace_id, queue, name, children, spec_id)
+      select ${id}, b * 100000::bigint, now(), 1, 2, 'old', array[${id} + 1], ${id} ${each};
     insert into task_state (id, batch_id, inactivity_timeout_ms, deps_left, dependents, queue, start_timeout_ms, status, priority, execution, unmet_policy)
       select ${id}, b * 100000::bigint, 60000, 0, 1, 2, 30000, 6, 0, 1, 1 ${each};
     insert into task_attempt (task_id, attempt, status, output) select ${id}, 0, 6, '{}' ${each};

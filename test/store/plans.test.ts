@@ -1,6 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { EditableTask } from "../../src/domain/updatable-fields.ts";
+import { getAssignedTasks, getParents } from "../../src/store/assigned-tasks.ts";
 import {
   changeTasks,
   claimTasks,
@@ -26,14 +27,8 @@ import {
 import { type DuplicateLookUp, findExisting } from "../../src/store/duplicates.ts";
 import { eventRange, eventTasks, tailEvents } from "../../src/store/events.ts";
 import { retry } from "../../src/store/retries.ts";
-import {
-  getAssignedTasks,
-  getParents,
-  getTaskStates,
-  getTasks,
-  listAttempts,
-  listTasks,
-} from "../../src/store/tasks.ts";
+import { SharedSpecs } from "../../src/store/shared-specs.ts";
+import { getTaskStates, getTasks, listAttempts, listTasks } from "../../src/store/tasks.ts";
 import { updateTask } from "../../src/store/update-task.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { endReports, graphRows } from "./graph-rows.ts";
@@ -206,8 +201,7 @@ async function expire(tasks: readonly { readonly id: bigint; readonly attempt: n
 async function reads(ids: bigint[]): Promise<void> {
   await getTasks(db, 1, ids);
   await getAssignedTasks(
-    db,
-    1,
+    { db, namespaceId: 1, sharedSpecs: new SharedSpecs() },
     ids.map((id) => ({ id, attempt: 1 })),
   );
   await getTaskStates(db, 1, ids);
@@ -305,8 +299,7 @@ function boundedWork(): void {
       await getTasks(db, 1, ids);
       await getTaskStates(db, 1, ids);
       await getAssignedTasks(
-        db,
-        1,
+        { db, namespaceId: 1, sharedSpecs: new SharedSpecs() },
         ids.map((id) => ({ id, attempt: 1 })),
       );
       await getParents(db, ids);

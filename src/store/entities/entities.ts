@@ -29,6 +29,7 @@ import { RuleAlarm } from "./rule-alarm.ts";
 import { RuleChange } from "./rule-change.ts";
 import { RuleKey } from "./rule-key.ts";
 import { RuleUsage } from "./rule-usage.ts";
+import { SharedSpec } from "./shared-spec.ts";
 import { Task } from "./task.ts";
 import { TaskAttempt } from "./task-attempt.ts";
 import { TaskLog } from "./task-log.ts";
@@ -47,6 +48,7 @@ export const entities = [
   BatchState,
   BatchQueue,
   Task,
+  SharedSpec,
   TaskState,
   Ready,
   EdgeLate,

@@ -22,6 +22,7 @@ export const Task = defineEntity({
     metadata: json().nullable(),
     input: p.text().nullable(),
     spec: p.text().nullable(),
+    specId: bigint().nullable(),
   },
   indexes: [{ name: "task_batch", properties: ["batchId", "id"] }],
   uniques: [
