@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { loadSettings, type Settings } from "./config/settings.ts";
+import { giveBackIdleMemory } from "./server/idle-memory.ts";
 import { type OpenDatabase, openDatabase } from "./server/open-database.ts";
 import { createServerLogger } from "./server/server-logger.ts";
 
@@ -77,7 +78,12 @@ async function loadServer(): Promise<Start> {
   const { startMillpond } = await import("./server/start-millpond.ts");
   return async (settings, database, logger) => {
     const server = await startMillpond(settings, database.url, logger);
-    return { url: server.url, stop: () => server.stop(), lost: new Promise(() => {}) };
+    const endGivingBack = giveBackIdleMemory();
+    const stop = async (): Promise<void> => {
+      endGivingBack();
+      await server.stop();
+    };
+    return { url: server.url, stop, lost: new Promise(() => {}) };
   };
 }
 
@@ -114,7 +120,9 @@ export async function serveInGroup(): Promise<number> {
     const databaseUrl = settings.databaseUrl as string;
     const server = await startMillpond(settings, databaseUrl, logger, (registry) => group.shareMetrics(registry));
     group.listening(server);
+    const endGivingBack = giveBackIdleMemory();
     await stopped;
+    endGivingBack();
     await server.stop();
     return 0;
   } catch (error) {

@@ -26,7 +26,7 @@ export interface ChildServer {
 /** Compiled, it ends as this file does. */
 const cliFile = fileURLToPath(new URL(`../../cli${path.extname(import.meta.filename)}`, import.meta.url));
 /** As in package.json's `start`: short pauses of the garbage collector. */
-const nodeFlags = ["--max-semi-space-size=8"];
+const nodeFlags = ["--max-semi-space-size=16"];
 const notInherited = {
   DATABASE_URL: undefined,
   HOST: undefined,
