@@ -259,3 +259,17 @@ test("a call for outcomes only answers refusals and requests to stop, without ta
     { result: { case: "error", value: { reason: ErrorReason.TASK_ENDED } }, cancelRequested: true },
   ]);
 });
+
+test.each(["grpc", "connect"] as const)(
+  "a number that its field cannot hold is refused without asking the server, over %s",
+  async (protocol) => {
+    const { client } = await setup({ protocol });
+    const call = client.tasks.createTasks({ tasks: [{ name: "t", kind: "k", priority: 1.5 }] });
+    const error = await call.catch((thrown: unknown) => ConnectError.from(thrown));
+    expect(error).toMatchObject({
+      code: Code.InvalidArgument,
+      rawMessage:
+        "the request cannot be sent: cannot encode field millpond.v1.NewTask.priority to binary: invalid int32: 1.5",
+    });
+  },
+);

@@ -4,9 +4,13 @@ import { isMillponds, isTransient } from "./errors.ts";
 /** What is answered by who does not know a method, or what an answer should be. */
 const strangeCodes: ReadonlySet<Code> = new Set([Code.Unimplemented, Code.Unknown, Code.Internal]);
 
+/** What the libraries put before why a message cannot be written. */
+const notWritten = /^serialize (binary|json): /;
+
 /**
  * nameAddress names the server's address in every error that is not of Millpond itself: what the connection, a proxy, or somebody else's server says means little
- * without. Where it looks as if somebody else had answered, or an earlier version, it says so. A connection that broke is UNAVAILABLE, whatever Node.js calls it.
+ * without. Where it looks as if somebody else had answered, or an earlier version, it says so. A connection that broke is UNAVAILABLE, whatever Node.js calls it. A request that cannot be
+ * written, as of a number that its field cannot hold, is INVALID_ARGUMENT: nobody was asked.
  */
 export function nameAddress(address: string): Interceptor {
   return (next) => async (request) => {
@@ -29,6 +33,10 @@ async function* named<T>(messages: AsyncIterable<T>, address: string): AsyncGene
 
 function withAddress(error: unknown, address: string): unknown {
   if (!(error instanceof ConnectError) || isMillponds(error)) return error;
+  if (notWritten.test(error.rawMessage)) {
+    const message = `the request cannot be sent: ${error.rawMessage.replace(notWritten, "")}`;
+    return new ConnectError(message, Code.InvalidArgument, error.metadata, undefined, error.cause);
+  }
   const isBroken = isTransient(error);
   if (error.code === Code.Canceled && !isBroken) return error;
   const hint =
