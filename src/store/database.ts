@@ -177,11 +177,23 @@ export class Database {
   }
 }
 
+/** Lends a connection of a pool; where what it has prepared is from before a migration, so that it refuses to execute it, the next one. */
+async function borrow<T>(pool: pg.Pool, body: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  for (let lent = 1; ; lent += 1) {
+    try {
+      return await lend(pool, body);
+    } catch (error) {
+      // All that there were may have been such.
+      if (lent > pool.options.max || !isStale(error)) throw error;
+    }
+  }
+}
+
 /**
  * Lends a connection of a pool. One that answered a statement with an error is as good as before, with all that it has prepared;
- * one that broke, or whose transaction could not be ended, is thrown away: the next borrower must not inherit it.
+ * one that broke, whose transaction could not be ended, or that has stale statements, is thrown away: the next borrower must not inherit it.
  */
-async function borrow<T>(pool: pg.Pool, body: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+async function lend<T>(pool: pg.Pool, body: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect().catch((error: unknown) => {
     throw classify(error);
   });
@@ -195,7 +207,7 @@ async function borrow<T>(pool: pg.Pool, body: (client: pg.PoolClient) => Promise
   } catch (error) {
     const unended = error instanceof UnendedTransaction;
     const classified = classify(unended ? error.cause : error);
-    if (unended || isStoreUnavailable(classified)) broken ??= error as Error;
+    if (unended || isStoreUnavailable(classified) || isStale(classified)) broken ??= error as Error;
     throw classified;
   } finally {
     client.removeListener("error", onError);
@@ -258,6 +270,11 @@ async function retryConflicts<T>(attempt: () => Promise<T>): Promise<T> {
 function isConflict(error: unknown): boolean {
   const code = sqlState(error);
   return code === "40P01" || code === "40001";
+}
+
+/** A prepared statement whose result has other columns since it was prepared ("cached plan must not change result type", in whichever language): nothing was executed. */
+function isStale(error: unknown): boolean {
+  return sqlState(error) === "0A000" && (error as pg.DatabaseError).routine === "RevalidateCachedQuery";
 }
 
 /** The SQLSTATE of an error of PostgreSQL, or undefined. */

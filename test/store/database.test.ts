@@ -36,6 +36,31 @@ afterEach(async () => {
   await database.drop();
 });
 
+describe("a migration that changes what a prepared statement answers", () => {
+  const two = statement("select * from told() /* by any connection */");
+  const tell = (columns: string) =>
+    admin.query(`drop function if exists told; create function told(${columns}) language plpgsql as 'begin end'`);
+
+  it("is seen by every connection, without an error, alone and within a transaction", async () => {
+    await tell("out a integer");
+    const both = () =>
+      Promise.all([
+        ...[db.write(two, []), db.write(two, []), db.read(two, []), db.readByKey(two, [])],
+        db.readSnapshot((read) => read(two, [])),
+      ]);
+    expect(await both()).toEqual(Array(5).fill([{ a: null }]));
+    await tell("out a integer, out b integer");
+    expect(await both()).toEqual(Array(5).fill([{ a: null, b: null }]));
+    await tell("out c integer, out d integer");
+    expect(await db.transaction("commit", ({ write }) => write(two, []))).toEqual([{ c: null, d: null }]);
+  });
+
+  it("does not hide what is not supported", async () => {
+    const unsupported = statement("create table other.schema.name (a integer)");
+    expect(sqlState(await failure(db.write(unsupported, [])))).toBe("0A000");
+  });
+});
+
 describe("errors of the database", () => {
   it("a server that nobody can reach is STORE_UNAVAILABLE, with the time after which to try again", async () => {
     const away = open(`postgres://postgres@127.0.0.1:${await unusedPort()}/none`);
