@@ -1,4 +1,4 @@
--- What several tasks of a batch were given alike (their rules, retries, webhooks), once: id is the first task that has it. Tasks that are changed later get a text of their own.
+-- What several tasks of a batch, written by one statement, were given alike (their rules, retries, webhooks), once: id is the first task that has it. Tasks that are changed later get a text of their own.
 create table shared_spec (
   batch_id bigint not null,
   id bigint not null,

@@ -77,7 +77,8 @@ async function withSpecs(
   rows: readonly FirstAttempt[],
   { db, sharedSpecs, share }: Pick<AssignmentSource, "db" | "sharedSpecs"> & { readonly share: number },
 ): Promise<AssignedTask[] | undefined> {
-  const specs = await sharedSpecs.of(db, rows);
+  const specs = await sharedSpecs.of(db, rows, share);
+  if (specs === undefined) return undefined;
   let total = 0;
   const tasks: AssignedTask[] = [];
   for (const [n, row] of rows.entries()) {

@@ -61,7 +61,7 @@ function usesOf(tasks: readonly SpecOwner[], batchIds: readonly bigint[]): (Use 
 
 const readStatement: Statement = {
   name: "shared_specs",
-  text: "select s.id::text, s.spec from unnest($1::bigint[], $2::bigint[]) x(batch_id, id) join shared_spec s on s.batch_id = x.batch_id and s.id = x.id",
+  text: "select s.id::text, s.spec from unnest($1::bigint[], $2::bigint[]) x(batch_id, id) join shared_spec s on s.batch_id = x.batch_id and s.id = x.id where octet_length(s.spec) <= $3",
 };
 const bounds = { entriesMax: 10_000, bytesMax: 16 * 1024 * 1024 };
 
@@ -76,18 +76,23 @@ export interface SpecReference {
 export class SharedSpecs {
   readonly #kept = new BoundedCache<string>(bounds);
 
-  /** Answers the specs of some tasks, in their order. */
-  async of(db: Pick<Database, "readByKey">, tasks: readonly SpecReference[]): Promise<(string | null)[]> {
+  /** Answers the specs of some tasks, in their order; undefined: one that is shared has more than `bytesMax`, and it may be that none of them was read. */
+  async of(
+    db: Pick<Database, "readByKey">,
+    tasks: readonly SpecReference[],
+    bytesMax: number,
+  ): Promise<(string | null)[] | undefined> {
     const missing = new Map<string, bigint>();
     const specs = this.#known(tasks, missing);
     if (missing.size === 0) return specs;
-    const values = [[...missing.values()], [...missing.keys()]];
+    const values = [[...missing.values()], [...missing.keys()], bytesMax];
     const read = new Map<string, string>();
     for (const { id, spec } of await db.readByKey<{ id: string; spec: string }>(readStatement, values)) {
       read.set(id, spec);
       this.#kept.set(id, spec, spec.length * 2);
     }
-    return tasks.map(({ specId }, n) => specs[n] ?? (specId === null ? null : (read.get(specId) ?? null)));
+    if (read.size < missing.size) return undefined;
+    return tasks.map(({ specId }, n) => specs[n] ?? (specId === null ? null : (read.get(specId) as string)));
   }
 
   #known(tasks: readonly SpecReference[], missing: Map<string, bigint>): (string | null)[] {

@@ -32,8 +32,10 @@ export class ReadRules {
 }
 
 const bounds = { entriesMax: 1_000, bytesMax: 8 * 1024 * 1024 };
-/** What a rule takes as an object, for each of its bytes, about. */
+/** What a rule takes as an object, for each of its bytes, about; and much more where it is empty. */
 const timesAsObject = 20;
+/** What is longer is not kept: it may be a request that is refused, with millions of rules. Twenty rules are far less. */
+const lastBytesMax = 16 * 1024;
 
 /** The tag of NewTask.rules, of two bytes. */
 const tag = [0x82, 0x01] as const;
@@ -64,7 +66,7 @@ export class RulesReader {
     // A copy of the bytes of a request, which would live as long as a part of it does.
     const own = Uint8Array.from(bytes.subarray(start, reader.position));
     const rules = this.#read(bytes.toString("latin1", start, reader.position), own);
-    this.#last = { bytes: own, rules };
+    if (own.length <= lastBytesMax) this.#last = { bytes: own, rules };
     return rules;
   }
 

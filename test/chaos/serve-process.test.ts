@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createClient, ErrorReason, errorReason } from "@millpond/sdk";
 import { expect, onTestFinished, test } from "vitest";
@@ -117,3 +118,18 @@ function isGone(pid: number): boolean {
     return true;
   }
 }
+
+test("a server that nobody calls gives back the memory of its start-up", async () => {
+  const { server } = await serve();
+  const youngBytes = async () => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    return Number(/^nodejs_heap_space_size_total_bytes\{space="new"\} (\d+)$/m.exec(text)?.[1]);
+  };
+  expect(await youngBytes()).toBeGreaterThan(4_000_000);
+  // Whoever looks all the time keeps it busy.
+  const isSmall = async () => {
+    await sleep(3_000);
+    return (await youngBytes()) < 4_000_000;
+  };
+  await until("the space for young objects is small", isSmall, 120_000);
+}, 150_000);

@@ -273,3 +273,14 @@ test.each(["grpc", "connect"] as const)(
     });
   },
 );
+
+test.each(["grpc", "connect"] as const)(
+  "an answer that a server cannot write is an error of the server, although it is told in the same words, over %s",
+  async (protocol) => {
+    const { server, client } = await setup({ retry: false, protocol });
+    const cannotWrite = new ConnectError("serialize binary: invalid int32: 1.5", Code.Internal);
+    server.failNext(TaskService.method.createTasks, cannotWrite, { times: 1 });
+    const call = client.tasks.createTasks({ tasks: [{ name: "t", kind: "k" }] });
+    expect(await call.catch((error: unknown) => ConnectError.from(error).code)).toBe(Code.Internal);
+  },
+);

@@ -1,7 +1,9 @@
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { migrations } from "../../migrations/index.ts";
 import { getAssignedTasks } from "../../src/store/assigned-tasks.ts";
 import { reportTasks } from "../../src/store/attempts.ts";
+import { changeBatchRules } from "../../src/store/batch-rules.ts";
 import { createGraphs, createLargeGraph } from "../../src/store/create-graphs.ts";
 import type { NewBatchRow, NewGraph } from "../../src/store/create-tasks.ts";
 import { Database } from "../../src/store/database.ts";
@@ -123,13 +125,39 @@ describe("what tasks share", () => {
     expect(tasks).toHaveLength(7);
   });
 
-  it("is told of tasks that are handed over in a commit", async () => {
-    const a = spec("a");
-    const graph = graphWith({ size: 3, parents: (n) => (n === 0 ? [] : [0]) }, () => ({ spec: a }));
-    await createGraphs(db, [graph], ({ id }) => (id === graph.ids[0] ? place : undefined));
-    const pools = [{ queues: [1], places: [place, place] }];
-    const { started } = await reportTasks(db, endReports([{ id: graph.ids[0] as bigint, attempt: 1 }], 3), pools);
-    expect(started.map(({ assignment }) => assignment?.task.spec)).toEqual([a, a]);
+  it("is not read where it is too large to be handed out", async () => {
+    // Each two of 100 tasks have another one of 400 KB.
+    const texts = Array.from({ length: 50 }, (_, n) => JSON.stringify({ fairnessKey: `${n} ${"x".repeat(400_000)}` }));
+    const graph = graphOf(Array.from({ length: 100 }, (_, n) => texts[Math.floor(n / 2)] ?? null));
+    await start([graph]);
+    let read = 0;
+    const readByKey: Database["readByKey"] = async <Row extends pg.QueryResultRow>(
+      ...args: Parameters<Database["readByKey"]>
+    ) => {
+      const rows = await db.readByKey<Row>(...args);
+      for (const row of rows) read += (row as { spec?: string | null }).spec?.length ?? 0;
+      return rows;
+    };
+    const tasks = await getAssignedTasks(
+      { db: { readByKey }, namespaceId: 1, sharedSpecs: new SharedSpecs() },
+      graph.ids.map((id) => ({ id, attempt: 1 })),
+    );
+    expect(tasks).toHaveLength(7);
+    expect(read / 400_000).toBeLessThan(8);
+  });
+
+  it("is told of tasks that are handed over in a commit, unless it is much", async () => {
+    const large = JSON.stringify({ fairnessKey: "x".repeat(70_000) });
+    for (const [given, told] of [
+      [spec("a"), spec("a")],
+      [large, undefined],
+    ]) {
+      const graph = graphWith({ size: 3, parents: (n) => (n === 0 ? [] : [0]) }, () => ({ spec: given ?? null }));
+      await createGraphs(db, [graph], ({ id }) => (id === graph.ids[0] ? place : undefined));
+      const pools = [{ queues: [1], places: [place, place] }];
+      const { started } = await reportTasks(db, endReports([{ id: graph.ids[0] as bigint, attempt: 1 }], 3), pools);
+      expect(started.map(({ assignment }) => assignment?.task.spec)).toEqual([told, told]);
+    }
   });
 
   it("says where webhooks go", async () => {
@@ -169,11 +197,32 @@ describe("what tasks share", () => {
     expect(await specsOf(graph.ids)).toEqual([null, spec("b"), a]);
   });
 
+  it("is read and replaced by UpdateBatchRules, of the tasks of its kind only", async () => {
+    await admin.query("insert into queue (namespace_id, kind, execution) values (1, 'other', 1)");
+    const [a, b] = [spec("a"), spec("b")];
+    const graph = graphWith({ size: 4 }, (_, n) => ({ spec: a, queue: 1 + (n % 2) }));
+    await createGraphs(db, [graph], () => undefined);
+    const seen: (string | null)[] = [];
+    for (const commit of [false, true]) {
+      await changeBatchRules(db, request, {
+        ...{ batchId: graph.batchId, queues: [1], commit, note: { kind: "k", rules: "[]", reason: "" } },
+        edit: (_, tasks) =>
+          tasks.map(({ id, queue, flow, spec: given }) => {
+            seen.push(given);
+            return { ...{ id, queue, flow, rules: [], metadata: null }, spec: b };
+          }),
+      });
+    }
+    expect(seen).toEqual([a, a, a, a]);
+    expect(await specsOf(graph.ids)).toEqual([b, a, b, a]);
+  });
+
   it("is every task's own again when the migration is taken back", async () => {
     const a = spec("a");
     const graph = graphOf([a, a, null]);
     await start([graph]);
-    await migrateDown(database.url);
+    const names = migrations.map(({ name }) => name);
+    await migrateDown(database.url, names.length - names.indexOf("0015-shared-specs"));
     const { rows } = await admin.query("select spec from task order by id");
     expect(rows.map((row) => row.spec)).toEqual([a, a, null]);
   });

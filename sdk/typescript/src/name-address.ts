@@ -4,8 +4,8 @@ import { isMillponds, isTransient } from "./errors.ts";
 /** What is answered by who does not know a method, or what an answer should be. */
 const strangeCodes: ReadonlySet<Code> = new Set([Code.Unimplemented, Code.Unknown, Code.Internal]);
 
-/** What the libraries put before why a message cannot be written. */
-const notWritten = /^serialize (binary|json): /;
+/** What the libraries put before why a message cannot be written; a server that uses them says the same of an answer, with headers. */
+const notWritten = /^serialize binary: /;
 
 /**
  * nameAddress names the server's address in every error that is not of Millpond itself: what the connection, a proxy, or somebody else's server says means little
@@ -33,7 +33,7 @@ async function* named<T>(messages: AsyncIterable<T>, address: string): AsyncGene
 
 function withAddress(error: unknown, address: string): unknown {
   if (!(error instanceof ConnectError) || isMillponds(error)) return error;
-  if (notWritten.test(error.rawMessage)) {
+  if (notWritten.test(error.rawMessage) && [...error.metadata].length === 0) {
     const message = `the request cannot be sent: ${error.rawMessage.replace(notWritten, "")}`;
     return new ConnectError(message, Code.InvalidArgument, error.metadata, undefined, error.cause);
   }
