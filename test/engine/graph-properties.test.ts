@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { TaskStatus } from "@millpond/sdk";
 import fc from "fast-check";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { checkInvariants, countDeadlocks } from "../support/check-invariants.ts";
+import { afterAll, beforeAll, test } from "vitest";
+import { checkInvariants } from "../support/check-invariants.ts";
+import { expectNoDeadlocks } from "../support/deadlocks.ts";
 import { type Setup, setup } from "../support/setup.ts";
 import { until } from "../support/until.ts";
 import { type Receiver, startReceiver } from "../webhooks/receiver.ts";
@@ -51,7 +52,7 @@ test(
     });
     await checkInvariants(first.database.url);
     await Promise.all([first.server.stop(2_000), second.server.stop(2_000)]);
-    expect(await countDeadlocks(first.database.url)).toBe(0);
+    await expectNoDeadlocks(first.database.url);
   },
   interruptAfterTimeLimit + 50_000,
 );

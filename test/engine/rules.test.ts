@@ -1,6 +1,7 @@
 import { type Assignment, type MillpondClient, TaskStatus } from "@millpond/sdk";
 import { expect, test } from "vitest";
-import { checkInvariants, countDeadlocks } from "../support/check-invariants.ts";
+import { checkInvariants } from "../support/check-invariants.ts";
+import { expectNoDeadlocks } from "../support/deadlocks.ts";
 import { type Setup, setup } from "../support/setup.ts";
 import { withClient } from "../support/template-database.ts";
 import { createRandom, type Random } from "./random.ts";
@@ -104,7 +105,7 @@ test("at every commit no key has more holders than its rule lets in, and at the 
   await using s = await setup();
   await play(s, createRandom(Number(process.env.RULES_SEED ?? Date.now() % 1_000_000)), async () => {});
   await checkInvariants(s.database.url);
-  expect(await countDeadlocks(s.database.url)).toBe(0);
+  await expectNoDeadlocks(s.database.url);
   const { tasks, moves, left } = await withClient(s.database.url, async (client) => ({
     tasks: (
       await client.query<{ id: string; metadata: Record<string, string>; spec: string | null }>(

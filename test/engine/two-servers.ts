@@ -7,8 +7,8 @@ import {
   type Task,
   TaskStatus,
 } from "@millpond/sdk";
-import { expect } from "vitest";
-import { checkInvariants, countDeadlocks } from "../support/check-invariants.ts";
+import { checkInvariants } from "../support/check-invariants.ts";
+import { expectNoDeadlocks } from "../support/deadlocks.ts";
 import { feedsCaughtUp } from "../support/feeds-caught-up.ts";
 import { setup } from "../support/setup.ts";
 
@@ -39,7 +39,7 @@ export async function startTwoServers(env: Readonly<Record<string, string>> = {}
     finish: async () => {
       await Promise.all([first.server.stop(2_000), second.server.stop(2_000)]);
       await checkInvariants(databaseUrl);
-      expect(await countDeadlocks(databaseUrl), "deadlocks").toBe(0);
+      await expectNoDeadlocks(databaseUrl);
     },
     [Symbol.asyncDispose]: () => first[Symbol.asyncDispose](),
   };

@@ -235,13 +235,3 @@ export async function checkInvariants(databaseUrl: string): Promise<void> {
   });
   if (broken.length > 0) throw new Error(broken.join("\n\n"));
 }
-
-/** How many deadlocks a database has seen. Connections tell it when they end: ask when the servers have stopped. */
-export async function countDeadlocks(databaseUrl: string): Promise<number> {
-  return withClient(databaseUrl, async (client) => {
-    const { rows } = await client.query<{ deadlocks: string }>(
-      "select deadlocks from pg_stat_database where datname = current_database()",
-    );
-    return Number(rows[0]?.deadlocks);
-  });
-}
