@@ -27,4 +27,5 @@ export const migrations: readonly NamedMigration[] = [
     load: async () => (await import("./0014-rules-at-create.ts")).RulesAtCreateMigration,
   },
   { name: "0015-shared-specs", load: async () => (await import("./0015-shared-specs.ts")).SharedSpecsMigration },
+  { name: "0016-hand-over", load: async () => (await import("./0016-hand-over.ts")).HandOverMigration },
 ];

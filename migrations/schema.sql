@@ -823,7 +823,7 @@ begin
   update rule_usage u set in_use = u.in_use + s.starts from share s where u.key_id = any (array[s.key]);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[], p_stopped bigint DEFAULT NULL::bigint, p_fresh bigint[] DEFAULT '{}'::bigint[], p_admitted boolean DEFAULT false, p_moves mp_moves DEFAULT NULL::mp_moves, OUT o_follow_ups bigint[], OUT o_wake boolean)
+CREATE OR REPLACE FUNCTION public.mp_append_event(p mp_changes, p_batches bigint[] DEFAULT '{}'::bigint[], p_stopped bigint DEFAULT NULL::bigint, p_fresh bigint[] DEFAULT '{}'::bigint[], p_admitted boolean DEFAULT false, p_moves mp_moves DEFAULT NULL::mp_moves, p_slots mp_slots DEFAULT NULL::mp_slots, OUT o_follow_ups bigint[], OUT o_wake boolean, OUT o_started bigint[], OUT o_started_attempts integer[], OUT o_places integer[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -836,6 +836,10 @@ declare
   created integer := 0;
   moved integer[];
   told integer;
+  -- Something may start: what mp_apply_rules has answered, and what was started of it.
+  applied record;
+  started record;
+  has_slots boolean := cardinality(p_slots.queues) > 0;
   size integer := coalesce(cardinality(p.task_ids), 0);
   is_same boolean;
 begin
@@ -948,10 +952,27 @@ begin
   end if;
 
   if touched.limited or 4 = any (p.types) or cardinality(p_fresh) > 0 then
-    perform mp_apply_rules(
+    applied := mp_apply_rules(
       case when not (p_moves is not null and is_same and p.types[1] <> 4 and p.to_statuses[1] <> 2 and (p.from_statuses[1] <> 2 or p.to_statuses[1] in (3, 4))) then
         row(mp_fill(p.types, size), null, p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size), null, null, null, null, null)::mp_changes end,
-      clock_timestamp(), p_fresh, p_admitted, p_moves);
+      clock_timestamp(), p_fresh, p_admitted, p_moves, coalesce(has_slots, false));
+    if has_slots and (applied.o_offered is not null or applied.o_fresh is not null) then
+      if applied.o_whole then
+        started := mp_start_offered(applied.o_offered || applied.o_fresh, applied.o_keys, p_slots);
+        if started.o_ids is not null then
+          -- As a claim in the next moment: PENDING by what is told before, then RUNNING.
+          p := mp_concat(row(mp_fill(p.types, size), mp_fill(p.batch_ids, size), p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size), mp_fill(p.attempts, size), mp_fill(p.queues, size),
+              mp_fill(p.workers, size), p.success_counts, p.failure_counts)::mp_changes,
+            row(array_fill(2::smallint, array[cardinality(started.o_ids)]), started.o_batch_ids, started.o_ids, array_fill(2::smallint, array[cardinality(started.o_ids)]),
+              array_fill(4::smallint, array[cardinality(started.o_ids)]), started.o_attempts, started.o_queues, started.o_workers, null, null)::mp_changes);
+          size := size + cardinality(started.o_ids);
+          o_started := started.o_ids;
+          o_started_attempts := started.o_attempts;
+          o_places := started.o_places;
+        end if;
+      end if;
+      perform mp_tell_queues(array(select x.queue from unnest(applied.o_offered, applied.o_queues) x(id, queue) where (x.id in (select unnest(o_started))) is not true));
+    end if;
   end if;
 
   if touched.ids is not null then
@@ -1093,8 +1114,8 @@ begin
   end if;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp with time zone, p_fresh bigint[] DEFAULT '{}'::bigint[], p_admitted boolean DEFAULT false, p_moves mp_moves DEFAULT NULL::mp_moves)
- RETURNS void
+CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp with time zone, p_fresh bigint[] DEFAULT '{}'::bigint[], p_admitted boolean DEFAULT false, p_moves mp_moves DEFAULT NULL::mp_moves, p_quietly boolean DEFAULT false, OUT o_offered bigint[], OUT o_queues integer[], OUT o_whole boolean, OUT o_fresh bigint[], OUT o_keys bigint[])
+ RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
@@ -1143,8 +1164,8 @@ begin
   if given.fresh_lanes is not null then
     -- Nobody changes what these keys hold, or what of lanes may start, while it is looked at. Where there is nothing to look at, they are locked as they are changed: in the order of
     -- keys, too, be it of the list or of the primary key (connections that write do without plans that would not keep it).
-    perform from rule_usage u where u.key_id = any (array(
-      select distinct k.key from unnest(given.lanes || given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key))) order by u.key_id for update;
+    o_keys := array(select distinct k.key from unnest(given.lanes || given.fresh_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key));
+    perform from rule_usage u where u.key_id = any (o_keys) order by u.key_id for update;
   end if;
   -- The arrays of lanes are unnested in a list of columns: of arrays in FROM, each lane's are written to a store of their own first.
   with share as materialized (
@@ -1164,8 +1185,10 @@ begin
   end if;
   -- What is not put into ready here may only be blocked already.
   if given.fresh_lanes is null and not exists (select from blocked) then return; end if;
-  perform mp_offer(coalesce(given.fresh_lanes, '{}'), coalesce(given.fresh_ids, '{}'), p_time, booked.freed || array(
-    select distinct k.key from unnest(given.left_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)));
+  select * into o_offered, o_queues, o_whole from mp_offer(coalesce(given.fresh_lanes, '{}'), coalesce(given.fresh_ids, '{}'), p_time, booked.freed || array(
+    select distinct k.key from unnest(given.left_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)), '{}', p_quietly);
+  o_fresh := given.fresh_ids;
+  o_keys := coalesce(o_keys, booked.freed);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_are_roomy(p_lanes bigint[])
@@ -1583,10 +1606,9 @@ begin
   if taken is null then
     if admitted then
       lost := mp_turn_down(let_in.o_blocked, let_in.o_keys);
-      perform mp_set_alarms(lost, now_time);
     end if;
-    perform mp_offer(array(select distinct lane from unnest(passed || mp_drained_lanes(lanes)) x(lane)), '{}', clock_timestamp(), array(
-      select distinct k.key from unnest(lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)));
+    perform mp_offer(array(select distinct lane from unnest(passed || mp_drained_lanes(lanes)) x(lane)), '{}', coalesce(now_time, clock_timestamp()), array(
+      select distinct k.key from unnest(lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)), lost);
     return;
   end if;
 
@@ -1620,13 +1642,10 @@ begin
   o_places := moved.places;
   perform mp_append_event(row(array[2::smallint], moved.batch_ids, moved.ids, array[2::smallint], array[to_status], moved.attempts, moved.queues,
     case when to_status = 4 then moved.workers else array[0] end, null, null)::mp_changes, '{}', null, '{}', admitted, moves);
-  if limited then
+  if admitted then
     -- As the keys are locked, and say what has been taken: somebody may have blocked more meanwhile.
-    if admitted then
-      if let_in.o_blocked <> '{}' then
-        lost := mp_turn_down(let_in.o_blocked, let_in.o_keys);
-        perform mp_set_alarms(lost, now_time);
-      end if;
+    if let_in.o_blocked <> '{}' then
+      lost := mp_turn_down(let_in.o_blocked, let_in.o_keys);
     end if;
   end if;
   if limited or passed <> '{}' then
@@ -1637,7 +1656,7 @@ begin
     end if;
     if any_blocked or passed <> '{}' then
       perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', now_time, case when any_blocked then array(
-        select distinct k.key from unnest(lanes || lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)) end);
+        select distinct k.key from unnest(lanes || lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)) end, lost);
     end if;
   end if;
 end $function$;
@@ -2651,12 +2670,11 @@ AS $function$
   select up.flow, up.n from up union all select down.flow, down.n from down
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamp with time zone, p_keys bigint[] DEFAULT '{}'::bigint[])
- RETURNS void
+CREATE OR REPLACE FUNCTION public.mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamp with time zone, p_keys bigint[] DEFAULT '{}'::bigint[], p_full bigint[] DEFAULT '{}'::bigint[], p_quietly boolean DEFAULT false, OUT o_ids bigint[], OUT o_queues integer[], OUT o_whole boolean)
+ RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
-  woken integer[];
   chosen record;
   lanes bigint[];
   -- Of each, how many at most; null: as many as there is room for.
@@ -2668,7 +2686,7 @@ begin
     select y.id, case when count(y.most) = count(*) then max(y.most) end as most from (
       select p.id, null::integer as most from unnest(p_lanes) p(id) union all select c.id, c.most from unnest(chosen.o_lanes, chosen.o_most) c(id, most)) y group by y.id) x;
   if cardinality(lanes) = 0 then
-    perform mp_set_alarms(chosen.o_waiting, p_time);
+    perform mp_set_alarms(p_full || chosen.o_waiting, p_time);
     return;
   end if;
   perform from lane where id = any (lanes) order by id for no key update;
@@ -2721,11 +2739,11 @@ begin
   ), queued as (
     insert into ready (queue, rank, flow, id, lane) select queue, rank, flow, id, lane from picked on conflict do nothing
   )
-  select array_agg(distinct queue) into woken from picked;
-  perform mp_set_alarms(lanes || chosen.o_waiting, p_time);
-  if woken is not null then
-    -- As servers tell each other; * for any queue: a payload has at most 8,000 bytes.
-    perform pg_notify('millpond', 'rules ' || case when cardinality(woken) > 500 then '*' else array_to_string(woken, ',') end);
+  select (select array_agg(id) from picked), (select array_agg(queue) from picked), not bool_or(room.most is not null or room.places = offered_max)
+  into o_ids, o_queues, o_whole from room;
+  perform mp_set_alarms(lanes || chosen.o_waiting || p_full, p_time);
+  if not p_quietly then
+    perform mp_tell_queues(o_queues);
   end if;
 end $function$;
 
@@ -2976,7 +2994,14 @@ begin
     select coalesce(array_agg(x.lane), '{}'), coalesce(array_agg(x.holders), '{}'), coalesce(array_agg(x.amount), '{}') into moves.lanes, moves.holders, moves.amounts from (
       select x.lane, -count(*) as holders, -coalesce(sum(x.amount), 0) as amount from unnest(moved.held_lanes, moved.held_amounts) x(lane, amount) group by x.lane) x;
   end if;
-  appended := mp_append_event(changes, '{}', null, '{}', false, moves);
+  -- Some places are taken: which, would have to be told.
+  if o_started <> '{}' then p_slots := null; end if;
+  appended := mp_append_event(changes, '{}', null, '{}', false, moves, p_slots);
+  if appended.o_started is not null then
+    o_started := appended.o_started;
+    o_started_attempts := appended.o_started_attempts;
+    o_places := appended.o_places;
+  end if;
   o_follow_ups := appended.o_follow_ups;
   if appended.o_wake then o_ready := o_ready || 0; end if;
 end $function$;
@@ -3505,6 +3530,85 @@ begin
   return shortened;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_start_offered(p_ids bigint[], p_keys bigint[], p_slots mp_slots, OUT o_ids bigint[], OUT o_batch_ids bigint[], OUT o_attempts integer[], OUT o_queues integer[], OUT o_workers integer[], OUT o_places integer[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  now_time timestamptz;
+  next_up record;
+  locked bigint[];
+  batches bigint[];
+  n_workers integer := cardinality(p_slots.workers);
+  n_leases integer := cardinality(p_slots.leases);
+  moved record;
+begin
+  -- PauseBatch closes this gate, as for mp_settle.
+  if not pg_try_advisory_xact_lock_shared(7710, 3) then return; end if;
+  if exists (select from paused_batch) or exists (select from fair_queue f where f.queue = any (p_slots.queues)) then return; end if;
+  with head as materialized (
+    select s.pool, r.queue, r.rank, r.flow, r.id, r.lane, s.first, s.count, row_number() over (partition by s.pool order by r.rank, r.id) as n
+    from unnest(p_slots.queues, p_slots.pools, p_slots.firsts, p_slots.counts) s(queue, pool, first, count)
+      cross join lateral (select r.queue, r.rank, r.flow, r.id, r.lane from ready r where r.queue = s.queue order by r.rank, r.flow, r.id limit s.count) r
+  ), ours as materialized (
+    select h.*, (h.id in (select unnest(p_ids))) is true as is_ours from head h where h.n <= h.count
+  ), run as materialized (
+    -- "is_ours and" of all before it, in its pool.
+    select * from (select o.*, bool_and(o.is_ours) over (partition by o.pool order by o.n) as goes from ours o) o where o.goes
+  ), share as materialized (
+    select r.pool, r.n, l.has_capacity or 3 = any (l.types) or not l.keys <@ p_keys as is_other, k.key, k.bound, count(*) over (partition by k.key order by r.pool, r.n) as taken
+    from run r join lane l on l.id = any (array[r.lane]) cross join lateral unnest(l.keys, l.bounds) k(key, bound)
+  ), stop as materialized (
+    select s.pool, min(s.n) as n from share s join rule_usage u on u.key_id = any (array[s.key]) where s.is_other or u.in_use + s.taken > s.bound group by s.pool
+  )
+  select array_agg(r.id order by r.first + r.n) as ids, array_agg(r.queue order by r.first + r.n) as queues, array_agg(r.rank order by r.first + r.n) as ranks, array_agg(r.flow order by r.first + r.n) as flows,
+    array_agg(r.lane order by r.first + r.n) as lanes, array_agg((r.first + r.n - 1)::integer order by r.first + r.n) as places
+  into next_up from run r where r.lane is not null and not exists (select from stop where stop.pool = r.pool and stop.n <= r.n);
+  if next_up.ids is null then return; end if;
+
+  select array_agg(x.id), array_agg(distinct x.batch_id) into locked, batches from (
+    select h.id, h.batch_id from unnest(next_up.ids, next_up.lanes) t(id, lane) join task_state h on h.id = any (array[t.id])
+    where h.status = 2 and h.execution = 1 and h.lane = t.lane for update of h skip locked) x;
+  if cardinality(locked) is distinct from cardinality(next_up.ids) then return; end if;
+  if cardinality(batches) <> (select count(*) from (select from batch_state b where b.batch_id = any (batches) for update skip locked) b) then return; end if;
+  with gone as (
+    delete from ready where ctid = any (array(
+      select r.place from unnest(next_up.queues, next_up.ranks, next_up.flows, next_up.ids) t(queue, rank, flow, id) cross join lateral (
+        select q.ctid as place from ready q where q.queue = t.queue and q.rank = t.rank and q.flow = t.flow and q.id = t.id offset 0) r)) returning id
+  )
+  select array_agg(id) into locked from gone;
+
+  now_time := clock_timestamp();
+  with u as (
+    update task_state h set status = 4, prior_status = 2, attempt = h.attempt + 1, worker = p_slots.workers[least(x.place, n_workers)], claim_time = now_time, run_time = now_time,
+      activity_time = now_time, lease_until = now_time + p_slots.leases[least(x.place, n_leases)] * interval '1 millisecond', held_lane = h.lane, held_amount = null
+    from unnest(next_up.ids, next_up.places) x(id, place) where h.id = any (array[x.id]) and h.id = any (locked)
+    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
+  )
+  select array_agg(id order by place) as ids, array_agg(batch_id order by place) as batch_ids, array_agg(attempt order by place) as attempts, array_agg(queue order by place) as queues,
+    array_agg(worker order by place) as workers, array_agg(lane order by place) as lanes, array_agg(place order by place) as places,
+    min(least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')) as due
+  into moved from u;
+  if moved.ids is null then return; end if;
+  insert into timer (due, task_ids, attempts) values (moved.due, moved.ids, moved.attempts);
+  with group_of as materialized (
+    select x.lane, array_agg(x.id) as ids from unnest(moved.ids, moved.lanes) x(id, lane) group by x.lane
+  ), kept as (
+    insert into hold (lane, hold_time, task_ids, due) select lane, now_time, ids, now_time + interval '5 seconds' from group_of
+  ), share as materialized (
+    select k.key, sum(cardinality(g.ids)) as n from group_of g join lane l on l.id = any (array[g.lane]) cross join lateral unnest(l.keys) k(key) group by k.key
+  )
+  update rule_usage u set in_use = u.in_use + s.n from share s where u.key_id = any (array[s.key]);
+  update batch_state b set pending = b.pending - x.n, running = b.running + x.n, prior_status = 0
+  from (select batch_id, count(*)::integer as n from unnest(moved.batch_ids) m(batch_id) group by batch_id) x where b.batch_id = any (array[x.batch_id]);
+  o_ids := moved.ids;
+  o_batch_ids := moved.batch_ids;
+  o_attempts := moved.attempts;
+  o_queues := moved.queues;
+  o_workers := moved.workers;
+  o_places := moved.places;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_starts(place integer, status smallint, deps_left integer, skip boolean, delayed boolean)
  RETURNS boolean
  LANGUAGE sql
@@ -3725,6 +3829,19 @@ AS $function$
   select least(case when p_window = 0 then p_in_use else p_in_use - coalesce((
     select sum(s.starts) from rate_start s where s.key_id = p_key and s.start_time <= p_time - p_window * interval '1 millisecond'), 0) end, 9223372036854775807)::bigint
 $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_tell_queues(p_queues integer[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  queues integer[] := array(select distinct q from unnest(p_queues) q order by q);
+begin
+  if queues <> '{}' then
+    -- As servers tell each other; * for any queue: a payload has at most 8,000 bytes.
+    perform pg_notify('millpond', 'rules ' || case when cardinality(queues) > 500 then '*' else array_to_string(queues, ',') end);
+  end if;
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_tight_lanes(p_lanes bigint[])
  RETURNS bigint[]

@@ -10,6 +10,7 @@ import { fireAlarms, sweepHolds } from "../../src/store/rule-alarms.ts";
 import { openTransaction } from "../engine/open-transaction.ts";
 import { checkInvariants } from "../support/check-invariants.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { expectNoDeadlocks } from "../support/deadlocks.ts";
 import { endReports } from "./graph-rows.ts";
 import { graphWith } from "./plan-tables.ts";
 
@@ -20,13 +21,16 @@ let database: TestDatabase;
 let admin: pg.Client;
 let db: Database;
 
+const openDatabase = () =>
+  new Database({ url: database.url, writers: 2, readers: 1, connectTimeoutMs: 10_000, onError: () => {} });
+
 beforeEach(async () => {
   database = await createTestDatabase();
   admin = new pg.Client({ connectionString: database.url });
   await admin.connect();
   await admin.query("insert into queue (namespace_id, kind, execution) values (1, 'k', 1)");
   await admin.query("insert into worker (namespace_id, name) values (1, 'w')");
-  db = new Database({ url: database.url, writers: 2, readers: 1, connectTimeoutMs: 10_000, onError: () => {} });
+  db = openDatabase();
 });
 
 afterEach(async () => {
@@ -96,6 +100,31 @@ test("an alarm that fires while a claim blocks a task, which has found it set, i
   await other.query("commit");
   await firing;
   expect([await count("ready"), await count("blocked"), await count("rule_alarm")]).toEqual([1, 0, 0]);
+});
+
+test("a claim that sets an alarm of a key that it has not locked waits for nobody afterwards", async () => {
+  const [full, rate] = [atMost(1), rule(RuleType.RATE, 1n, 60_000)];
+  const { lane } = await create(2, [full, rate]);
+  await claim(1);
+  await create(1, [full], { priority: 2 });
+  await create(1, [full, rate], { priority: 1 });
+  // What is offered of two lanes of one key, and what waits on; nobody has set the alarm.
+  await admin.query(
+    "insert into ready (queue, rank, id, lane) select 1, rank, id, lane from blocked where rank < 0; delete from blocked where rank < 0; delete from rule_alarm",
+  );
+  await using other = await openTransaction(database.url);
+  await other.query(`
+    select from rule_usage where key_id = (select id from rule_key where type = 3) for update;
+    select from lane where id = ${lane} for no key update`);
+  const claiming = claim(1);
+  await other.waitForBlocked(1);
+  // The rest of what mp_offer does: it sets the same alarm.
+  await other.query(`select mp_offer('{${lane}}', '{}', now()); commit`);
+  expect((await claiming).tasks).toEqual([]);
+  expect([await count("blocked"), await count("rule_alarm")]).toEqual([3, 1]);
+  await db.close();
+  db = openDatabase();
+  await expectNoDeadlocks(database.url);
 });
 
 test("a task that two timers let start is in one place, also when a claim blocks it between them", async () => {
