@@ -8,7 +8,7 @@ const earlier = ["0014-rules-at-create", "0013-hops", "0006-flow-control"].map((
   path.join(import.meta.dirname, name),
 );
 /** Functions that get further arguments or answers: only others call them. What servers call keeps both. */
-const changed = ["mp_append_event", "mp_apply_rules", "mp_offer"];
+const changed = ["mp_append_event", "mp_apply_rules", "mp_choose_lanes", "mp_offer"];
 
 /** What a rule has room for again starts in the commit that makes the room: the SQL files of `0016-hand-over/`. */
 export class HandOverMigration extends Migration {

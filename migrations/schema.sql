@@ -839,6 +839,7 @@ declare
   -- Something may start: what mp_apply_rules has answered, and what was started of it.
   applied record;
   started record;
+  passed integer[] := '{}';
   has_slots boolean := cardinality(p_slots.queues) > 0;
   size integer := coalesce(cardinality(p.task_ids), 0);
   is_same boolean;
@@ -958,20 +959,21 @@ begin
       clock_timestamp(), p_fresh, p_admitted, p_moves, coalesce(has_slots, false));
     if has_slots and (applied.o_offered is not null or applied.o_fresh is not null) then
       if applied.o_whole then
-        started := mp_start_offered(applied.o_offered || applied.o_fresh, applied.o_keys, p_slots);
-        if started.o_ids is not null then
+        started := mp_start_ready(coalesce(cardinality(applied.o_offered), 0) + coalesce(cardinality(applied.o_fresh), 0), applied.o_keys, applied.o_lanes, p_slots);
+        passed := started.o_passed;
+        o_started := started.o_ids;
+        o_started_attempts := started.o_attempts;
+        o_places := started.o_places;
+        if o_started is not null then
           -- As a claim in the next moment: PENDING by what is told before, then RUNNING.
           p := mp_concat(row(mp_fill(p.types, size), mp_fill(p.batch_ids, size), p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size), mp_fill(p.attempts, size), mp_fill(p.queues, size),
               mp_fill(p.workers, size), p.success_counts, p.failure_counts)::mp_changes,
-            row(array_fill(2::smallint, array[cardinality(started.o_ids)]), started.o_batch_ids, started.o_ids, array_fill(2::smallint, array[cardinality(started.o_ids)]),
-              array_fill(4::smallint, array[cardinality(started.o_ids)]), started.o_attempts, started.o_queues, started.o_workers, null, null)::mp_changes);
-          size := size + cardinality(started.o_ids);
-          o_started := started.o_ids;
-          o_started_attempts := started.o_attempts;
-          o_places := started.o_places;
+            row(array_fill(2::smallint, array[cardinality(o_started)]), started.o_batch_ids, o_started, array_fill(2::smallint, array[cardinality(o_started)]),
+              array_fill(4::smallint, array[cardinality(o_started)]), started.o_attempts, started.o_queues, started.o_workers, null, null)::mp_changes);
+          size := size + cardinality(o_started);
         end if;
       end if;
-      perform mp_tell_queues(array(select x.queue from unnest(applied.o_offered, applied.o_queues) x(id, queue) where (x.id in (select unnest(o_started))) is not true));
+      perform mp_tell_queues(passed || array(select x.queue from unnest(applied.o_offered, applied.o_queues) x(id, queue) where (x.id in (select unnest(o_started))) is not true));
     end if;
   end if;
 
@@ -1114,7 +1116,7 @@ begin
   end if;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp with time zone, p_fresh bigint[] DEFAULT '{}'::bigint[], p_admitted boolean DEFAULT false, p_moves mp_moves DEFAULT NULL::mp_moves, p_quietly boolean DEFAULT false, OUT o_offered bigint[], OUT o_queues integer[], OUT o_whole boolean, OUT o_fresh bigint[], OUT o_keys bigint[])
+CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp with time zone, p_fresh bigint[] DEFAULT '{}'::bigint[], p_admitted boolean DEFAULT false, p_moves mp_moves DEFAULT NULL::mp_moves, p_quietly boolean DEFAULT false, OUT o_offered bigint[], OUT o_queues integer[], OUT o_lanes bigint[], OUT o_whole boolean, OUT o_fresh bigint[], OUT o_keys bigint[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -1185,7 +1187,7 @@ begin
   end if;
   -- What is not put into ready here may only be blocked already.
   if given.fresh_lanes is null and not exists (select from blocked) then return; end if;
-  select * into o_offered, o_queues, o_whole from mp_offer(coalesce(given.fresh_lanes, '{}'), coalesce(given.fresh_ids, '{}'), p_time, booked.freed || array(
+  select * into o_offered, o_queues, o_lanes, o_whole from mp_offer(coalesce(given.fresh_lanes, '{}'), coalesce(given.fresh_ids, '{}'), p_time, booked.freed || array(
     select distinct k.key from unnest(given.left_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)), '{}', p_quietly);
   o_fresh := given.fresh_ids;
   o_keys := coalesce(o_keys, booked.freed);
@@ -1434,18 +1436,23 @@ AS $function$
   ) edge
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_choose_lanes(p_keys bigint[], p_time timestamp with time zone, OUT o_lanes bigint[], OUT o_most integer[], OUT o_waiting bigint[])
+CREATE OR REPLACE FUNCTION public.mp_choose_lanes(p_keys bigint[], p_time timestamp with time zone, OUT o_lanes bigint[], OUT o_most integer[], OUT o_waiting bigint[], OUT o_whole boolean)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
-  few constant integer := 8;
+  few integer := 1;
   offered_max constant integer := 1000;
   lanes bigint[];
 begin
   o_lanes := '{}';
+  o_whole := true;
   if coalesce(cardinality(p_keys), 0) = 0 or not exists (select from blocked) then return; end if;
   lanes := mp_blocked_lanes(p_keys);
+  if cardinality(lanes) > 1 and exists (select from unnest(lanes) x(id) join lane l on l.id = any (array[x.id]) where l.flow <> 0) then
+    -- Claims take turns more evenly.
+    few := 8;
+  end if;
   if cardinality(lanes) <= few then
     o_lanes := lanes;
     o_most := array_fill(null::integer, array[cardinality(lanes)]);
@@ -1473,19 +1480,20 @@ begin
       where own.room > 0
     ) h
   ), task as (
-    select a.key, a.queue, a.room, a.lane, b.rank, (row_number() over (partition by a.key, a.queue, b.rank, a.flow order by b.id) - 1) / a.weight as turn, a.chance
+    select a.key, a.queue, a.room, a.lane, greatest(16, 4 * a.room / a.n) < least(a.own_room, a.room) as is_cut, b.rank, (row_number() over (partition by a.key, a.queue, b.rank, a.flow order by b.id) - 1) / a.weight as turn, a.chance
     from able a cross join lateral (
       select b.rank, b.id from blocked b where b.lane = a.lane order by b.rank, b.id limit least(a.own_room, a.room, greatest(16, 4 * a.room / a.n))) b
     where a.place <= a.room
-  ), picked as (
-    select t.lane, t.room, row_number() over (partition by t.key, t.queue order by t.rank, t.turn, t.chance) as n from task t
+  ), picked as materialized (
+    select t.key, t.queue, t.lane, t.room, t.is_cut, row_number() over (partition by t.key, t.queue order by t.rank, t.turn, t.chance) as n from task t
   ), chosen as (
     select p.lane, null::integer as most from pair p where p.type = 2 or (p.room > 0 and p.n <= few)
     union all
     select p.lane, count(*)::integer from picked p where p.n <= p.room group by p.lane
   )
-  select coalesce(array_agg(c.lane), '{}'), array_agg(c.most), (select array_agg(w.lane) from (select min(p.lane) as lane from pair p where p.type = 3 and p.room <= 0 group by p.key) w)
-  into o_lanes, o_most, o_waiting from (select c.lane, case when bool_or(c.most is null) then null else max(c.most) end as most from chosen c group by c.lane) c;
+  select coalesce(array_agg(c.lane), '{}'), array_agg(c.most), (select array_agg(w.lane) from (select min(p.lane) as lane from pair p where p.type = 3 and p.room <= 0 group by p.key) w),
+    not exists (select from picked p group by p.key, p.queue, p.room having bool_or(p.is_cut) and count(*) < p.room)
+  into o_lanes, o_most, o_waiting, o_whole from (select c.lane, case when bool_or(c.most is null) then null else max(c.most) end as most from chosen c group by c.lane) c;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_claim(p_queues integer[], p_max integer, p_workers integer[], p_leases integer[], p_turns jsonb DEFAULT NULL::jsonb, p_strictly boolean DEFAULT false, OUT o_ids bigint[], OUT o_attempts integer[], OUT o_places integer[], OUT o_more boolean, OUT o_turns jsonb)
@@ -2670,28 +2678,27 @@ AS $function$
   select up.flow, up.n from up union all select down.flow, down.n from down
 $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamp with time zone, p_keys bigint[] DEFAULT '{}'::bigint[], p_full bigint[] DEFAULT '{}'::bigint[], p_quietly boolean DEFAULT false, OUT o_ids bigint[], OUT o_queues integer[], OUT o_whole boolean)
+CREATE OR REPLACE FUNCTION public.mp_offer(p_lanes bigint[], p_new bigint[], p_time timestamp with time zone, p_keys bigint[] DEFAULT '{}'::bigint[], p_full bigint[] DEFAULT '{}'::bigint[], p_quietly boolean DEFAULT false, OUT o_ids bigint[], OUT o_queues integer[], OUT o_lanes bigint[], OUT o_whole boolean)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
   chosen record;
-  lanes bigint[];
-  -- Of each, how many at most; null: as many as there is room for.
+  -- Of each lane, how many at most; null: as many as there is room for.
   mosts integer[];
   offered_max constant integer := 1000;
 begin
   chosen := mp_choose_lanes(p_keys, p_time);
-  select coalesce(array_agg(x.id), '{}'), array_agg(x.most) into lanes, mosts from (
+  select coalesce(array_agg(x.id), '{}'), array_agg(x.most) into o_lanes, mosts from (
     select y.id, case when count(y.most) = count(*) then max(y.most) end as most from (
       select p.id, null::integer as most from unnest(p_lanes) p(id) union all select c.id, c.most from unnest(chosen.o_lanes, chosen.o_most) c(id, most)) y group by y.id) x;
-  if cardinality(lanes) = 0 then
+  if cardinality(o_lanes) = 0 then
     perform mp_set_alarms(p_full || chosen.o_waiting, p_time);
     return;
   end if;
-  perform from lane where id = any (lanes) order by id for no key update;
+  perform from lane where id = any (o_lanes) order by id for no key update;
   if exists (select from paused_batch) then
-    perform mp_set_aside(lanes);
+    perform mp_set_aside(o_lanes);
   end if;
   -- A new statement: it sees what was committed before the lanes were locked.
   with room as materialized (
@@ -2700,48 +2707,70 @@ begin
       greatest(least((select min(k.bound - mp_taken(k.key, k.window_ms, u.in_use, p_time)) from unnest(l.keys, l.types, l.bounds, l.windows) k(key, type, bound, window_ms)
         join rule_usage u on u.key_id = any (array[k.key]) where k.type <> 2), offered_max), 0) as places,
       (select min(k.bound - u.in_use) from unnest(l.keys, l.types, l.bounds) k(key, type, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.type = 2) as work
-    from unnest(lanes, mosts) x(id, most) join lane l on l.id = any (array[x.id])
-  ), offered as materialized (
-    select room.id, room.queue, room.flow, room.has_capacity, least(room.places - o.n, room.most) as places, room.work - o.work as work, o.ids
+    from unnest(o_lanes, mosts) x(id, most) join lane l on l.id = any (array[x.id])
+  ), fresh as materialized (
+    -- What of p_new stands in ready.
+    select h.lane, -h.priority as rank, h.id, r.place, case when (select l.has_capacity from lane l where l.id = any (array[h.lane])) then (
+      select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end as work_left
+    from unnest(p_new) x(id) join task_state h on h.id = any (array[x.id]) cross join lateral (
+      select q.ctid as place from ready q where q.queue = h.queue and q.rank = -h.priority and q.flow = coalesce(h.flow, 0) and q.id = h.id offset 0) r
+    where h.lane is not null
+  ), left_over as materialized (
+    -- What is left of the room when what others have in ready has started. All of that is known where p_new has to be compared with it.
+    select room.id, room.queue, room.flow, room.has_capacity, room.places as room_places, room.work as room_work, least(room.places - o.n, room.most) as places, room.work - o.work as work,
+      o.ranks, o.ids, o.sizes
     from room cross join lateral (
-      select count(*) as n, coalesce(sum(work_left), 0) as work, array_agg(r.id) filter (where room.work is null or r.before < room.work) as ids from (
-        select r.id, r.work_left, coalesce(sum(r.work_left) over (order by r.rank, r.id rows between unbounded preceding and 1 preceding), 0) as before from (
-          select r.id, r.rank, case when room.has_capacity then (
+      select count(*) as n, coalesce(sum(r.work_left), 0) as work, case when p_new <> '{}' then array_agg(r.rank) end as ranks, case when p_new <> '{}' then array_agg(r.id) end as ids,
+        case when p_new <> '{}' then array_agg(r.work_left) end as sizes
+      from (
+        select r.rank, r.id, case when room.has_capacity then (
             select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[r.id])) end as work_left
-          from ready r where r.lane = room.id order by r.rank, r.id limit room.places
-        ) r
+          from ready r where r.lane = room.id and r.id not in (select f.id from fresh f) order by r.rank, r.id limit room.places
       ) r
     ) o
-  ), too_many as materialized (
-    select h.queue, -h.priority as rank, coalesce(h.flow, 0) as flow, h.id from unnest(p_new) x(id) join task_state h on h.id = any (array[x.id])
-    where h.lane is not null and h.id not in (select unnest(offered.ids) from offered)
+  ), candidate as materialized (
+    select l.id as lane, l.queue, l.flow, b.place, b.rank, b.id, case when l.has_capacity then (
+      select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[b.id])) end as work_left
+    from left_over l cross join lateral (
+      select q.ctid as place, q.rank, q.id from blocked q where q.lane = l.id order by q.rank, q.id limit l.places for update skip locked
+    ) b where l.places > 0 and coalesce(l.work > 0, true)
+  ), ranked as materialized (
+    -- Joined with the lanes, two lists of thousands would be compared all with all: so each lane stands before its tasks. n, size_before: among candidates and fresh ones; n_all, size_all_before: with what
+    -- others have in ready.
+    select r.*, max(r.places) over lane as lane_places, max(r.work) over lane as lane_work, max(r.room_places) over lane as lane_room, max(r.room_work) over lane as lane_room_work,
+      count(*) filter (where r.kind in (1, 2)) over so_far as n, coalesce(sum(r.size) filter (where r.kind in (1, 2)) over (so_far rows between unbounded preceding and 1 preceding), 0) as size_before,
+      count(*) filter (where r.kind > 0) over so_far as n_all, coalesce(sum(r.size) over (so_far rows between unbounded preceding and 1 preceding), 0) as size_all_before
+    from (
+      select 0 as kind, l.id as lane, null::integer as queue, null::integer as flow, null::smallint as rank, null::bigint as id, null::tid as place, null::bigint as size,
+        greatest(l.places, 0) as places, l.work, l.room_places, l.room_work from left_over l
+      union all
+      select 1, c.lane, c.queue, c.flow, c.rank, c.id, c.place, c.work_left, null, null, null, null from candidate c
+      union all
+      select 2, f.lane, null, null, f.rank::smallint, f.id, f.place, f.work_left, null, null, null, null from fresh f
+      union all
+      select 3, l.id, null, null, s.rank, s.id, null, s.size, null, null, null, null from left_over l cross join lateral unnest(l.ranks, l.ids, l.sizes) s(rank, id, size)
+    ) r
+    window lane as (partition by r.lane), so_far as (partition by r.lane order by (r.kind = 0) desc, r.rank, r.id)
+  ), chosen_from as materialized (
+    select r.*, r.n <= r.lane_places and (r.lane_work is null or r.size_before < r.lane_work) as fits from ranked r where r.kind in (1, 2)
   ), gone as (
+    -- What is more urgent than what others have in ready stays beside it: claims decide.
     delete from ready where ctid = any (array(
-      select r.place from too_many m cross join lateral (
-        select q.ctid as place from ready q where q.queue = m.queue and q.rank = m.rank and q.flow = m.flow and q.id = m.id offset 0) r)) returning lane, rank, id
+      select r.place from chosen_from r where r.kind = 2 and not r.fits and not (r.n_all <= r.lane_room and (r.lane_room_work is null or r.size_all_before < r.lane_room_work))))
+    returning lane, rank, id
   ), kept as (
     insert into blocked (lane, rank, id, batch_id, block_time)
-    select gone.lane, gone.rank, gone.id, h.batch_id, p_time from gone join task_state h on h.id = any (array[gone.id]) on conflict do nothing
-  ), free as materialized (
-    select id, queue, flow, has_capacity, places, work from offered where places > 0 and coalesce(work > 0, true)
-  ), candidate as materialized (
-    select free.id as lane, free.queue, free.flow, free.work, b.place, b.rank, b.id, case when free.has_capacity then (
-      select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[b.id])) end as work_left
-    from free cross join lateral (
-      select q.ctid as place, q.rank, q.id from blocked q where q.lane = free.id order by q.rank, q.id limit free.places for update skip locked
-    ) b
+    select h.lane, gone.rank, gone.id, h.batch_id, p_time from gone join task_state h on h.id = any (array[gone.id]) on conflict do nothing
   ), picked as materialized (
-    select * from (
-      select c.*, coalesce(sum(c.work_left) over (partition by c.lane order by c.rank, c.id rows between unbounded preceding and 1 preceding), 0) as before from candidate c
-    ) c where c.work is null or c.before < c.work
+    select r.queue, r.flow, r.rank, r.id, r.lane, r.place from chosen_from r where r.kind = 1 and r.fits
   ), freed as (
     delete from blocked where ctid = any (array(select place from picked))
   ), queued as (
     insert into ready (queue, rank, flow, id, lane) select queue, rank, flow, id, lane from picked on conflict do nothing
   )
-  select (select array_agg(id) from picked), (select array_agg(queue) from picked), not bool_or(room.most is not null or room.places = offered_max)
+  select (select array_agg(id) from picked), (select array_agg(queue) from picked), chosen.o_whole and not bool_or(room.places = offered_max)
   into o_ids, o_queues, o_whole from room;
-  perform mp_set_alarms(lanes || chosen.o_waiting || p_full, p_time);
+  perform mp_set_alarms(o_lanes || chosen.o_waiting || p_full, p_time);
   if not p_quietly then
     perform mp_tell_queues(o_queues);
   end if;
@@ -3530,15 +3559,19 @@ begin
   return shortened;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_start_offered(p_ids bigint[], p_keys bigint[], p_slots mp_slots, OUT o_ids bigint[], OUT o_batch_ids bigint[], OUT o_attempts integer[], OUT o_queues integer[], OUT o_workers integer[], OUT o_places integer[])
+CREATE OR REPLACE FUNCTION public.mp_start_ready(p_most integer, p_keys bigint[], p_lanes bigint[], p_slots mp_slots, OUT o_ids bigint[], OUT o_batch_ids bigint[], OUT o_attempts integer[], OUT o_queues integer[], OUT o_workers integer[], OUT o_places integer[], OUT o_passed integer[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 declare
   now_time timestamptz;
-  next_up record;
-  locked bigint[];
+  -- What is next, and of that, what this transaction holds; both by pool and place.
+  head record;
+  held record;
+  locked_keys bigint[];
   batches bigint[];
+  next_up record;
+  gone bigint[];
   n_workers integer := cardinality(p_slots.workers);
   n_leases integer := cardinality(p_slots.leases);
   moved record;
@@ -3546,43 +3579,56 @@ begin
   -- PauseBatch closes this gate, as for mp_settle.
   if not pg_try_advisory_xact_lock_shared(7710, 3) then return; end if;
   if exists (select from paused_batch) or exists (select from fair_queue f where f.queue = any (p_slots.queues)) then return; end if;
-  with head as materialized (
-    select s.pool, r.queue, r.rank, r.flow, r.id, r.lane, s.first, s.count, row_number() over (partition by s.pool order by r.rank, r.id) as n
+  select array_agg(x.id order by x.pool, x.n) as ids, array_agg(x.queue order by x.pool, x.n) as queues, array_agg(x.rank order by x.pool, x.n) as ranks, array_agg(x.flow order by x.pool, x.n) as flows,
+    array_agg(x.pool order by x.pool, x.n) as pools, array_agg(x.first + x.n - 1 order by x.pool, x.n) as places
+  into head from (
+    select s.pool, s.first, s.count, r.queue, r.rank, r.flow, r.id, (row_number() over (partition by s.pool order by r.rank, r.id))::integer as n
     from unnest(p_slots.queues, p_slots.pools, p_slots.firsts, p_slots.counts) s(queue, pool, first, count)
-      cross join lateral (select r.queue, r.rank, r.flow, r.id, r.lane from ready r where r.queue = s.queue order by r.rank, r.flow, r.id limit s.count) r
-  ), ours as materialized (
-    select h.*, (h.id in (select unnest(p_ids))) is true as is_ours from head h where h.n <= h.count
-  ), run as materialized (
-    -- "is_ours and" of all before it, in its pool.
-    select * from (select o.*, bool_and(o.is_ours) over (partition by o.pool order by o.n) as goes from ours o) o where o.goes
+      cross join lateral (select r.queue, r.rank, r.flow, r.id from ready r where r.queue = s.queue order by r.rank, r.flow, r.id limit least(s.count, p_most)) r
+  ) x where x.n <= least(x.count, p_most);
+  if head.ids is null then return; end if;
+  select array_agg(x.id order by x.place) as ids, array_agg(x.queue order by x.place) as queues, array_agg(x.rank order by x.place) as ranks, array_agg(x.flow order by x.place) as flows,
+    array_agg(x.pool order by x.place) as pools, array_agg(x.place order by x.place) as places, array_agg(x.lane order by x.place) as lanes, array_agg(x.batch_id order by x.place) as batch_ids
+  into held from (
+    select t.*, h.lane, h.batch_id, bool_and(h.batch_id is not null) over (partition by t.pool order by t.place) as goes
+    from unnest(head.ids, head.queues, head.ranks, head.flows, head.pools, head.places) t(id, queue, rank, flow, pool, place)
+      left join lateral (select q.lane, q.batch_id from task_state q where q.id = t.id and q.status = 2 and q.execution = 1 for update skip locked) h on true
+  ) x where x.goes;
+  if held.ids is null then return; end if;
+  o_passed := held.queues;
+  locked_keys := array(select distinct k.key from (select distinct x.lane from unnest(held.lanes) x(lane)) x join lane l on l.id = any (array[x.lane]) cross join lateral unnest(l.keys) k(key));
+  locked_keys := coalesce(p_keys, '{}') || array(select u.key_id from rule_usage u where u.key_id = any (locked_keys) and (u.key_id in (select unnest(p_keys))) is not true for update skip locked);
+  batches := array(select b.batch_id from batch_state b where b.batch_id = any (held.batch_ids) for update skip locked);
+  with task as materialized (
+    select t.*, (t.batch_id in (select unnest(batches))) is true as has_batch
+    from unnest(held.ids, held.queues, held.ranks, held.flows, held.pools, held.places, held.lanes, held.batch_ids) t(id, queue, rank, flow, pool, place, lane, batch_id)
   ), share as materialized (
-    select r.pool, r.n, l.has_capacity or 3 = any (l.types) or not l.keys <@ p_keys as is_other, k.key, k.bound, count(*) over (partition by k.key order by r.pool, r.n) as taken
-    from run r join lane l on l.id = any (array[r.lane]) cross join lateral unnest(l.keys, l.bounds) k(key, bound)
+    select t.pool, t.place, k.key, k.bound, count(*) over (partition by k.key order by t.place) as taken,
+      l.has_capacity or 3 = any (l.types) or not l.keys <@ locked_keys or not ((l.id in (select unnest(p_lanes))) is true or not exists (select from blocked b where b.lane = l.id offset 0)) as is_other
+    from task t join lane l on l.id = any (array[t.lane]) cross join lateral unnest(l.keys, l.bounds) k(key, bound)
   ), stop as materialized (
-    select s.pool, min(s.n) as n from share s join rule_usage u on u.key_id = any (array[s.key]) where s.is_other or u.in_use + s.taken > s.bound group by s.pool
+    select x.pool, min(x.place) as place from (
+      select t.pool, t.place from task t where not t.has_batch
+      union all
+      select s.pool, s.place from share s join rule_usage u on u.key_id = any (array[s.key]) where s.is_other or u.in_use + s.taken > s.bound
+    ) x group by x.pool
   )
-  select array_agg(r.id order by r.first + r.n) as ids, array_agg(r.queue order by r.first + r.n) as queues, array_agg(r.rank order by r.first + r.n) as ranks, array_agg(r.flow order by r.first + r.n) as flows,
-    array_agg(r.lane order by r.first + r.n) as lanes, array_agg((r.first + r.n - 1)::integer order by r.first + r.n) as places
-  into next_up from run r where r.lane is not null and not exists (select from stop where stop.pool = r.pool and stop.n <= r.n);
+  select array_agg(t.id order by t.place) as ids, array_agg(t.queue order by t.place) as queues, array_agg(t.rank order by t.place) as ranks, array_agg(t.flow order by t.place) as flows,
+    array_agg(t.place order by t.place) as places
+  into next_up from task t where not exists (select from stop where stop.pool = t.pool and stop.place <= t.place);
   if next_up.ids is null then return; end if;
-
-  select array_agg(x.id), array_agg(distinct x.batch_id) into locked, batches from (
-    select h.id, h.batch_id from unnest(next_up.ids, next_up.lanes) t(id, lane) join task_state h on h.id = any (array[t.id])
-    where h.status = 2 and h.execution = 1 and h.lane = t.lane for update of h skip locked) x;
-  if cardinality(locked) is distinct from cardinality(next_up.ids) then return; end if;
-  if cardinality(batches) <> (select count(*) from (select from batch_state b where b.batch_id = any (batches) for update skip locked) b) then return; end if;
-  with gone as (
+  with taken as (
     delete from ready where ctid = any (array(
       select r.place from unnest(next_up.queues, next_up.ranks, next_up.flows, next_up.ids) t(queue, rank, flow, id) cross join lateral (
         select q.ctid as place from ready q where q.queue = t.queue and q.rank = t.rank and q.flow = t.flow and q.id = t.id offset 0) r)) returning id
   )
-  select array_agg(id) into locked from gone;
+  select array_agg(id) into gone from taken;
 
   now_time := clock_timestamp();
   with u as (
     update task_state h set status = 4, prior_status = 2, attempt = h.attempt + 1, worker = p_slots.workers[least(x.place, n_workers)], claim_time = now_time, run_time = now_time,
       activity_time = now_time, lease_until = now_time + p_slots.leases[least(x.place, n_leases)] * interval '1 millisecond', held_lane = h.lane, held_amount = null
-    from unnest(next_up.ids, next_up.places) x(id, place) where h.id = any (array[x.id]) and h.id = any (locked)
+    from unnest(next_up.ids, next_up.places) x(id, place) where h.id = any (array[x.id]) and (x.id in (select unnest(gone))) is true
     returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
   )
   select array_agg(id order by place) as ids, array_agg(batch_id order by place) as batch_ids, array_agg(attempt order by place) as attempts, array_agg(queue order by place) as queues,
@@ -3592,7 +3638,7 @@ begin
   if moved.ids is null then return; end if;
   insert into timer (due, task_ids, attempts) values (moved.due, moved.ids, moved.attempts);
   with group_of as materialized (
-    select x.lane, array_agg(x.id) as ids from unnest(moved.ids, moved.lanes) x(id, lane) group by x.lane
+    select x.lane, array_agg(x.id) as ids from unnest(moved.ids, moved.lanes) x(id, lane) where x.lane is not null group by x.lane
   ), kept as (
     insert into hold (lane, hold_time, task_ids, due) select lane, now_time, ids, now_time + interval '5 seconds' from group_of
   ), share as materialized (
@@ -3607,6 +3653,7 @@ begin
   o_queues := moved.queues;
   o_workers := moved.workers;
   o_places := moved.places;
+  o_passed := array(select x.queue from unnest(held.ids, held.queues) x(id, queue) where (x.id in (select unnest(moved.ids))) is not true);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_starts(place integer, status smallint, deps_left integer, skip boolean, delayed boolean)

@@ -2,7 +2,7 @@
 -- come last in the lock order, and event_seq is drawn when no lock is left to take.
 -- p: an array may end where all that follows would repeat its last element, but for task_ids and the counts. So are they written.
 -- p_batches: batches to look at although no task of theirs changed (created, sealed); a batch that has nothing left to do ends.
--- p_stopped: one that ends as CANCELED, whatever its tasks are. p_fresh, p_admitted, p_moves: of mp_apply_rules. p_slots: places for what its rules let start now (mp_start_offered).
+-- p_stopped: one that ends as CANCELED, whatever its tasks are. p_fresh, p_admitted, p_moves: of mp_apply_rules. p_slots: places for what its rules let start now (mp_start_ready).
 -- Answers what is to be done next, whether webhooks are to be called, and what has been started, with its places (null: nothing).
 create function mp_append_event(p mp_changes, p_batches bigint[] default '{}', p_stopped bigint default null, p_fresh bigint[] default '{}', p_admitted boolean default false, p_moves mp_moves default null, p_slots mp_slots default null,
   out o_follow_ups bigint[], out o_wake boolean, out o_started bigint[], out o_started_attempts integer[], out o_places integer[]) language plpgsql as $$
@@ -18,6 +18,7 @@ declare
   -- Something may start: what mp_apply_rules has answered, and what was started of it.
   applied record;
   started record;
+  passed integer[] := '{}';
   has_slots boolean := cardinality(p_slots.queues) > 0;
   size integer := coalesce(cardinality(p.task_ids), 0);
   is_same boolean;
@@ -137,20 +138,21 @@ begin
       clock_timestamp(), p_fresh, p_admitted, p_moves, coalesce(has_slots, false));
     if has_slots and (applied.o_offered is not null or applied.o_fresh is not null) then
       if applied.o_whole then
-        started := mp_start_offered(applied.o_offered || applied.o_fresh, applied.o_keys, p_slots);
-        if started.o_ids is not null then
+        started := mp_start_ready(coalesce(cardinality(applied.o_offered), 0) + coalesce(cardinality(applied.o_fresh), 0), applied.o_keys, applied.o_lanes, p_slots);
+        passed := started.o_passed;
+        o_started := started.o_ids;
+        o_started_attempts := started.o_attempts;
+        o_places := started.o_places;
+        if o_started is not null then
           -- As a claim in the next moment: PENDING by what is told before, then RUNNING.
           p := mp_concat(row(mp_fill(p.types, size), mp_fill(p.batch_ids, size), p.task_ids, mp_fill(p.from_statuses, size), mp_fill(p.to_statuses, size), mp_fill(p.attempts, size), mp_fill(p.queues, size),
               mp_fill(p.workers, size), p.success_counts, p.failure_counts)::mp_changes,
-            row(array_fill(2::smallint, array[cardinality(started.o_ids)]), started.o_batch_ids, started.o_ids, array_fill(2::smallint, array[cardinality(started.o_ids)]),
-              array_fill(4::smallint, array[cardinality(started.o_ids)]), started.o_attempts, started.o_queues, started.o_workers, null, null)::mp_changes);
-          size := size + cardinality(started.o_ids);
-          o_started := started.o_ids;
-          o_started_attempts := started.o_attempts;
-          o_places := started.o_places;
+            row(array_fill(2::smallint, array[cardinality(o_started)]), started.o_batch_ids, o_started, array_fill(2::smallint, array[cardinality(o_started)]),
+              array_fill(4::smallint, array[cardinality(o_started)]), started.o_attempts, started.o_queues, started.o_workers, null, null)::mp_changes);
+          size := size + cardinality(o_started);
         end if;
       end if;
-      perform mp_tell_queues(array(select x.queue from unnest(applied.o_offered, applied.o_queues) x(id, queue) where (x.id in (select unnest(o_started))) is not true));
+      perform mp_tell_queues(passed || array(select x.queue from unnest(applied.o_offered, applied.o_queues) x(id, queue) where (x.id in (select unnest(o_started))) is not true));
     end if;
   end if;
 

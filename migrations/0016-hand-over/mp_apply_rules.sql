@@ -1,10 +1,10 @@
 -- What a transaction's changes mean for rules, once its tasks and batches are locked: who was let in takes what it holds (of rates: mp_admit), who has left gives it back, counts
 -- that came make what is held of a capacity smaller, and what may start now is offered or blocked. p: whole arrays. p_fresh: tasks, held by the caller, that it has
 -- put into ready without a change. p_moves: who came and who left, where the caller knows; null: it is found out. p_admitted: mp_admit has let in those who come. Others take what there seemed to be room for: raises MP006 where that is gone.
--- p_quietly: as mp_offer has it. Answers what may start by this: what has been offered, with its queues, and whether that is whole (mp_offer); and what was fresh, which may be blocked now.
--- o_keys: of these, the keys that the transaction has locked. Null: none.
+-- p_quietly: as mp_offer has it. Answers what may start by this: what has been offered, with its queues, of which lanes, and whether that is whole (mp_offer); what was fresh, which may be blocked now;
+-- and the keys that the transaction has locked. Null: none.
 create function mp_apply_rules(p mp_changes, p_time timestamptz, p_fresh bigint[] default '{}', p_admitted boolean default false,
-  p_moves mp_moves default null, p_quietly boolean default false, out o_offered bigint[], out o_queues integer[], out o_whole boolean, out o_fresh bigint[], out o_keys bigint[]) language plpgsql as $$
+  p_moves mp_moves default null, p_quietly boolean default false, out o_offered bigint[], out o_queues integer[], out o_lanes bigint[], out o_whole boolean, out o_fresh bigint[], out o_keys bigint[]) language plpgsql as $$
 declare
   given record;
   booked record;
@@ -72,7 +72,7 @@ begin
   end if;
   -- What is not put into ready here may only be blocked already.
   if given.fresh_lanes is null and not exists (select from blocked) then return; end if;
-  select * into o_offered, o_queues, o_whole from mp_offer(coalesce(given.fresh_lanes, '{}'), coalesce(given.fresh_ids, '{}'), p_time, booked.freed || array(
+  select * into o_offered, o_queues, o_lanes, o_whole from mp_offer(coalesce(given.fresh_lanes, '{}'), coalesce(given.fresh_ids, '{}'), p_time, booked.freed || array(
     select distinct k.key from unnest(given.left_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)), '{}', p_quietly);
   o_fresh := given.fresh_ids;
   o_keys := coalesce(o_keys, booked.freed);

@@ -9,6 +9,8 @@ import { range, startTwoServers } from "./two-servers.ts";
 const { ILLEGAL_TRANSITION, TASK_ENDED } = ErrorReason;
 /** How long they contend: fewer seconds for a first look. */
 const contendMs = 1000 * Number(process.env.RULES_CONTENTION_SECONDS ?? 60);
+/** How long what is left may take: some thousands of tasks, a few at a time, under full rules. */
+const drainMsMax = 200_000;
 const kinds = ["one", "two"];
 const [claimers, creators, controllers] = [6, 3, 3];
 
@@ -154,6 +156,6 @@ test("claims, creates and changes that contend for keys on two servers fail nowh
     await Promise.all(range(claimers).map((n) => workOn(clients[n % 2] as MillpondClient, `w${n}`, random)));
     const statuses = [TaskStatus.WAITING, TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.PAUSED];
     return (await s.a.tasks.listTasks({ statuses, pageSize: 1 })).tasks.length === 0;
-  });
+  }, drainMsMax);
   await s.finish();
 });

@@ -112,6 +112,8 @@ test("a claim that sets an alarm of a key that it has not locked waits for nobod
   await admin.query(
     "insert into ready (queue, rank, id, lane) select 1, rank, id, lane from blocked where rank < 0; delete from blocked where rank < 0; delete from rule_alarm",
   );
+  // Few lanes that take turns are offered all, full or not.
+  await admin.query("update lane set flow = 1");
   await using other = await openTransaction(database.url);
   await other.query(`
     select from rule_usage where key_id = (select id from rule_key where type = 3) for update;
