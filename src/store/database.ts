@@ -266,10 +266,14 @@ async function retryConflicts<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A deadlock (40P01) or a failed serialization (40001): the same call succeeds when it is made again. */
+/**
+ * A deadlock (40P01), a failed serialization (40001), or a function that a migration replaces at this moment (42883, or XX000 as
+ * its cached plan still names the old one): the same call succeeds when it is made again.
+ */
 function isConflict(error: unknown): boolean {
   const code = sqlState(error);
-  return code === "40P01" || code === "40001";
+  if (code === "XX000") return (error as pg.DatabaseError).message.startsWith("cache lookup failed for function");
+  return code === "40P01" || code === "40001" || code === "42883";
 }
 
 /** A prepared statement whose result has other columns since it was prepared ("cached plan must not change result type", in whichever language): nothing was executed. */

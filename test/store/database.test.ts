@@ -6,6 +6,7 @@ import { createGraph } from "../../src/store/create-tasks.ts";
 import { Database, sqlState } from "../../src/store/database.ts";
 import { formatMicros, parseMicros } from "../../src/store/pg-types.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
 import { graphRows } from "./graph-rows.ts";
 
 const statement = (text: string) => ({ name: text, text });
@@ -129,6 +130,35 @@ describe("errors of the database", () => {
     const add = { name: "add", text: "select add_to($1, $2)" };
     await Promise.all([db.write(add, [1, 2]), db.write(add, [2, 1])]);
     expect((await admin.query("select n from pair")).rows).toEqual([{ n: 2 }, { n: 2 }]);
+  });
+});
+
+describe("functions that a migration replaces while they are called", () => {
+  const call = { name: "outer", text: "select outer_one() n" };
+
+  it("one that is gone is called again when it is back", async () => {
+    await admin.query(`
+      create sequence calls;
+      create function outer_one() returns bigint language plpgsql as $$ begin perform nextval('calls'); return inner_one(); end $$`);
+    const writing = db.write(call, []);
+    await until("it has been called", async () => {
+      const { rows } = await admin.query<{ is_called: boolean }>("select is_called from calls");
+      return rows[0]?.is_called === true;
+    });
+    await admin.query("create function inner_one() returns bigint language sql as $$ select 7::bigint $$");
+    expect(await writing).toEqual([{ n: 7n }]);
+  });
+
+  it("one whose cached plan names the old one is called again; other internal errors are not", async () => {
+    const failing = (message: string) => `
+      create or replace function outer_one() returns bigint language plpgsql as $$ begin
+        if nextval('calls') = 1 then raise exception using errcode = 'XX000', message = '${message}'; end if;
+        return currval('calls');
+      end $$`;
+    await admin.query(`create sequence calls; ${failing("cache lookup failed for function 4711")}`);
+    expect(await db.write(call, [])).toEqual([{ n: 2n }]);
+    await admin.query(`drop sequence calls; create sequence calls; ${failing("cache lookup failed for type 4711")}`);
+    expect(sqlState(await failure(db.write(call, [])))).toBe("XX000");
   });
 });
 
