@@ -34,7 +34,7 @@ begin
   into held from (
     select t.*, h.lane, h.batch_id, bool_and(h.batch_id is not null) over (partition by t.pool order by t.place) as goes
     from unnest(head.ids, head.queues, head.ranks, head.flows, head.pools, head.places) t(id, queue, rank, flow, pool, place)
-      left join lateral (select q.lane, q.batch_id from task_state q where q.id = t.id and q.status = 2 and q.execution = 1 for update skip locked) h on true
+      left join lateral (select q.lane, q.batch_id from task_state q where q.id = t.id and q.status = 2 for update skip locked) h on true
   ) x where x.goes;
   if held.ids is null then return; end if;
   o_passed := held.queues;

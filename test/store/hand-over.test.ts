@@ -166,6 +166,94 @@ test("a task or a batch that somebody holds is not waited for", async () => {
   expect((await claim(1)).map(({ id }) => id)).toEqual(third.ids);
 });
 
+test("what comes after a task that somebody holds is left, and told of", async () => {
+  const { ids } = await create(5, [atMost(3)]);
+  const holders = await claim(3);
+  await using other = await openTransaction(database.url);
+  await other.query(`select from task_state where id = ${ids[3]} for update`);
+  const heard: (string | undefined)[] = [];
+  admin.on("notification", ({ payload }) => heard.push(payload));
+  await admin.query("listen millpond");
+  expect(await report(holders, 5)).toEqual([]);
+  await other.query("commit");
+  await admin.query("notify millpond, 'end'");
+  expect(heard).toEqual(["rules 1", "end"]);
+  expect((await claim(5)).map(({ id }) => id)).toEqual(ids.slice(3));
+});
+
+test("a key that somebody holds is not waited for, and its tasks do not start", async () => {
+  const all = atMost(1, "all");
+  const first = await create(1, [all, atMost(5, "one")]);
+  const second = await create(1, [all, atMost(5, "two")]);
+  const holders = await claim(2);
+  expect(holders.map(({ id }) => id)).toEqual(first.ids);
+  await using other = await openTransaction(database.url);
+  await other.query(
+    "select from rule_usage where key_id = (select id from rule_key where key like '%two%') for update",
+  );
+  expect(await report(holders, 5)).toEqual([]);
+  await other.query("commit");
+  expect((await claim(5)).map(({ id }) => id)).toEqual(second.ids);
+});
+
+test("what a rule stops also stops what comes after it in its pool, and in no other", async () => {
+  const shared = atMost(2, "all");
+  await create(2, [shared]);
+  const holders = await claim(2);
+  const stops = await create(1, [shared, rule(RuleType.RATE, 9, "rate")], { priority: 5 });
+  const after = await create(1, [shared]);
+  await create(1, [atMost(1, "other")], { queue: 2 });
+  holders.push(...(await claim(1)));
+  const beside = await create(1, [atMost(1, "other")], { queue: 2 });
+  const sorted = holders.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const { started } = await reportTasks(db, endReports(sorted, 3), [
+    { queues: [1], places: [place, place] },
+    { queues: [2], places: [place] },
+  ]);
+  expect(started.map(({ id }) => id)).toEqual(beside.ids);
+  expect((await claim(5)).map(({ id }) => id)).toEqual([...stops.ids, ...after.ids]);
+});
+
+test("the last that was offered of a lane with more is left to claims, which offer more", async () => {
+  await create(2, [atMost(1)]);
+  const holders = await claim(1);
+  const { ids, lane } = await create(3, [atMost(9, "wide")], { priority: 1 });
+  await admin.query(
+    `with gone as (delete from ready where lane = ${lane} and id > ${ids[0]} returning lane, rank, id)
+     insert into blocked select lane, rank, id, batch_id, now() from gone join task_state using (lane, id)`,
+  );
+  expect(await report(holders, 5)).toEqual([]);
+  expect((await claim(1)).map(({ id }) => id)).toEqual(ids.slice(0, 1));
+  expect(await count(`ready where lane = ${lane}`)).toBe(2);
+});
+
+test("servers are told of what it has held for a moment, and left", async () => {
+  await create(4, [atMost(2)], { queue: 2 });
+  const holders = await claim(2);
+  await create(1, [rule(RuleType.RATE, 9, "rate")]);
+  const heard: (string | undefined)[] = [];
+  admin.on("notification", ({ payload }) => heard.push(payload));
+  await admin.query("listen millpond");
+  const { started } = await reportTasks(db, endReports(holders, 3), [
+    { queues: [1], places: [place] },
+    { queues: [2], places: [place, place] },
+  ]);
+  await admin.query("notify millpond, 'end'");
+  expect([started.length, heard]).toEqual([2, ["rules 1", "end"]]);
+});
+
+test("nothing starts where not all that there is room for could be offered: claims offer the rest", async () => {
+  const all = atMost(40, "all");
+  await create(40, [all]);
+  const holders = await claim(40);
+  await create(39, [all, atMost(100, "tenant")]);
+  for (let n = 0; n < 19; n += 1) await create(1, [all, atMost(100, `tenant ${n}`)]);
+  expect((await claim(64)).length).toBe(0);
+  expect(await report(holders, 64)).toEqual([]);
+  for (let n = 0; n < 3; n += 1) await claim(64);
+  expect(await inUse()).toContain(40);
+});
+
 test("a slot that several lanes share passes from one to the next, however many they are", async () => {
   const all = atMost(1, "all");
   const lanes = 14;
