@@ -304,6 +304,18 @@ test("what waits longer or is more urgent in a lane comes before the child that 
   expect(await count(`blocked where id = ${ids[1]}`)).toBe(1);
 });
 
+test("a child that is more urgent than what its lane holds back is offered in its place", async () => {
+  const [lane = null] = await new Lanes(db).intern(1, [{ queue: 1, flow: null, rules: [atMost(1)], metadata: null }]);
+  const parents = (n: number) => (n === 0 ? [] : [0]);
+  const graph = graphWith({ size: 2, parents }, (_, n) => ({ lane, priority: 2 * n }));
+  await createGraph(db, graph);
+  const holders = await claim(1);
+  await create(1, [atMost(1)], { priority: 1 });
+  expect(await report(holders, 0)).toEqual([]);
+  expect([await count("ready"), await count("blocked")]).toEqual([1, 1]);
+  expect((await claim(2)).map(({ id }) => id)).toEqual(graph.ids.slice(1));
+});
+
 test.each([
   ["capacity", RuleType.CAPACITY],
   ["rate", RuleType.RATE],
