@@ -4,8 +4,10 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { wireError } from "../rpc/wire-error.ts";
 import { errorResponse, type HttpRouteResponse } from "./http-routes.ts";
 
-/** What the query of a Connect GET comes to: a refusal, or the JSON of its request where that is at hand. */
-export type ConnectGet = { readonly refusal: HttpRouteResponse } | { readonly json: Uint8Array | undefined };
+/** What the query of a Connect GET comes to: a refusal, or the bytes of its request, and how these are to be read. */
+export type ConnectGet =
+  | { readonly refusal: HttpRouteResponse }
+  | { readonly message: Uint8Array; readonly isBinary: boolean; readonly compression: string };
 
 /** What a query looks like, for whoever has sent another. */
 const example = '?connect=v1&encoding=json&message={"page_size":3}, percent-encoded';
@@ -45,8 +47,7 @@ export function readConnectGet({ service, method }: UniversalHandler, query: URL
     // The only thing that decoding can find.
     return refuse("message", "is not base64, which base64=1 says that it is");
   }
-  const isPlain = (query.get("compression") ?? "identity") === "identity";
-  return { json: encoding === "json" && isPlain ? bytes : undefined };
+  return { message: bytes, isBinary: encoding === "proto", compression: query.get("compression") ?? "identity" };
 }
 
 /** A value as it was given, but not all of a long one. */

@@ -1,6 +1,6 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Compression, UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
 import { UploadTasksRequestSchema } from "../gen/millpond/v1/task_service_pb.ts";
@@ -11,9 +11,11 @@ import { allowedMethods, readConnectGet } from "./connect-get.ts";
 import { isConnectionLoss } from "./connection-loss.ts";
 import { diagnosableBodyBytesMax } from "./describe-decoding-error.ts";
 import { plainMessage } from "./grpc-message.ts";
+import { decompressed, guardBody } from "./guard-body.ts";
 import { HeldItems, heldItemsKey } from "./held-items.ts";
 import { errorResponse, type HttpRouteResponse, send } from "./http-routes.ts";
 import { abortCause } from "./interceptors/abort-cause.ts";
+import type { MessageGuard } from "./message-guard.ts";
 import { type NodeHandler, type NodeRequest, type NodeResponse, pathOf, peerOf, queryOf } from "./node-http.ts";
 import { sliceParts } from "./slice-parts.ts";
 
@@ -28,6 +30,10 @@ export interface RpcAdapterOptions {
   readonly requestTimeoutMs: number;
   /** The largest request message, after decompression. */
   readonly maxMessageBytes: number;
+  /** Sees messages before they are decoded. */
+  readonly guard: MessageGuard;
+  /** How messages may be compressed. */
+  readonly compressions: readonly Compression[];
 }
 
 /**
@@ -67,20 +73,22 @@ async function serve(handler: UniversalHandler, exchange: Exchange): Promise<voi
   if (request.method === "GET") {
     // What is read changes at any moment, and some errors would be kept by caches, too.
     response.setHeader("cache-control", "no-store");
-    const refusal = refuseGet(handler, exchange);
+    const refusal = await refuseGet(handler, exchange);
     if (refusal !== undefined) {
       refuse(exchange, refusal);
       return;
     }
   }
   const values = createContextValues().set(callKey, call);
-  let body = bodyOf(handler, exchange);
+  const universal = universalRequestFromNodeRequest(request, response, undefined, values);
+  const { input } = handler.method;
+  let body = guardBody(bodyOf(handler, exchange), { input, header: universal.header }, options);
   if (isBinaryUpload(handler, request)) {
     const held = new HeldItems();
     values.set(heldItemsKey, held).set(cutPartsKey, held.counts);
     body = sliceParts(body, { ...options, field: tasksField, hold: (message, items) => held.hold(message, items) });
   }
-  const answer = await handler({ ...universalRequestFromNodeRequest(request, response, undefined, values), body });
+  const answer = await handler({ ...universal, body });
   const explained = explainRefusal(handler, request, answer);
   if (explained !== undefined) {
     refuse(exchange, explained);
@@ -98,11 +106,22 @@ function refuse({ call, request, response, options }: Exchange, answer: HttpRout
 }
 
 /** What is wrong with a GET, if it is something that the RPC library does not say. What it has of JSON is kept aside, as bodies are. */
-function refuseGet(handler: UniversalHandler, { call, request }: Exchange): HttpRouteResponse | undefined {
+async function refuseGet(
+  handler: UniversalHandler,
+  { call, request, options }: Exchange,
+): Promise<HttpRouteResponse | undefined> {
   if (!allowedMethods(handler).includes("GET")) return methodNotAllowed(handler, request);
   const get = readConnectGet(handler, queryOf(request));
   if ("refusal" in get) return get.refusal;
-  if (get.json !== undefined) call.jsonBody = [get.json];
+  const { message, isBinary } = get;
+  const compression = options.compressions.find(({ name }) => name === get.compression);
+  const plain = compression === undefined ? message : await decompressed(message, compression, options.maxMessageBytes);
+  if (!isBinary && get.compression === "identity") call.jsonBody = [message];
+  try {
+    if (plain !== undefined) options.guard(handler.method.input, plain, isBinary);
+  } catch (error) {
+    return errorResponse(ConnectError.from(error));
+  }
   return undefined;
 }
 

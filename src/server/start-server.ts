@@ -16,6 +16,7 @@ import type { ErrorMapper } from "./interceptors/errors.ts";
 import { createInterceptors } from "./interceptors/interceptor-order.ts";
 import { createListener, type ListenerLimits } from "./listener.ts";
 import { logCall } from "./log-call.ts";
+import { createMessageGuard, type MessageGuard } from "./message-guard.ts";
 import type { NodeHandler } from "./node-http.ts";
 import { createProbeRoutes } from "./probe-routes.ts";
 import { createReadiness, type ReadyState } from "./readiness.ts";
@@ -72,6 +73,7 @@ export interface RunningServer {
 }
 
 const compressMinBytesDefault = 1024;
+const compressions = [compressionGzip, compressionBrotli];
 /** The longest deadline that a caller may set: the longest delay that a timer can hold, nearly 25 days. */
 const deadlineMaxMs = 2_147_483_647;
 
@@ -85,7 +87,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const shutdown = new AbortController();
   const validator = options.validator ?? createValidator();
   const rpcMetrics = createRpcMetrics(options.registry);
-  const rpc = createRpc(options, { shutdownSignal: shutdown.signal, validator, rpcMetrics, now });
+  const guard = createMessageGuard();
+  const rpc = createRpc(options, { shutdownSignal: shutdown.signal, validator, rpcMetrics, guard, now });
   const router = rpc.fastPath === undefined ? rpc.router : rpc.fastPath.record(rpc.router);
   options.routes(router);
   router.service(
@@ -103,7 +106,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...(options.httpRoutes ?? []),
   ];
   const fallback = createHttpRoutes({ ...shared, routes, maxBodyBytes: options.maxMessageBytes, now });
-  const adapter = createRpcAdapter({ ...shared, handlers: router.handlers, fallback });
+  const adapter = createRpcAdapter({ ...shared, handlers: router.handlers, fallback, guard, compressions });
   const cors = createCors({ ...shared, routes, origins: options.corsOrigins ?? [] });
   const taking = withCors(cors, withFastPath(rpc.fastPath, { ...options, handler: adapter }));
   const listener = createListener({ ...options, ...taking });
@@ -127,11 +130,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 /** The RPC library's router, and the fast path with the same options and interceptors, unless it is turned off. */
 function createRpc(
   options: ServerOptions,
-  parts: { shutdownSignal: AbortSignal; validator: Validator; rpcMetrics: RpcMetrics; now: () => number },
+  parts: {
+    shutdownSignal: AbortSignal;
+    validator: Validator;
+    rpcMetrics: RpcMetrics;
+    guard: MessageGuard;
+    now: () => number;
+  },
 ): { router: ConnectRouter; fastPath: FastPath | undefined } {
   const { logger, mapError, requestTimeoutMs } = options;
   const rpc = {
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: compressions,
     compressMinBytes: options.compressMinBytes ?? compressMinBytesDefault,
     readMaxBytes: options.maxMessageBytes,
     maxTimeoutMs: deadlineMaxMs,
@@ -148,7 +157,7 @@ function createRpc(
     fastPath:
       options.rpcFastPath === false
         ? undefined
-        : createFastPath({ rpc, endUndecoded, requestTimeoutMs, newRequestId: randomUUID, logger }),
+        : createFastPath({ rpc, guard: parts.guard, endUndecoded, requestTimeoutMs, newRequestId: randomUUID, logger }),
   };
 }
 

@@ -14,6 +14,7 @@ import {
 import { createMethodSerializationLookup, type UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import type { RequestReader } from "../../wire/request-readers.ts";
 import type { Next } from "../interceptors/observe-call.ts";
+import type { MessageGuard } from "../message-guard.ts";
 import { type Exchange, exchangeKey, FastUnaryResponse } from "./exchange.ts";
 
 /** The options of the RPC library that the fast path keeps to. */
@@ -57,6 +58,8 @@ export interface RecordOptions {
   readonly options: RpcOptions;
   /** Readers of requests that are faster than the library. Both take messages only that are no larger than `readMaxBytes`. */
   readonly readers: ReadonlyMap<DescMessage, RequestReader>;
+  /** Sees what is decoded, before it is. */
+  readonly guard: MessageGuard;
 }
 
 /** What the RPC library takes when it is not told: messages that leave are bounded by what Protobuf can hold. */
@@ -66,13 +69,11 @@ const bytesMax = 0xffffffff;
  * Wraps a router so that the services that are registered with it fill the fast path's table too. Services with options of
  * their own and methods that take a stream are left to the RPC library.
  */
-export function recordMethods(router: ConnectRouter, { methods, options, readers }: RecordOptions): ConnectRouter {
+export function recordMethods(router: ConnectRouter, recordOptions: RecordOptions): ConnectRouter {
   const record = (spec: MethodImplSpec): void => {
     if (spec.kind !== "unary" && spec.kind !== "server_streaming") return;
-    methods.set(
-      `/${spec.method.parent.typeName}/${spec.method.name}`,
-      fastMethod(spec, options, readers.get(spec.method.input)),
-    );
+    const path = `/${spec.method.parent.typeName}/${spec.method.name}`;
+    recordOptions.methods.set(path, fastMethod(spec, recordOptions));
   };
   const recording: ConnectRouter = {
     handlers: router.handlers,
@@ -92,21 +93,24 @@ export function recordMethods(router: ConnectRouter, { methods, options, readers
 
 function fastMethod(
   spec: Spec<"unary"> | Spec<"server_streaming">,
-  options: RpcOptions,
-  read: RequestReader | undefined,
+  { options, readers, guard }: RecordOptions,
 ): FastMethod {
   const { readMaxBytes, jsonOptions } = options;
   const limits = { readMaxBytes: readMaxBytes ?? bytesMax, writeMaxBytes: bytesMax };
   const lookup = createMethodSerializationLookup(spec.method, undefined, jsonOptions, limits);
-  const codec = (isBinary: boolean): MessageCodec => ({
-    decode: lookup.getI(isBinary).parse,
-    encode: lookup.getO(isBinary).serialize,
-  });
-  const [binary, json] = [codec(true), codec(false)];
-  const { decode } = binary;
-  // What the reader does not read is an error or too large, as the library says, or only unusual.
-  const reading = read === undefined ? decode : (bytes: Uint8Array) => read(bytes) ?? decode(bytes);
-  const codecs = { binary: { ...binary, decode: reading }, json };
+  const { input } = spec.method;
+  const codec = (isBinary: boolean, read?: RequestReader): MessageCodec => {
+    const { parse } = lookup.getI(isBinary);
+    return {
+      decode(bytes) {
+        guard(input, bytes, isBinary);
+        // What the reader does not read is an error or too large, as the library says, or only unusual.
+        return read?.(bytes) ?? parse(bytes);
+      },
+      encode: lookup.getO(isBinary).serialize,
+    };
+  };
+  const codecs = { binary: codec(true, readers.get(input)), json: codec(false) };
   const around = (implementation: Next): Next => {
     const chain = options.interceptors.reduceRight((next, interceptor) => interceptor(next), implementation);
     return (request) => {

@@ -7,6 +7,7 @@ import type { Logger } from "pino";
 import { createRequestReaders } from "../../wire/request-readers.ts";
 import { openCall } from "../call.ts";
 import type { StreamHandler } from "../http2-front.ts";
+import type { MessageGuard } from "../message-guard.ts";
 import { type NodeRequest, type NodeResponse, peerOfSocket } from "../node-http.ts";
 import type { EndUndecoded } from "../request-gate.ts";
 import { Cancellation, Shutdown } from "./cancellation.ts";
@@ -31,6 +32,7 @@ export interface FastPathOptions {
     readonly compressMinBytes: number;
     readonly shutdownSignal: AbortSignal;
   };
+  readonly guard: MessageGuard;
   readonly endUndecoded: EndUndecoded;
   readonly requestTimeoutMs: number;
   readonly newRequestId: () => string;
@@ -90,7 +92,7 @@ export function createFastPath(options: FastPathOptions): FastPath {
   }
 
   return {
-    record: (router) => recordMethods(router, { methods, options: rpc, readers }),
+    record: (router) => recordMethods(router, { methods, options: rpc, readers, guard: options.guard }),
     onStream(stream, headers) {
       const method = methods.get(headers[":path"] ?? "");
       if (method === undefined) return false;

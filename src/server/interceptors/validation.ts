@@ -2,6 +2,8 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { type Path, pathToString, type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import type { Validator, Violation } from "@bufbuild/protovalidate";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { invalidField, MillpondError } from "../../domain/errors.ts";
+import { toConnectError } from "../../rpc/errors.ts";
 import { isUnavailable } from "../../rpc/services.ts";
 import { wireError } from "../../rpc/wire-error.ts";
 import { type ClearlyValid, createClearlyValid } from "../clearly-valid.ts";
@@ -59,8 +61,18 @@ async function* validated(
   } catch (error) {
     // The messages of a stream are decoded as they are taken: here, not before the interceptors.
     if (error instanceof ConnectError) describeDecodingError(error, { input });
-    throw error;
+    throw isOneRequest ? counted(error, before) : error;
   }
+}
+
+/** What was refused before it was decoded, with its path in the whole request. */
+function counted(error: unknown, before: ReadonlyMap<string, number>): unknown {
+  if (!(error instanceof ConnectError && error.cause instanceof MillpondError)) return error;
+  const [violation] = error.cause.violations;
+  const [path, list, index, rest] = /^(\w+)\[(\d+)\](.*)$/.exec(violation?.field ?? "") ?? [];
+  if (violation === undefined || path === undefined) return error;
+  const field = `${list}[${Number(index) + (before.get(list ?? "") ?? 0)}]${rest}`;
+  return toConnectError(invalidField(field, violation.description));
 }
 
 /** Adds the lengths of a message's lists to those of the messages before. */
