@@ -61,7 +61,7 @@ describe("envelopes", () => {
         expect(bytes.equals(all)).toBe(true);
         expect(seen).toEqual(given.filter(({ length }) => length > guardedBytesMin));
       }),
-      { numRuns: 60 },
+      { numRuns: 20 },
     );
   });
 

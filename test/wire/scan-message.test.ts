@@ -184,9 +184,9 @@ describe("what an encoder would not write is followed as the decoder follows it"
         if (isOver) expect(said).toMatch(/^INVALID_FIELD/);
         else expect(said ?? "").not.toMatch(/^INVALID_FIELD (rules|dedupe|on_success|on_failure|on_cancel):/);
       }),
-      { numRuns: 20_000 },
+      { numRuns: 5_000 },
     );
-    expect(over).toBeGreaterThan(50);
+    expect(over).toBeGreaterThan(10);
     expect(within).toBeGreaterThan(500);
   });
 });
