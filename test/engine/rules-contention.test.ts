@@ -152,10 +152,14 @@ test("claims, creates and changes that contend for keys on two servers fail nowh
   ]);
   expect(worked, `seed ${seed}`).toBeGreaterThan(0);
   const random = createRandom(seed);
-  await until("everything has ended", async () => {
-    await Promise.all(range(claimers).map((n) => workOn(clients[n % 2] as MillpondClient, `w${n}`, random)));
-    const statuses = [TaskStatus.WAITING, TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.PAUSED];
-    return (await s.a.tasks.listTasks({ statuses, pageSize: 1 })).tasks.length === 0;
-  }, drainMsMax);
+  await until(
+    "everything has ended",
+    async () => {
+      await Promise.all(range(claimers).map((n) => workOn(clients[n % 2] as MillpondClient, `w${n}`, random)));
+      const statuses = [TaskStatus.WAITING, TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.PAUSED];
+      return (await s.a.tasks.listTasks({ statuses, pageSize: 1 })).tasks.length === 0;
+    },
+    drainMsMax,
+  );
   await s.finish();
 });
