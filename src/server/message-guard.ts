@@ -5,10 +5,10 @@ import { scanJson } from "../wire/scan-json.ts";
 import { scanMessage } from "../wire/scan-message.ts";
 
 /**
- * Up to so many bytes a message is not looked through before it is decoded: the smallest parts that there are take two bytes, and become objects of some hundred bytes each, which is some tens of megabytes
- * for as long as its validation takes. Nearly all messages are smaller, and cost nothing.
+ * Up to so many bytes a message is not looked through before it is decoded: the smallest parts that there are take two bytes, and become objects of some hundred bytes each, which is some hundred megabytes
+ * for as long as its validation takes. Nearly all messages are smaller, a call with a thousand tasks too, and cost nothing.
  */
-export const guardedBytesMin = 256 * 1024;
+export const guardedBytesMin = 512 * 1024;
 
 /** MessageGuard refuses, before a message is decoded, what would become many times as large: it throws a ConnectError. */
 export type MessageGuard = (input: DescMessage, bytes: Uint8Array, isBinary: boolean) => void;
