@@ -41,6 +41,8 @@ const attemptsPerRead = 5_000;
 const lookEveryMs = 20;
 /** Looks take at most one part in so many of the time of a connection. */
 const lookShare = 10;
+/** An attempt is watched so soon after its claim, unless this server is very busy. */
+const wokenMsMax = 500;
 const overrunPollMs = 500;
 /** How long the timers may take to end what has run for too long. */
 const timersSlackMs = 300;
@@ -55,6 +57,7 @@ export class AttemptWatch {
   readonly #limited = new Set<WatchedAttempt>();
   readonly #loop: Loop;
   #looksAtAll = false;
+  #wokenMs = Number.NEGATIVE_INFINITY;
   #restUntilMs = 0;
 
   constructor(options: AttemptWatchOptions) {
@@ -82,12 +85,13 @@ export class AttemptWatch {
     return this.#loop.stop();
   }
 
-  /** Watches an attempt; an earlier one of its task is not watched any more. */
+  /** Watches an attempt; an earlier one of its task is not watched any more. One that a commit has ended just before is looked at, too: that commit may have come between its claim and this. */
   add(attempt: WatchedAttempt): void {
     const before = this.#attempts.get(attempt.id);
     if (before !== undefined) this.#limited.delete(before);
     this.#attempts.set(attempt.id, attempt);
     if (attempt.overrunMs !== Number.POSITIVE_INFINITY) this.#limited.add(attempt);
+    if (performance.now() < this.#wokenMs + wokenMsMax) this.#lookAtAll();
   }
 
   /** Watches an attempt no more. */
@@ -115,7 +119,11 @@ export class AttemptWatch {
 
   /** Says that a commit may have ended attempts. */
   wake(): void {
-    if (this.#attempts.size === 0) return;
+    this.#wokenMs = performance.now();
+    if (this.#attempts.size > 0) this.#lookAtAll();
+  }
+
+  #lookAtAll(): void {
     this.#looksAtAll = true;
     this.#loop.wake();
   }
