@@ -20,7 +20,7 @@ const requestsPollMs = 10 * 60_000;
 /** Who makes room offers it; the loop is for what transactions that were rolled back have left. */
 const rulesPollMs = 10_000;
 /** Reading the figures of rules takes at most one part in so many of the time of a connection. */
-const figuresShare = 50;
+const figuresShare = 100;
 
 /** At least so long between two looks at what another server is looking at. */
 const timersDelayMsMin = 20;
