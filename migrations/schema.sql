@@ -1500,6 +1500,15 @@ CREATE OR REPLACE FUNCTION public.mp_claim(p_queues integer[], p_max integer, p_
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
+begin
+  select c.o_ids, c.o_attempts, c.o_places, c.o_more, c.o_turns into o_ids, o_attempts, o_places, o_more, o_turns
+  from mp_claim_tasks(p_queues, p_max, p_workers, p_leases, p_turns, p_strictly) c;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_claim_tasks(p_queues integer[], p_max integer, p_workers integer[], p_leases integer[], p_turns jsonb, p_strictly boolean, OUT o_ids bigint[], OUT o_attempts integer[], OUT o_places integer[], OUT o_more boolean, OUT o_turns jsonb, OUT o_time timestamp with time zone, OUT o_changed bigint[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
 declare
   now_time timestamptz;
   -- In the order of their places; the lanes of these.
@@ -1629,10 +1638,11 @@ begin
       held_lane = h.lane, held_amount = case when h.lane = any (working_lanes) then (
         select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end
     from unnest(taken) with ordinality x(id, place) where h.id = any (array[x.id]) and h.status = 2
-    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, h.held_amount, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms
+    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, h.held_amount, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms,
+      h.attempt > 1 or h.edits > 0 or h.success_count > 0 or h.failure_count > 0 as is_changed
   )
   select array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(queue) as queues, array_agg(worker) as workers, array_agg(lane) as lanes, array_agg(held_amount) as amounts,
-    array_agg(place::integer) as places, min(case when to_status = 4 then least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')
+    array_agg(place::integer) as places, array_agg(id) filter (where is_changed) as changed, min(case when to_status = 4 then least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')
       else lease_until end) as due
   into moved from u;
   if moved.ids is null then return; end if;
@@ -1648,6 +1658,8 @@ begin
   o_ids := moved.ids;
   o_attempts := moved.attempts;
   o_places := moved.places;
+  o_time := now_time;
+  o_changed := moved.changed;
   perform mp_append_event(row(array[2::smallint], moved.batch_ids, moved.ids, array[2::smallint], array[to_status], moved.attempts, moved.queues,
     case when to_status = 4 then moved.workers else array[0] end, null, null)::mp_changes, '{}', null, '{}', admitted, moves);
   if admitted then
@@ -3892,13 +3904,28 @@ end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_tight_lanes(p_lanes bigint[])
  RETURNS bigint[]
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
 AS $function$
-  select array_agg(l.id) from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
-  where l.has_capacity or exists (select from blocked b where b.lane = l.id offset 0)
-    or exists (select from unnest(l.keys, l.bounds) k(key, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.bound - u.in_use < 10000)
-$function$;
+declare
+  lookout constant integer := 10000;
+  seen record;
+  some_blocked boolean;
+begin
+  if p_lanes = '{}' then return null; end if;
+  some_blocked := exists (select from blocked);
+  -- Most often there is room for all under the lowest of their bounds: one look along the keys tells.
+  select bool_or(l.has_capacity) as has_capacity, array_agg(distinct k.key) as keys, min(k.bound) as bound
+  into seen from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys, l.bounds) k(key, bound);
+  if not some_blocked and not seen.has_capacity and not exists (select from rule_usage u where u.key_id = any (seen.keys) and u.in_use > seen.bound - lookout) then
+    return null;
+  end if;
+  return (
+    select array_agg(l.id) from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
+    where l.has_capacity or (some_blocked and exists (select from blocked b where b.lane = l.id offset 0))
+      or exists (select from unnest(l.keys, l.bounds) k(key, bound) join rule_usage u on u.key_id = any (array[k.key]) where k.bound - u.in_use < lookout)
+  );
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_trim(a anyarray)
  RETURNS anyarray

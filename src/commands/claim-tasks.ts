@@ -1,4 +1,4 @@
-import type { Place } from "../domain/places.ts";
+import type { Place, StartedTask } from "../domain/places.ts";
 import { type Claimed, releaseTasks, claimTasks as writeClaim } from "../store/attempts.ts";
 import type { Engine } from "./engine.ts";
 
@@ -10,7 +10,22 @@ export async function claimTasks(
   const claimed = await writeClaim(engine.db, { ...claim, turns: engine.turns.of(claim.queues) });
   engine.turns.note(claim.queues, claimed.turns);
   if (claimed.tasks.length > 0) engine.committed([]);
-  return claimed;
+  return typeof claim.places === "number" ? claimed : { ...claimed, tasks: withGiven(engine, claimed, claim.places) };
+}
+
+/** Adds what their workers are handed, where this server knows it without reading. */
+function withGiven(
+  { given }: Pick<Engine, "given">,
+  { tasks, time, changed }: Claimed,
+  places: readonly Place[],
+): readonly StartedTask[] {
+  given.want();
+  if (time === undefined || given.size === 0) return tasks;
+  return tasks.map((task) => {
+    const place = places[task.place];
+    const assignment = place === undefined || changed.has(task.id) ? undefined : given.take(task.id, { time, place });
+    return assignment === undefined ? task : { id: task.id, attempt: task.attempt, place: task.place, assignment };
+  });
 }
 
 /** Gives back what was claimed for somebody who has not been told of it: it may start at once, and no attempt is used up. */

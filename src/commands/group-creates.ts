@@ -1,9 +1,11 @@
-import { assignPlaces, type Reservation, type StartedTask } from "../domain/places.ts";
+import { assignPlaces, type Place, type Reservation, type StartedTask } from "../domain/places.ts";
+import type { KnownAssignment } from "../domain/task.ts";
 import { Execution, TaskStatus } from "../domain/task-status.ts";
 import { CallGroups, type Failure, failureOf } from "../lib/call-groups.ts";
 import { Hesitation } from "../lib/hesitation.ts";
 import { createGraphs } from "../store/create-graphs.ts";
 import { type CreatedGraph, createGraph, type NewGraph, type NewTaskRow } from "../store/create-tasks.ts";
+import { firstAssignment, isKept, type WrittenBy } from "../store/given-tasks.ts";
 import { finish } from "./follow-ups.ts";
 import { isOneToBlame, tooManyCalls } from "./group-reports.ts";
 import type { WriteDeps } from "./write-deps.ts";
@@ -81,9 +83,12 @@ async function write(
   try {
     written = await createGraphs(deps.db, graphs, (task) => placeOf.get(task.id));
   } finally {
-    reservation?.settle(written?.case === "created" ? started : []);
+    reservation?.settle(written?.case === "created" ? withGiven(started, { graphs, placeOf, by: written.by }) : []);
   }
   if (written.case === "created") {
+    const { by } = written;
+    for (const { batchId, tasks } of graphs)
+      deps.given.remember(batchId, placeOf.size === 0 ? tasks : tasks.filter(({ id }) => !placeOf.has(id)), by);
     if (free.some((task) => hasRules(task) && placeOf.has(task.id))) hesitation.granted();
     await finish(deps, { readyQueues: written.readyQueues, followUps: [] });
     return written.graphs;
@@ -102,6 +107,31 @@ async function write(
   for (const graph of graphs)
     results.push(isAnswered(graph) ? await failureOf(createGraph(deps.db, graph)) : (rest.shift() as CreatedGraph));
   return results;
+}
+
+/** Adds what the workers are handed that take tasks at once. */
+function withGiven(
+  started: readonly StartedTask[],
+  {
+    graphs,
+    placeOf,
+    by,
+  }: {
+    readonly graphs: readonly NewGraph[];
+    readonly placeOf: ReadonlyMap<bigint, Place | undefined>;
+    readonly by: WrittenBy;
+  },
+): readonly StartedTask[] {
+  if (started.length === 0) return started;
+  const assignments = new Map<bigint, KnownAssignment>();
+  for (const { batchId, tasks } of graphs) {
+    for (const row of tasks) {
+      const place = placeOf.get(row.id);
+      if (place === undefined || !isKept(row)) continue;
+      assignments.set(row.id, firstAssignment(row, { batchId, by, time: by.time, place }));
+    }
+  }
+  return started.map(({ id, attempt, place }) => ({ id, attempt, place, assignment: assignments.get(id) }));
 }
 
 function mayStart(task: NewTaskRow): boolean {

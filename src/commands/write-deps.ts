@@ -1,6 +1,7 @@
 import type { PlaceSource } from "../domain/places.ts";
 import type { ReportedTask } from "../store/attempts.ts";
 import type { Database } from "../store/database.ts";
+import type { GivenTasks } from "../store/given-tasks.ts";
 
 /** What writes need. */
 export interface WriteDeps {
@@ -9,6 +10,8 @@ export interface WriteDeps {
   readonly committed: (readyQueues: readonly number[]) => void;
   /** Who takes at once what a commit makes ready. */
   readonly places: PlaceSource;
+  /** What tasks were given that were created here just now. */
+  readonly given: GivenTasks;
 }
 
 /** What became of reports that were written with those of other calls. */

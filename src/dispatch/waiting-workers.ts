@@ -1,7 +1,7 @@
 import { MillpondError } from "../domain/errors.ts";
 import { matchesLabels } from "../domain/labels.ts";
 import type { Place, PlaceSource, Reservation, StartedTask } from "../domain/places.ts";
-import type { TaskAssignment } from "../domain/task.ts";
+import type { KnownAssignment } from "../domain/task.ts";
 import { Execution } from "../domain/task-status.ts";
 import type { Dictionaries } from "../store/dictionaries.ts";
 
@@ -10,7 +10,7 @@ export interface ClaimedTask {
   readonly id: bigint;
   readonly attempt: number;
   /** What the worker is handed, where that is known: else it is read. */
-  readonly assignment?: TaskAssignment | undefined;
+  readonly assignment?: KnownAssignment | undefined;
 }
 
 /** A worker that asks for tasks. */

@@ -1,4 +1,4 @@
-import type { TaskAssignment } from "./task.ts";
+import type { KnownAssignment } from "./task.ts";
 
 /** A place that a worker has free: a task that takes it is the worker's, under a lease of so many milliseconds. */
 export interface Place {
@@ -18,7 +18,7 @@ export interface StartedTask {
   readonly attempt: number;
   readonly place: number;
   /** What its worker is handed, where the commit has told it. */
-  readonly assignment?: TaskAssignment | undefined;
+  readonly assignment?: KnownAssignment | undefined;
 }
 
 /** Places that are kept for one transaction. No queue is in two pools. */

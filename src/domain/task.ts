@@ -105,6 +105,13 @@ export interface Parent {
 export interface TaskAssignment {
   readonly task: Task;
   readonly parents: readonly Parent[];
+  /** About how large its texts are together, outputs of parents among them. */
+  readonly bytes: number;
+}
+
+/** What is known of an assignment without reading it; of `parents`, nothing may be (undefined). */
+export interface KnownAssignment extends Pick<TaskAssignment, "task" | "bytes"> {
+  readonly parents: TaskAssignment["parents"] | undefined;
 }
 
 /** A batch as it stands. Counters by status are in the order of `TaskStatus`: `byStatus[0]` counts WAITING. */

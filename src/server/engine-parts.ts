@@ -31,6 +31,7 @@ import { Database } from "../store/database.ts";
 import { DedupeShapes } from "../store/dedupe-shapes.ts";
 import { Dictionaries } from "../store/dictionaries.ts";
 import { Flows } from "../store/flows.ts";
+import { GivenTasks } from "../store/given-tasks.ts";
 import { drawIdBlocks } from "../store/id-blocks.ts";
 import { Lanes } from "../store/lanes.ts";
 import { RetryPolicies } from "../store/retry-policies.ts";
@@ -94,7 +95,12 @@ export function createEngineParts(options: {
     release: (tasks) => releaseClaims(engine, tasks),
     onChange: () => claimLine.serve(),
   });
-  const writes: WriteDeps = { db, committed: (queues) => signal.committed(queues), places: workers };
+  const writes: WriteDeps = {
+    db,
+    committed: (queues) => signal.committed(queues),
+    places: workers,
+    given: new GivenTasks(),
+  };
   const logs = new LogGroups({
     ...{ db, onLines: onLogLines, onAppended: (tasks) => signal.logged(tasks) },
     bounds: { linesMax: settings.logLinesMax, bytesMax: settings.logBytesMax },

@@ -103,12 +103,19 @@ export async function changeTasks(
   return itemsTakenOf(request, rows[0] as ItemsTakenRow);
 }
 
-const claimStatement: Statement = { name: "claim_tasks", text: "select * from mp_claim($1, $2, $3, $4, $5, $6)" };
+const claimStatement: Statement = {
+  name: "claim_tasks",
+  text: "select * from mp_claim_tasks($1, $2, $3, $4, $5, $6)",
+};
 
 /** What a claim took, on which places, and whether a further look is worth while. */
 export interface Claimed {
   readonly tasks: readonly StartedTask[];
   readonly more: boolean;
+  /** When it was made, as the tasks have it; undefined: it took none. */
+  readonly time: Micros | undefined;
+  /** Those of which something is not as it was at their creation: by edits, counts or earlier attempts. */
+  readonly changed: ReadonlySet<bigint>;
   /** Where it stopped among those who take turns in the queues, for the next claim from these; null: nobody does. */
   readonly turns: unknown;
 }
@@ -124,6 +131,8 @@ export async function claimTasks(
     o_places: number[];
     o_more: boolean;
     o_turns: unknown;
+    o_time: Micros | null;
+    o_changed: bigint[] | null;
   }
   const [max, arrays] =
     typeof places === "number" ? [places, { workers: null, leases: null }] : [places.length, placeArrays(places)];
@@ -138,7 +147,13 @@ export async function claimTasks(
     const place = (row.o_places[n] ?? 1) - 1;
     return { id, attempt: row.o_attempts[n] ?? 0, place };
   });
-  return { tasks: tasks.sort((a, b) => a.place - b.place), more: row.o_more, turns: row.o_turns };
+  return {
+    tasks: tasks.sort((a, b) => a.place - b.place),
+    more: row.o_more,
+    time: row.o_time ?? undefined,
+    changed: new Set(row.o_changed ?? []),
+    turns: row.o_turns,
+  };
 }
 
 const extendStatement: Statement = { name: "extend_leases", text: "select * from mp_extend_leases($1, $2, $3, $4)" };

@@ -12,6 +12,7 @@ import {
   usual,
 } from "./create-tasks.ts";
 import { type Database, type Statement, sqlState } from "./database.ts";
+import type { WrittenBy } from "./given-tasks.ts";
 import { formatMicros } from "./pg-types.ts";
 import { specColumn } from "./shared-specs.ts";
 
@@ -20,14 +21,19 @@ import { specColumn } from "./shared-specs.ts";
  * have been let in.
  */
 export type CreatedGraphs =
-  | { readonly case: "created"; readonly graphs: CreatedGraph[]; readonly readyQueues: readonly number[] }
+  | {
+      readonly case: "created";
+      readonly graphs: CreatedGraph[];
+      readonly readyQueues: readonly number[];
+      readonly by: WrittenBy;
+    }
   | { readonly case: "answeredBefore"; readonly requestIds: readonly string[] }
   | { readonly case: "noRoom" };
 
 const parameters = Array.from({ length: 52 }, (_, n) => `$${n + 1}`).join(", ");
 const createGraphsStatement: Statement = {
   name: "create_graphs",
-  text: `select * from mp_create_graphs(${parameters})`,
+  text: `select c.*, pg_current_xact_id()::xid::text o_version from mp_create_graphs(${parameters}) c`,
 };
 
 /**
@@ -43,6 +49,7 @@ export async function createGraphs(
     o_time: Micros;
     o_answered: string[] | null;
     o_ready: number[];
+    o_version: string;
   }
   const places = graphs.map((graph) => graph.tasks.map(placeOf));
   const rows = graphs.map((graph, n) => graphRow(graph, places[n] as (Place | undefined)[]));
@@ -67,7 +74,12 @@ export async function createGraphs(
   const [row] = answer;
   if (row === undefined) throw new Error("mp_create_graphs answered nothing");
   if (row.o_answered !== null) return { case: "answeredBefore", requestIds: row.o_answered };
-  return { case: "created", graphs: rows.map((graph) => createdGraph(graph, row.o_time)), readyQueues: row.o_ready };
+  return {
+    case: "created",
+    graphs: rows.map((graph) => createdGraph(graph, row.o_time)),
+    readyQueues: row.o_ready,
+    by: { time: row.o_time, version: row.o_version },
+  };
 }
 
 /** A large graph, whose rows are made as they are written. */

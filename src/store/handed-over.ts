@@ -12,12 +12,14 @@ type Fields = Record<string, unknown>;
 
 /** Reads what `mp_handed_over` answers: what workers are handed of tasks that a transaction has started, in their order. */
 export function parseHandedOver(text: string): TaskAssignment[] {
-  return (JSON.parse(text) as { task: Fields; parents: Fields[] }[]).map(({ task, parents }) => {
+  const rows = JSON.parse(text) as { task: Fields; parents: Fields[] }[];
+  const bytes = Math.ceil(text.length / rows.length);
+  return rows.map(({ task, parents }) => {
     for (const name of int8Fields) task[name] = bigintOf(task[name]);
     for (const name of timeFields) task[name] = task[name] === null ? null : parseMicros(task[name] as string);
     task.parents = task.parents === null ? null : (task.parents as string[]).map(BigInt);
     const handed = { ...task, ...firstAttempt } as unknown as Task;
-    return { task: handed, parents: parents.map((parent) => parentOf(parent, handed.id)) };
+    return { task: handed, parents: parents.map((parent) => parentOf(parent, handed.id)), bytes };
   });
 }
 

@@ -2,6 +2,7 @@ import pg from "pg";
 import { expect, test } from "vitest";
 import { createGraphGroups } from "../../src/commands/group-creates.ts";
 import type { Database } from "../../src/store/database.ts";
+import { GivenTasks } from "../../src/store/given-tasks.ts";
 import { graphRows } from "../store/graph-rows.ts";
 import { graphWith } from "../store/plan-tables.ts";
 
@@ -17,12 +18,13 @@ function groups(refuses: () => boolean = () => true) {
     const asks = workers?.some((worker, n) => worker !== null && (lanes?.[n] ?? null) !== null) ?? false;
     starts.push(asks);
     if (asks && refuses()) throw Object.assign(new pg.DatabaseError("no room", 0, "error"), { code: "MP006" });
-    return [{ o_time: 0n, o_answered: null, o_ready: [] }] as never;
+    return [{ o_time: 0, o_answered: null, o_ready: [] }] as never;
   };
   const settled: number[] = [];
   const calls = createGraphGroups({
     db: { write } as Database,
     committed: () => {},
+    given: new GivenTasks(),
     places: {
       reserve: ({ max }) => ({
         pools: [{ queues: [1], places: Array(max).fill({ worker: 1, leaseMs: 60_000 }) }],

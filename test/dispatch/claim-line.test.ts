@@ -4,6 +4,7 @@ import { ClaimLine } from "../../src/dispatch/claim-line.ts";
 import { Credit } from "../../src/dispatch/credit.ts";
 import { WaitingWorkers } from "../../src/dispatch/waiting-workers.ts";
 import { Execution } from "../../src/domain/task-status.ts";
+import { GivenTasks } from "../../src/store/given-tasks.ts";
 
 /** A line over one queue, whose claims find nothing, and the numbers of tasks that they have asked for. */
 function newLine() {
@@ -17,6 +18,7 @@ function newLine() {
       },
     },
     turns: { of: () => null, note: () => {} },
+    given: new GivenTasks(),
   } as unknown as Engine;
   const workers = new WaitingWorkers({
     dictionaries: { queuesOfKinds: () => [queue], queueCount: 1 },

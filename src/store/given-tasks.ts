@@ -1,0 +1,175 @@
+import type { Place } from "../domain/places.ts";
+import type { KnownAssignment, Micros, Task } from "../domain/task.ts";
+import { Execution, TaskStatus } from "../domain/task-status.ts";
+import { firstAttempt } from "./assigned-tasks.ts";
+import type { NewTaskRow } from "./create-tasks.ts";
+
+/** What all tasks of a transaction that created some have in common. */
+export interface WrittenBy {
+  readonly time: Micros;
+  /** What the database calls the version of a row that this transaction has written. */
+  readonly version: string;
+}
+
+interface Given {
+  readonly row: NewTaskRow;
+  readonly batchId: bigint;
+  readonly by: WrittenBy;
+}
+
+/** What a {@link GivenTasks} is bounded by; for tests, other than the defaults. */
+export interface GivenTasksOptions {
+  /** How many tasks are known at most. Default 50,000. */
+  readonly tasksMax?: number;
+  /** How many bytes of their texts. Default 16 MiB; one task at most 4 KiB of them. */
+  readonly bytesMax?: number;
+  /** Tasks are forgotten after this to twice this time. Default 10 s. */
+  readonly keptMs?: number;
+}
+
+const bytesOfTaskMax = 4_096;
+
+/**
+ * GivenTasks knows what tasks were given that this server has created a moment ago: when it claims one for a worker, and nothing of it has changed, it need not read the task, but for what its parents left. It is a matter
+ * of speed only: what is not known is read. Tasks are kept only while workers take some here.
+ */
+export class GivenTasks {
+  readonly #tasksMax: number;
+  readonly #bytesMax: number;
+  readonly #keptMs: number;
+  /** Those of this period, and of the one before. */
+  #young = new Map<bigint, Given>();
+  #old = new Map<bigint, Given>();
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #wantedUntilMs = 0;
+
+  constructor({ tasksMax = 50_000, bytesMax = 16 * 1024 * 1024, keptMs = 10_000 }: GivenTasksOptions = {}) {
+    this.#tasksMax = tasksMax;
+    this.#bytesMax = bytesMax;
+    this.#keptMs = keptMs;
+  }
+
+  /** How many tasks are known. */
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  /** Keeps what tasks of a batch were given, as long as there is room: those that come first are claimed first. */
+  remember(batchId: bigint, tasks: readonly NewTaskRow[], by: WrittenBy): void {
+    if (performance.now() > this.#wantedUntilMs) return;
+    for (const row of tasks) {
+      if (!isKept(row)) continue;
+      const bytes = bytesOf(row);
+      if (bytes > bytesOfTaskMax) continue;
+      if (this.size >= this.#tasksMax || this.#bytes + bytes > this.#bytesMax) break;
+      this.#bytes += bytes;
+      this.#young.set(row.id, { row, batchId, by });
+    }
+    if (this.size > 0) this.#timer ??= setInterval(() => this.#forget(), this.#keptMs).unref();
+  }
+
+  /** What a worker is handed for the first attempt of a task of which nothing has changed since its creation; undefined: the task is not known. It is known no more then. */
+  take(id: bigint, start: { readonly time: Micros; readonly place: Place }): KnownAssignment | undefined {
+    const given = this.#young.get(id) ?? this.#old.get(id);
+    if (given === undefined) return undefined;
+    if (!this.#young.delete(id)) this.#old.delete(id);
+    this.#bytes -= bytesOf(given.row);
+    return firstAssignment(given.row, { batchId: given.batchId, by: given.by, ...start });
+  }
+
+  /** Says that workers take tasks here. */
+  want(): void {
+    this.#wantedUntilMs = performance.now() + this.#keptMs;
+  }
+
+  #forget(): void {
+    for (const { row } of this.#old.values()) this.#bytes -= bytesOf(row);
+    this.#old = this.#young;
+    this.#young = new Map();
+    if (this.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+/** Whether what a worker is handed of a task is all in its row: {@link firstAssignment}. */
+export function isKept(row: NewTaskRow): boolean {
+  return (
+    row.execution === Execution.WORKER &&
+    row.startTime === null &&
+    (row.status === TaskStatus.PENDING || row.status === TaskStatus.WAITING)
+  );
+}
+
+/** What a worker is handed for the first attempt of a task that {@link isKept}, as the database would answer it. One literal without parts: a claim has many tasks. */
+export function firstAssignment(
+  row: NewTaskRow,
+  {
+    batchId,
+    by,
+    time,
+    place,
+  }: { readonly batchId: bigint; readonly by: WrittenBy; readonly time: Micros; readonly place: Place },
+): KnownAssignment {
+  const task: Task = {
+    id: row.id,
+    batchId,
+    queue: row.queue,
+    status: TaskStatus.RUNNING,
+    attempt: firstAttempt.attempt,
+    priority: row.priority,
+    worker: place.worker,
+    successCount: 0n,
+    failureCount: 0n,
+    startTime: null,
+    leaseUntil: time + place.leaseMs * 1_000,
+    claimTime: time,
+    runTime: time,
+    activityTime: time,
+    endTime: firstAttempt.endTime,
+    depsLeft: firstAttempt.depsLeft,
+    execution: row.execution,
+    createTime: by.time,
+    expectedCount: row.expectedCount,
+    givenVersion: by.version,
+    cause: firstAttempt.cause,
+    culprit: firstAttempt.culprit,
+    message: firstAttempt.message,
+    code: firstAttempt.code,
+    details: firstAttempt.details,
+    cancelReason: firstAttempt.cancelReason,
+    edits: 0,
+    key: row.key,
+    name: row.name,
+    parents: idsOf(row.parents),
+    parentConditions: row.parentConditions === null ? null : itemsOf(row.parentConditions).map(Number),
+    metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>),
+    input: row.input,
+    spec: row.spec,
+    startTimeoutMs: row.startTimeoutMs,
+    inactivityTimeoutMs: BigInt(row.inactivityTimeoutMs),
+    executionTimeoutMs: row.executionTimeoutMs === null ? null : BigInt(row.executionTimeoutMs),
+    totalTimeoutMs: row.totalTimeoutMs === null ? null : BigInt(row.totalTimeoutMs),
+    unmetPolicy: row.unmetPolicy,
+    output: firstAttempt.output,
+    progress: firstAttempt.progress,
+  };
+  return { task, parents: row.parents === null ? noParents : undefined, bytes: bytesOf(row) };
+}
+
+const noParents: readonly never[] = [];
+
+function idsOf(arrayText: string | null): bigint[] | null {
+  return arrayText === null ? null : itemsOf(arrayText).map(BigInt);
+}
+
+/** The items of an array of numbers, as the database reads it. */
+function itemsOf(arrayText: string): string[] {
+  return arrayText.slice(1, -1).split(",");
+}
+
+/** A character may be several bytes on the wire; texts of ASCII are most. */
+function bytesOf({ metadata, input, spec }: NewTaskRow): number {
+  return (metadata?.length ?? 0) + (input?.length ?? 0) + (spec?.length ?? 0);
+}

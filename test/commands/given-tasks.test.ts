@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { claimTasks } from "../../src/commands/claim-tasks.ts";
+import type { Engine } from "../../src/commands/engine.ts";
+import { createGraphGroups } from "../../src/commands/group-creates.ts";
+import type { Place } from "../../src/domain/places.ts";
+import type { TaskAssignment } from "../../src/domain/task.ts";
+import { type ClaimedTask, loadAssignments } from "../../src/queries/load-assignments.ts";
+import type { NewGraph, NewTaskRow } from "../../src/store/create-tasks.ts";
+import { Database } from "../../src/store/database.ts";
+import { GivenTasks } from "../../src/store/given-tasks.ts";
+import { SharedSpecs } from "../../src/store/shared-specs.ts";
+import { Turns } from "../../src/store/turns.ts";
+import { graphWith } from "../store/plan-tables.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { withClient } from "../support/template-database.ts";
+
+let database: TestDatabase;
+let db: Database;
+/** Names of the statements that have read. */
+let reads: string[] = [];
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  await query("insert into worker (namespace_id, name) values (1, 'w')");
+  await query("insert into queue (namespace_id, kind, execution) values (1, 'k', 1)");
+  db = new Database({ url: database.url, writers: 1, readers: 1, connectTimeoutMs: 10_000, onError: () => {} });
+  reads = [];
+});
+
+afterEach(async () => {
+  await db.close();
+  await database.drop();
+});
+
+const query = (text: string) => withClient(database.url, (client) => client.query(text));
+
+/** What creates and claims need of an engine; its first claim has said that workers take tasks here. */
+function newEngine(waiting: readonly Place[] = []) {
+  const counting: Pick<Database, "readByKey"> = {
+    readByKey: (statement, values) => {
+      reads.push(statement.name);
+      return db.readByKey(statement, values);
+    },
+  };
+  const started: ClaimedTask[] = [];
+  const reserve = () => ({
+    pools: [{ queues: [1], places: waiting }],
+    settle: (tasks: readonly ClaimedTask[]) => started.push(...tasks),
+  });
+  const places = { reserve: waiting.length === 0 ? () => undefined : reserve };
+  const given = new GivenTasks();
+  const writes = { db, committed: () => {}, places, given };
+  const engine = { ...writes, turns: new Turns(), creates: createGraphGroups(writes) } as unknown as Engine;
+  const source = { db: counting, namespaceId: 1, sharedSpecs: new SharedSpecs() };
+  return {
+    ...{ given, started },
+    create: (graph: NewGraph) => engine.creates.submit(graph),
+    claim: async (max: number) => (await claimTasks(engine, { queues: [1], places: placesOf(max) })).tasks,
+    load: async (tasks: readonly ClaimedTask[]) => (await loadAssignments(source, tasks)).loaded,
+  };
+}
+
+const placesOf = (count: number): Place[] => Array<Place>(count).fill({ worker: 1, leaseMs: 30_000 });
+/** Without what a commit has told of them. */
+const unknown = (tasks: readonly ClaimedTask[]): ClaimedTask[] => tasks.map(({ id, attempt }) => ({ id, attempt }));
+
+function expectSame(known: readonly TaskAssignment[], read: readonly TaskAssignment[]): void {
+  const shown = ({ task, parents }: TaskAssignment) => ({ task: { ...task, total: undefined }, parents });
+  expect(known.map(shown)).toEqual(read.map(shown));
+}
+
+/** One of each kind of value that a task may be given. */
+const rich: ((task: NewTaskRow) => Partial<NewTaskRow>)[] = [
+  () => ({
+    key: "the key",
+    name: "näme",
+    metadata: '{"b": [1, 2.50, {"c": null}], "a": "ä\\u0041"}',
+    input: '{"x":"y"}',
+  }),
+  () => ({ priority: -7, expectedCount: 12345678901234567n, inactivityTimeoutMs: 1_234, startTimeoutMs: 99 }),
+  () => ({ executionTimeoutMs: 5_000, totalTimeoutMs: 3_600_000, unmetPolicy: 2, metadata: "{}" }),
+  () => ({ spec: '{"critical":true}' }),
+];
+
+test("what a worker is handed of tasks that were created here is what it would read", async () => {
+  const { create, claim, load } = newEngine();
+  expect(await claim(1)).toEqual([]);
+  await create(graphWith({ size: 5 }, (task, n) => rich[n]?.(task) ?? {}));
+  const claimed = await claim(10);
+  expect(claimed).toHaveLength(5);
+  const known = await load(claimed);
+  expect(reads).toEqual([]);
+  const read = await load(unknown(claimed));
+  expect(reads).not.toEqual([]);
+  expectSame(known, read);
+});
+
+test("of tasks that start as they are created, nothing is read either", async () => {
+  const { create, started, load } = newEngine(placesOf(2));
+  await create(graphWith({ size: 3 }, (task, n) => rich[n]?.(task) ?? {}));
+  expect(started).toHaveLength(2);
+  const known = await load(started);
+  expect(reads).toEqual([]);
+  const read = await load(unknown(started));
+  expectSame(known, read);
+});
+
+test("what the parents of a task left is read, and nothing else of it", async () => {
+  const { create, claim, load } = newEngine();
+  await claim(1);
+  const family = graphWith({ size: 7, parents: (place) => (place < 2 ? [] : [0, 1]) }, (_, n) => ({
+    ...(n > 1 && { parentConditions: "{1,2}" }),
+  }));
+  await create(family);
+  expect(await load(await claim(2))).toHaveLength(2);
+  const [first, second] = family.ids as [bigint, bigint];
+  await query(
+    `select mp_report('{${first},${second}}', '{1,1}', '{3,3}', array['"left"', null], null, null, null, null, null, null, null, null, null, null)`,
+  );
+  const claimed = await claim(10);
+  expect(claimed).toHaveLength(5);
+  const known = await load(claimed);
+  expect(reads).toEqual(["get_parents"]);
+  const read = await load(unknown(claimed));
+  expectSame(known, read);
+  expect(known.map(({ parents }) => parents.map(({ output }) => output))).toEqual(Array(5).fill(['"left"', null]));
+});
+
+test.each([
+  ["its priority or what it was given", "update task_state set edits = 1"],
+  ["its counts", "update task_state set success_count = 3"],
+  ["its failures", "update task_state set failure_count = 3"],
+  ["an attempt of it", "update task_state set attempt = 1"],
+])("a task is read when %s has changed since its creation", async (_, change) => {
+  const { create, claim, load } = newEngine();
+  await claim(1);
+  const graph = graphWith({ size: 2 }, () => ({}));
+  await create(graph);
+  await query(`${change} where id = ${graph.ids[0]}`);
+  const claimed = await claim(2);
+  expect(claimed.map(({ id, assignment }) => [id, assignment !== undefined])).toEqual([
+    [graph.ids[0], false],
+    [graph.ids[1], true],
+  ]);
+  const loaded = await load(claimed);
+  expect(loaded.map(({ task }) => task.id)).toEqual(graph.ids);
+});
+
+test("tasks are known only while workers take some here, for one claim, and no longer than they are kept", async () => {
+  const { create, claim, given } = newEngine();
+  await create(graphWith({ size: 1 }, () => ({})));
+  expect(given.size).toBe(0);
+  await claim(10);
+  await create(graphWith({ size: 3 }, () => ({})));
+  expect(given.size).toBe(3);
+  await claim(2);
+  expect(given.size).toBe(1);
+});
