@@ -28,5 +28,8 @@ export const migrations: readonly NamedMigration[] = [
   },
   { name: "0015-shared-specs", load: async () => (await import("./0015-shared-specs.ts")).SharedSpecsMigration },
   { name: "0016-hand-over", load: async () => (await import("./0016-hand-over.ts")).HandOverMigration },
-  { name: "0017-claimed-tasks", load: async () => (await import("./0017-claimed-tasks.ts")).ClaimedTasksMigration },
+  {
+    name: "0017-claims-and-waits",
+    load: async () => (await import("./0017-claims-and-waits.ts")).ClaimsAndWaitsMigration,
+  },
 ];

@@ -61,6 +61,12 @@ create table blocked (
   constraint blocked_pkey PRIMARY KEY (lane, rank, id)
 );
 
+create table blocked_wait (
+  id bigint not null generated always as identity,
+  waits_ms integer[] not null,
+  constraint blocked_wait_pkey PRIMARY KEY (id)
+);
+
 create table count_producer (
   producer_id text not null,
   namespace_id integer not null,
@@ -2741,10 +2747,10 @@ begin
       ) r
     ) o
   ), candidate as materialized (
-    select l.id as lane, l.queue, l.flow, b.place, b.rank, b.id, case when l.has_capacity then (
+    select l.id as lane, l.queue, l.flow, b.place, b.rank, b.id, b.block_time, case when l.has_capacity then (
       select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t join task_state h on h.id = any (array[t.id]) where t.id = any (array[b.id])) end as work_left
     from left_over l cross join lateral (
-      select q.ctid as place, q.rank, q.id from blocked q where q.lane = l.id order by q.rank, q.id limit l.places for update skip locked
+      select q.ctid as place, q.rank, q.id, q.block_time from blocked q where q.lane = l.id order by q.rank, q.id limit l.places for update skip locked
     ) b where l.places > 0 and coalesce(l.work > 0, true)
   ), ranked as materialized (
     -- Joined with the lanes, two lists of thousands would be compared all with all: so each lane stands before its tasks. n, size_before: among candidates and fresh ones; n_all, size_all_before: with what
@@ -2753,14 +2759,14 @@ begin
       count(*) filter (where r.kind in (1, 2)) over so_far as n, coalesce(sum(r.size) filter (where r.kind in (1, 2)) over (so_far rows between unbounded preceding and 1 preceding), 0) as size_before,
       count(*) filter (where r.kind > 0) over so_far as n_all, coalesce(sum(r.size) over (so_far rows between unbounded preceding and 1 preceding), 0) as size_all_before
     from (
-      select 0 as kind, l.id as lane, null::integer as queue, null::integer as flow, null::smallint as rank, null::bigint as id, null::tid as place, null::bigint as size,
+      select 0 as kind, l.id as lane, null::integer as queue, null::integer as flow, null::smallint as rank, null::bigint as id, null::tid as place, null::bigint as size, null::timestamptz as block_time,
         greatest(l.places, 0) as places, l.work, l.room_places, l.room_work from left_over l
       union all
-      select 1, c.lane, c.queue, c.flow, c.rank, c.id, c.place, c.work_left, null, null, null, null from candidate c
+      select 1, c.lane, c.queue, c.flow, c.rank, c.id, c.place, c.work_left, c.block_time, null, null, null, null from candidate c
       union all
-      select 2, f.lane, null, null, f.rank::smallint, f.id, f.place, f.work_left, null, null, null, null from fresh f
+      select 2, f.lane, null, null, f.rank::smallint, f.id, f.place, f.work_left, null, null, null, null, null from fresh f
       union all
-      select 3, l.id, null, null, s.rank, s.id, null, s.size, null, null, null, null from left_over l cross join lateral unnest(l.ranks, l.ids, l.sizes) s(rank, id, size)
+      select 3, l.id, null, null, s.rank, s.id, null, s.size, null, null, null, null, null from left_over l cross join lateral unnest(l.ranks, l.ids, l.sizes) s(rank, id, size)
     ) r
     window lane as (partition by r.lane), so_far as (partition by r.lane order by (r.kind = 0) desc, r.rank, r.id)
   ), chosen_from as materialized (
@@ -2774,9 +2780,12 @@ begin
     insert into blocked (lane, rank, id, batch_id, block_time)
     select h.lane, gone.rank, gone.id, h.batch_id, p_time from gone join task_state h on h.id = any (array[gone.id]) on conflict do nothing
   ), picked as materialized (
-    select r.queue, r.flow, r.rank, r.id, r.lane, r.place from chosen_from r where r.kind = 1 and r.fits
+    select r.queue, r.flow, r.rank, r.id, r.lane, r.place, r.block_time from chosen_from r where r.kind = 1 and r.fits
   ), freed as (
     delete from blocked where ctid = any (array(select place from picked))
+  ), told as (
+    insert into blocked_wait (waits_ms)
+    select array_agg(least(greatest(extract(epoch from p_time - block_time) * 1000, 0), 2147483647)::integer) from picked having count(*) > 0
   ), queued as (
     insert into ready (queue, rank, flow, id, lane) select queue, rank, flow, id, lane from picked on conflict do nothing
   )

@@ -4,7 +4,7 @@ import { fireTimers, forgetOldRequests, sweepBlocked } from "../commands/fire-ti
 import { doFollowUps } from "../commands/follow-ups.ts";
 import { forgetLogs } from "../commands/forget-logs.ts";
 import { Loop } from "../lib/loop.ts";
-import { noRuleFigures, type RuleFigures, readRuleFigures } from "../store/rule-figures.ts";
+import { noRuleFigures, type RuleFigures, readRuleFigures, takeBlockedWaits } from "../store/rule-figures.ts";
 
 /** What a maintenance loop is made of. */
 export interface MaintenanceOptions {
@@ -21,6 +21,8 @@ const requestsPollMs = 10 * 60_000;
 const rulesPollMs = 10_000;
 /** Reading the figures of rules takes at most one part in so many of the time of a connection. */
 const figuresShare = 100;
+/** Rows of up to a thousand tasks each. */
+const waitsPerStep = 500;
 
 /** At least so long between two looks at what another server is looking at. */
 const timersDelayMsMin = 20;
@@ -73,15 +75,22 @@ export interface RuleLoops {
  */
 export function createRuleLoops(options: {
   readonly engine: Pick<Engine, "db">;
+  /** Told how long tasks were blocked that rules have let go on, on whichever server; each once. */
+  readonly onUnblocked: (waitsMs: readonly number[]) => void;
   readonly onError: (loop: "rules" | "rule figures") => (error: unknown) => void;
 }): RuleLoops {
-  const { engine, onError } = options;
+  const { engine, onUnblocked, onError } = options;
   let hasRules = false;
   let figures = noRuleFigures;
   let tookMs = 0;
   const reading = new Loop({
     runOnce: async () => {
       if (!hasRules) return false;
+      for (let full = true; full; ) {
+        const waits = await takeBlockedWaits(engine.db, waitsPerStep);
+        onUnblocked(waits.flat());
+        full = waits.length === waitsPerStep;
+      }
       const beganMs = performance.now();
       figures = await readRuleFigures(engine.db);
       tookMs = performance.now() - beganMs;

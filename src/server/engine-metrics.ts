@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { CountFlush } from "../commands/count-accumulator.ts";
 import { registerCountMetrics } from "./count-metrics.ts";
+import { registerBlockedTime } from "./rule-metrics.ts";
 import { registerWorkerMetrics, type WorkerFigures } from "./worker-metrics.ts";
 
 /** The metrics of the engine, beside those of calls. */
@@ -14,6 +15,8 @@ export interface EngineMetrics {
   onHandOut(from: "commit" | "queue", tasks: number): void;
   /** Lines of log were kept, and dropped at the bound of their task. */
   onLogLines(kept: number, dropped: number): void;
+  /** Rules have let tasks go on that were blocked for so long. */
+  onUnblocked(waitsMs: readonly number[]): void;
   /** Counts were written. */
   onCounts(flush: CountFlush): void;
 }
@@ -106,6 +109,7 @@ export function createEngineMetrics(
       logLines.inc({ outcome: "kept" }, kept);
       logLines.inc({ outcome: "dropped" }, dropped);
     },
+    onUnblocked: registerBlockedTime(registry),
     onCounts: registerCountMetrics(registry, read.countsWaiting),
   };
 }

@@ -78,9 +78,10 @@ export function createEngineParts(options: {
   readonly onLogLines?: (kept: number, dropped: number) => void;
   readonly onCounts?: (flush: CountFlush) => void;
   readonly onHostOpened?: () => void;
+  readonly onUnblocked?: (waitsMs: readonly number[]) => void;
 }): EngineParts {
   const { settings, databaseUrl, logger, onError, onHandOut = () => {}, onLogLines = () => {} } = options;
-  const { onCounts = () => {}, onHostOpened = () => {} } = options;
+  const { onCounts = () => {}, onHostOpened = () => {}, onUnblocked = () => {} } = options;
   const db = new Database({
     ...{ url: databaseUrl, writers: settings.databaseWriters, readers: settings.databaseReaders, connectTimeoutMs },
     onError: (error) => logger.warn({ err: error }, "an idle connection to the database broke"),
@@ -130,7 +131,7 @@ export function createEngineParts(options: {
   };
   const logFollowers = new LogFollowers({ db, namespaceId, onError: onError("log followers") });
   const timers = createTimerLoop({ engine, onError: onError("timers") });
-  const rules = createRuleLoops({ engine, onError });
+  const rules = createRuleLoops({ engine, onUnblocked, onError });
   const maintenance = [
     timers.loop,
     createFollowUpLoop({ engine, onError: onError("follow-ups") }),

@@ -1,5 +1,18 @@
-import { Gauge, type Registry } from "prom-client";
+import { Gauge, Histogram, type Registry } from "prom-client";
 import type { RuleFigures } from "../store/rule-figures.ts";
+
+/** Registers the time for which rules have blocked tasks; answers what to call, with milliseconds, when they have let some go on. */
+export function registerBlockedTime(registry: Registry): (waitsMs: readonly number[]) => void {
+  const blocked = new Histogram({
+    name: "millpond_task_blocked_seconds",
+    help: "How long tasks were blocked by rules, each time that these let them go on.",
+    buckets: [0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600],
+    registers: [registry],
+  });
+  return (waitsMs) => {
+    for (const ms of waitsMs) blocked.observe(ms / 1_000);
+  };
+}
 
 /**
  * Registers the metrics of rules; `read` is asked when they are. They are figures of the whole database: of several processes, and of several

@@ -57,8 +57,9 @@ export async function startMillpond(
   const onLogLines: EngineMetrics["onLogLines"] = (kept, dropped) => metrics?.onLogLines(kept, dropped);
   const onCounts: EngineMetrics["onCounts"] = (flush) => metrics?.onCounts(flush);
   const onHostOpened = (): void => metrics?.onHostOpened();
+  const onUnblocked: EngineMetrics["onUnblocked"] = (waitsMs) => metrics?.onUnblocked(waitsMs);
   const parts = createEngineParts({
-    ...{ settings, databaseUrl, logger, onError, onHandOut, onLogLines, onCounts, onHostOpened },
+    ...{ settings, databaseUrl, logger, onError, onHandOut, onLogLines, onCounts, onHostOpened, onUnblocked },
   });
   metrics = createEngineMetrics(registry, {
     waitingWorkers: () => parts.workers.size,

@@ -62,6 +62,19 @@ const figuresStatement: Statement = {
       coalesce((select greatest(extract(epoch from clock_timestamp() - min(since)), 0) from waits), 0)::float8 "oldestSeconds"`,
 };
 
+const takeWaitsStatement: Statement = {
+  name: "take_blocked_waits",
+  text: "delete from blocked_wait where id = any (array(select id from blocked_wait order by id limit $1 for update skip locked)) returning waits_ms",
+};
+
+/** Takes away how long tasks were blocked that rules have let go on, in milliseconds, of so many transactions at most: each is told once, over all servers. */
+export async function takeBlockedWaits(
+  db: Pick<Database, "write">,
+  max: number,
+): Promise<readonly (readonly number[])[]> {
+  return (await db.write<{ waits_ms: number[] }>(takeWaitsStatement, [max])).map((row) => row.waits_ms);
+}
+
 /** Reads the figures of rules. It takes time with what is held, waited for and limited: some milliseconds for ten thousand tasks. */
 export async function readRuleFigures(db: Pick<Database, "read">): Promise<RuleFigures> {
   return (await db.read<RuleFigures>(figuresStatement, [ruleNamesMax]))[0] ?? noRuleFigures;

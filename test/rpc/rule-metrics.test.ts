@@ -162,12 +162,14 @@ test("at most 100 names are told, those with most blocked tasks", async () => {
 
 test("a server without rules asks for nothing but whether there are some, and looks at once when there are", async () => {
   const asked: string[] = [];
+  const waits: number[] = [];
+  const takenWaits = [{ waits_ms: [5, 70] }];
   let hasRules = false;
   const figures = { ...noRuleFigures, drift: 3 };
   const db = {
-    write: async () => {
-      asked.push("sweep");
-      return [{ last: null, hasRules }];
+    write: async ({ name }: Statement) => {
+      asked.push(name);
+      return name === "take_blocked_waits" ? takenWaits.splice(0, 1) : [{ last: null, hasRules }];
     },
     read: async () => {
       asked.push("figures");
@@ -175,16 +177,46 @@ test("a server without rules asks for nothing but whether there are some, and lo
     },
   };
   const failed: unknown[] = [];
-  const rules = createRuleLoops({ engine: { db: db as never }, onError: () => (error) => failed.push(error) });
+  const rules = createRuleLoops({
+    ...{ engine: { db: db as never }, onUnblocked: (waitsMs) => waits.push(...waitsMs) },
+    onError: () => (error) => failed.push(error),
+  });
   const [sweeping, reading] = rules.loops;
   for (const loop of rules.loops) loop.start();
   await sweeping?.pass();
   await reading?.pass();
-  expect(asked.every((each) => each === "sweep")).toBe(true);
+  expect(new Set(asked)).toEqual(new Set(["sweep_rules"]));
   expect(rules.figures()).toEqual(noRuleFigures);
   hasRules = true;
   await sweeping?.pass();
   await until("the figures are read", () => rules.figures() === figures);
   await Promise.all(rules.loops.map((loop) => loop.stop()));
   expect(failed).toEqual([]);
+  expect(waits).toEqual([5, 70]);
+});
+
+test("how long tasks were blocked is counted, each time once over all servers", async () => {
+  await using millpond = await setup();
+  const rules = [concurrency("one", 1)];
+  const tasks = ["a", "b", "c"].map((name): TaskInit => ({ name, kind, rules }));
+  await millpond.client.tasks.createTasks({ tasks });
+  for (const name of ["a", "b", "c"]) {
+    const { assignments } = await millpond.client.workers.claimTasks({ workerId: "w", kinds: [kind], maxTasks: 3 });
+    expect(assignments.map(({ task }) => task?.name)).toEqual([name]);
+    const reports = [{ taskId: assignments[0]?.task?.taskId ?? "", report: { case: "success", value: {} } as const }];
+    await millpond.client.tasks.reportTasks({ reports });
+  }
+  const servers = [millpond.url, (await millpond.another()).url];
+  let counted: number[] = [];
+  await until("both waits are counted", async () => {
+    const texts = await Promise.all(servers.map(async (url) => (await fetch(`${url}/metrics`)).text()));
+    const sum = (name: RegExp): number =>
+      texts.reduce((total, text) => total + Number(name.exec(text)?.[1] ?? Number.NaN), 0);
+    counted = [sum(/^millpond_task_blocked_seconds_count (\S+)/m), sum(/^millpond_task_blocked_seconds_sum (\S+)/m)];
+    return counted[0] === 2;
+  });
+  expect(counted[1]).toBeGreaterThan(0);
+  await withClient(millpond.database.url, async (client) => {
+    expect((await client.query("select from blocked_wait")).rows).toEqual([]);
+  });
 });

@@ -2,6 +2,7 @@ import { Batch } from "./batch.ts";
 import { BatchQueue } from "./batch-queue.ts";
 import { BatchState } from "./batch-state.ts";
 import { Blocked } from "./blocked.ts";
+import { BlockedWait } from "./blocked-wait.ts";
 import { CountProducer } from "./count-producer.ts";
 import { DedupeKey } from "./dedupe-key.ts";
 import { DedupeShape } from "./dedupe-shape.ts";
@@ -72,6 +73,7 @@ export const entities = [
   Lane,
   LaneKey,
   Blocked,
+  BlockedWait,
   Hold,
   RateStart,
   RuleAlarm,
