@@ -1,5 +1,11 @@
 import type { KnownAssignment, Parent, TaskAssignment } from "../domain/task.ts";
-import { type AssignmentSource, getAssignedTasks, getParents } from "../store/assigned-tasks.ts";
+import {
+  type AssignmentSource,
+  getAssignedTasks,
+  getParentResults,
+  getParents,
+  parentsBytesMax,
+} from "../store/assigned-tasks.ts";
 
 /** A claimed attempt. */
 export interface ClaimedTask {
@@ -39,42 +45,84 @@ function wholeOf({ assignment }: ClaimedTask): TaskAssignment | undefined {
   return assignment?.parents === undefined ? undefined : (assignment as TaskAssignment);
 }
 
+/** What the parents of a task left, and how large their outputs are. */
+interface Left {
+  readonly parents: Parent[];
+  bytes: number;
+}
+
 /** Reads of each what is not known, of as many as fit in one answer. */
 async function readUnknown(
   source: AssignmentSource,
   claimed: readonly ClaimedTask[],
 ): Promise<Map<bigint, TaskAssignment>> {
-  const assignments = new Map<bigint, TaskAssignment>();
   const unknown = claimed.filter(({ assignment }) => assignment === undefined);
   const known = claimed.flatMap(({ assignment }) => (assignment?.parents === undefined ? (assignment ?? []) : []));
-  const idsOf = (tasks: readonly { readonly id: bigint }[]): bigint[] => tasks.map(({ id }) => id);
-  const isFew = unknown.length <= fewTasks;
-  const early = isFew ? [...idsOf(known.map(({ task }) => task)), ...idsOf(unknown)] : [];
-  const [tasks, parentsOfFew] = await Promise.all([
-    unknown.length === 0 ? [] : getAssignedTasks(source, unknown),
-    early.length === 0 ? [] : getParents(source.db, early),
+  const [read, parentsOfKnown] = await Promise.all([readWhole(source, unknown), readParentsOf(source.db, known)]);
+  for (const { task, bytes } of known) {
+    const { parents, bytes: outputs } = parentsOfKnown.get(task.id) ?? none;
+    read.set(task.id, { task, parents, bytes: bytes + outputs });
+  }
+  return read;
+}
+
+async function readWhole(
+  source: AssignmentSource,
+  claimed: readonly ClaimedTask[],
+): Promise<Map<bigint, TaskAssignment>> {
+  const assignments = new Map<bigint, TaskAssignment>();
+  if (claimed.length === 0) return assignments;
+  const isFew = claimed.length <= fewTasks;
+  const [tasks, early] = await Promise.all([
+    getAssignedTasks(source, claimed),
+    isFew
+      ? getParents(
+          source.db,
+          claimed.map(({ id }) => id),
+        )
+      : [],
   ]);
-  const children = idsOf(tasks.filter((task) => task.parents !== null));
-  const late = isFew ? [] : [...idsOf(known.map(({ task }) => task)), ...children];
-  const parentsOf = groupByChild(late.length === 0 ? parentsOfFew : await getParents(source.db, late));
+  const children = tasks.flatMap((task) => (task.parents === null ? [] : [task.id]));
+  const parentsOf = groupByChild(isFew || children.length === 0 ? early : await getParents(source.db, children));
   let before = 0;
   for (const task of tasks) {
     const { parents, bytes } = parentsOf.get(task.id) ?? none;
     assignments.set(task.id, { task, parents, bytes: task.total - before + bytes });
     before = task.total;
   }
-  for (const { task, bytes } of known) {
-    const own = parentsOf.get(task.id) ?? none;
-    assignments.set(task.id, { task, parents: own.parents, bytes: bytes + own.bytes });
-  }
   return assignments;
 }
 
-/** What the parents of each task left, and how large their outputs are; rows come in the order of the tasks, with the sum of all until there. */
-function groupByChild(
-  rows: readonly (Parent & { readonly total: bigint })[],
-): Map<bigint, { readonly parents: Parent[]; bytes: number }> {
-  const byChild = new Map<bigint, { readonly parents: Parent[]; bytes: number }>();
+/** Reads what the parents of tasks left that are known but for that: each parent once, however many children it has. */
+async function readParentsOf(
+  db: AssignmentSource["db"],
+  known: readonly KnownAssignment[],
+): Promise<Map<bigint, Left>> {
+  const byChild = new Map<bigint, Left>();
+  if (known.length === 0) return byChild;
+  const ids = [...new Set(known.flatMap(({ task }) => task.parents ?? []))];
+  const results = new Map((await getParentResults(db, ids)).map((result) => [result.id, result]));
+  let total = 0;
+  for (const { task } of known) {
+    const left: Left = { parents: [], bytes: 0 };
+    for (const id of task.parents ?? []) {
+      const result = results.get(id);
+      if (result === undefined) continue;
+      const { batchId, key, status, bytes } = result;
+      total += bytes;
+      left.bytes += bytes;
+      const outputOmitted = bytes > 0 && total > parentsBytesMax;
+      const output = outputOmitted ? null : result.output;
+      left.parents.push({ child: task.id, id, batchId, key, status, output, outputOmitted });
+    }
+    byChild.set(task.id, left);
+  }
+  return byChild;
+}
+
+/** By task; rows come in the order of the tasks, with the size of all outputs until there. */
+function groupByChild(rows: readonly (Parent & { readonly total: bigint })[]): Map<bigint, Left> {
+  const byChild = new Map<bigint, Left>();
   let before = 0;
   for (const row of rows) {
     const known = byChild.get(row.child) ?? { parents: [], bytes: 0 };

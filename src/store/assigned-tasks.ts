@@ -139,8 +139,8 @@ function firstAttemptOf(row: FirstAttempt, { spec, total }: { spec: string | nul
   };
 }
 
-/** A little more than {@link assignmentsBytesMax}: what is cut here belongs to a single task, or to tasks that do not fit either. */
-const parentsBytesMax = 4 * 1024 * 1024;
+/** How large the outputs of parents are together that are read for some tasks. A little more than {@link assignmentsBytesMax}: what is cut here belongs to a single task, or to tasks that do not fit either. */
+export const parentsBytesMax = 4 * 1024 * 1024;
 
 const getParentsStatement: Statement = {
   name: "get_parents",
@@ -161,4 +161,25 @@ export function getParents(
   children: readonly bigint[],
 ): Promise<(Parent & { readonly total: bigint })[]> {
   return db.readByKey<Parent & { readonly total: bigint }>(getParentsStatement, [children]);
+}
+
+/** What a task left for its children. */
+export interface ParentResult extends Pick<Parent, "id" | "batchId" | "key" | "status" | "output"> {
+  /** How large its output is. */
+  readonly bytes: number;
+}
+
+const getParentResultsStatement: Statement = {
+  name: "get_parent_results",
+  text: `select id, "batchId", key, status, coalesce(octet_length(output), 0) bytes, case when total <= ${parentsBytesMax} then output end output from (
+      select parent.*, sum(coalesce(octet_length(output), 0)) over (order by n) total from (
+        select p.id, p.batch_id "batchId", p.key, h.status, case when h.status = 6 then a.output end output, x.n
+        from unnest($1::bigint[]) with ordinality x(id, n) join task p on p.id = any (array[x.id]) join task_state h on h.id = any (array[p.id]) ${currentAttempt}
+      ) parent
+    ) parent`,
+};
+
+/** What some tasks left for their children; outputs as far as they are not larger together than {@link parentsBytesMax}, in the order given. */
+export function getParentResults(db: Pick<Database, "readByKey">, ids: readonly bigint[]): Promise<ParentResult[]> {
+  return db.readByKey<ParentResult>(getParentResultsStatement, [ids]);
 }

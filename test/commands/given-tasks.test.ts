@@ -56,6 +56,7 @@ function newEngine(waiting: readonly Place[] = []) {
     ...{ given, started },
     create: (graph: NewGraph) => engine.creates.submit(graph),
     claim: async (max: number) => (await claimTasks(engine, { queues: [1], places: placesOf(max) })).tasks,
+    loadAll: (tasks: readonly ClaimedTask[]) => loadAssignments(source, tasks),
     load: async (tasks: readonly ClaimedTask[]) => (await loadAssignments(source, tasks)).loaded,
   };
 }
@@ -65,7 +66,10 @@ const placesOf = (count: number): Place[] => Array<Place>(count).fill({ worker: 
 const unknown = (tasks: readonly ClaimedTask[]): ClaimedTask[] => tasks.map(({ id, attempt }) => ({ id, attempt }));
 
 function expectSame(known: readonly TaskAssignment[], read: readonly TaskAssignment[]): void {
-  const shown = ({ task, parents }: TaskAssignment) => ({ task: { ...task, total: undefined }, parents });
+  const shown = ({ task, parents }: TaskAssignment) => ({
+    task: { ...task, total: undefined },
+    parents: parents.map((parent) => ({ ...parent, output: parent.output?.length, total: undefined })),
+  });
   expect(known.map(shown)).toEqual(read.map(shown));
 }
 
@@ -120,10 +124,43 @@ test("what the parents of a task left is read, and nothing else of it", async ()
   const claimed = await claim(10);
   expect(claimed).toHaveLength(5);
   const known = await load(claimed);
-  expect(reads).toEqual(["get_parents"]);
+  expect(reads).toEqual(["get_parent_results"]);
   const read = await load(unknown(claimed));
   expectSame(known, read);
   expect(known.map(({ parents }) => parents.map(({ output }) => output))).toEqual(Array(5).fill(['"left"', null]));
+});
+
+test("outputs of parents count for each child: what is too large for one answer is left, and of one child alone left out", async () => {
+  const { create, claim, loadAll } = newEngine();
+  await claim(1);
+  const large = JSON.stringify("x".repeat(1_000_000));
+  // Two children of two parents each, two MB for each; then one child of five.
+  const parentsOf: Record<number, number[]> = { 5: [0, 1], 6: [0, 1], 7: [0, 1, 2, 3, 4] };
+  const family = graphWith({ size: 8, parents: (place) => parentsOf[place] ?? [] }, (_, n) => ({
+    priority: n === 7 ? -1 : 0,
+  }));
+  await create(family);
+  expect(await claim(5)).toHaveLength(5);
+  await withClient(database.url, (client) =>
+    client.query(
+      "select mp_report($1, '{1,1,1,1,1}', '{3,3,3,3,3}', array_fill($2::text, '{5}'), null, null, null, null, null, null, null, null, null, null)",
+      [family.ids.slice(0, 5), large],
+    ),
+  );
+  const claimed = await claim(10);
+  const seen: string[][] = [];
+  for (let left: readonly ClaimedTask[] = claimed; left.length > 0; ) {
+    const answer = await loadAll(left);
+    const asRead = await loadAll(unknown(left));
+    expectSame(answer.loaded, asRead.loaded);
+    expect(answer.loaded).toHaveLength(1);
+    seen.push(
+      ...answer.loaded.map(({ parents }) => parents.map((parent) => (parent.outputOmitted ? "omitted" : "whole"))),
+    );
+    left = answer.left;
+  }
+  const whole = ["whole", "whole"];
+  expect(seen).toEqual([whole, whole, [...whole, ...whole, "omitted"]]);
 });
 
 test.each([

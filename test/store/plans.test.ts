@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { EditableTask } from "../../src/domain/updatable-fields.ts";
-import { getAssignedTasks, getParents } from "../../src/store/assigned-tasks.ts";
+import { getAssignedTasks, getParentResults, getParents } from "../../src/store/assigned-tasks.ts";
 import {
   changeTasks,
   claimTasks,
@@ -206,6 +206,7 @@ async function reads(ids: bigint[]): Promise<void> {
   );
   await getTaskStates(db, 1, ids);
   await getParents(db, ids);
+  await getParentResults(db, ids);
   await eventTasks(db, ids);
   await tailEvents(db, 0n, 100);
   await eventRange(db);
@@ -303,6 +304,7 @@ function boundedWork(): void {
         ids.map((id) => ({ id, attempt: 1 })),
       );
       await getParents(db, ids);
+      await getParentResults(db, ids);
       await eventTasks(db, ids);
     });
     expect(byId).toEqual({ scans: 0, rows: expect.toSatisfy((rows) => rows < 20 * ids.length) });
