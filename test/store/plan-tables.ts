@@ -61,6 +61,7 @@ export async function fillTables(admin: Client): Promise<void> {
     insert into blocked select (select max(id) from lane), 0, n, 100000, now() ${other};
     insert into hold (lane, hold_time, task_ids, due) select 0, now(), array[-n], now() + interval '1 day' ${other};
     insert into rate_start (key_id, start_time, starts) select 0, now(), 1 ${other};
+    insert into blocked_wait (waits_ms) select '{1}' ${other};
     insert into rule_alarm select now() + interval '1 day', n ${other};
     insert into task_log (task_id, begin_time, append_time, attempt, lines, next_line) select (1 + n / 1000) * 100000 + n % 1000, now(), now(), 1, 2, 2 ${other};
     insert into log_part (task_id, append_time, attempt, first_line, lines, bytes, levels, messages)

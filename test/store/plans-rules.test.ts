@@ -9,6 +9,7 @@ import { createGraph } from "../../src/store/create-tasks.ts";
 import { Database } from "../../src/store/database.ts";
 import { Lanes } from "../../src/store/lanes.ts";
 import { fireAlarms, sweepRules } from "../../src/store/rule-alarms.ts";
+import { takeBlockedWaits } from "../../src/store/rule-figures.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { endReports, graphRows } from "./graph-rows.ts";
 import { fillTables, graphWith, touchedBy } from "./plan-tables.ts";
@@ -172,6 +173,11 @@ function boundedRules(): void {
     expect(await touched(() => claim(10))).toEqual(costs(2000));
     expect(await touched(() => sweepRules(db, 0n, 1000))).toEqual(costs(1000));
     expect(await touched(() => stop(held.batchId))).toEqual(costs(40 * 20_000));
+  });
+
+  it("counting how long tasks were blocked looks at so many transactions", async () => {
+    const counted = await touched(async () => expect(await takeBlockedWaits(db, 100)).toHaveLength(100));
+    expect(counted).toEqual(costs(1000));
   });
 
   it("turning down what waits for one key in many lanes looks at it once", async () => {
