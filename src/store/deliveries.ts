@@ -202,7 +202,10 @@ const listedColumns = `d.id, d.task_id "taskId", d.batch_id "batchId", d.trigger
   d.last_status_code "lastStatusCode", d.last_error "lastError", d.create_time "createTime", d.last_attempt_time "lastAttemptTime", d.due,
   d.deliver_time "deliverTime"`;
 
-/** Each walks its own index backwards: of a task, of a batch, of what is EXHAUSTED at a host, of all. */
+/**
+ * Each walks its own index backwards: of a task, of a batch, of what is EXHAUSTED at a host, of all. Read by key: where plans may gather rows and sort them, one that was made while the table was
+ * small does so with all of a task or a batch.
+ */
 const scopes = {
   task: { where: "task_id = $1", order: "task_id desc, id desc" },
   batch: { where: "batch_id = $1", order: "batch_id desc, id desc" },
@@ -238,7 +241,7 @@ const statements = {
 
 /** Lists a page of deliveries, newest first. */
 export function listDeliveries(
-  db: Pick<Database, "read">,
+  db: Pick<Database, "readByKey">,
   filter: DeliveryFilter,
   page: PageRequest,
 ): Promise<Page<Delivery>> {
@@ -248,11 +251,12 @@ export function listDeliveries(
   return readPage({
     size: page.size,
     rows: (limit, window) =>
-      db.read<Delivery & { readonly matched: bigint }>(within.list, [
+      db.readByKey<Delivery & { readonly matched: bigint }>(within.list, [
         ...[value, before, filter.namespaceId, filter.states, filter.batchId ?? null, window, limit],
         ...[filter.triggers, filter.host ?? null],
       ]),
-    windowEnd: async (window) => (await db.read<{ id: bigint }>(within.window, [value, before, window - 1]))[0]?.id,
+    windowEnd: async (window) =>
+      (await db.readByKey<{ id: bigint }>(within.window, [value, before, window - 1]))[0]?.id,
   });
 }
 

@@ -389,8 +389,8 @@ it("looks at few rows of a large table, with plans that were made when it was sm
   await work();
   const after = await touched();
   expect(after.scans - before.scans).toBe(0);
-  // Far from 20,000; how much of what is gone still stands in the indexes depends on when they were vacuumed.
-  expect(after.rows - before.rows).toBeLessThan(5_000);
+  // Less than one walk over the 20,000; how much of what is gone still stands in the indexes depends on when they were vacuumed.
+  expect(after.rows - before.rows).toBeLessThan(10_000);
 });
 
 /** How many scans of whole tables there were, and how many rows scans of any kind have looked at. */
