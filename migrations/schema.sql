@@ -2785,7 +2785,8 @@ begin
     delete from blocked where ctid = any (array(select place from picked))
   ), told as (
     insert into blocked_wait (waits_ms)
-    select array_agg(least(greatest(extract(epoch from p_time - block_time) * 1000, 0), 2147483647)::integer) from picked having count(*) > 0
+    select array_agg(least(greatest(extract(epoch from p_time - x.block_time) * 1000, 0), 2147483647)::integer)
+    from (select block_time, (row_number() over () - 1) / 1000 as part from picked) x group by x.part
   ), queued as (
     insert into ready (queue, rank, flow, id, lane) select queue, rank, flow, id, lane from picked on conflict do nothing
   )

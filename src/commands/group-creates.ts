@@ -87,6 +87,7 @@ async function write(
   }
   if (written.case === "created") {
     const { by } = written;
+    if (reservation !== undefined) deps.given.want();
     for (const { batchId, tasks } of graphs)
       deps.given.remember(batchId, placeOf.size === 0 ? tasks : tasks.filter(({ id }) => !placeOf.has(id)), by);
     if (free.some((task) => hasRules(task) && placeOf.has(task.id))) hesitation.granted();

@@ -49,12 +49,14 @@ const timersSlackMs = 300;
 
 /**
  * Finds out which attempts of connected workers are over without a word of theirs, so that these are told at once. It looks at all of them after a commit that may have
- * ended attempts (a cancellation, on whichever server), and at one that has run for too long; where there is nothing of that, it asks the database nothing.
+ * ended attempts (a cancellation, on whichever server), at one that is watched just after such a commit, and at one that has run for too long; where there is nothing of that, it asks the database nothing.
  */
 export class AttemptWatch {
   readonly #options: AttemptWatchOptions;
   readonly #attempts = new Map<bigint, WatchedAttempt>();
   readonly #limited = new Set<WatchedAttempt>();
+  /** Watched so soon after a commit that may have ended attempts that it may have ended these. */
+  readonly #doubtful = new Set<WatchedAttempt>();
   readonly #loop: Loop;
   #looksAtAll = false;
   #wokenMs = Number.NEGATIVE_INFINITY;
@@ -88,15 +90,18 @@ export class AttemptWatch {
   /** Watches an attempt; an earlier one of its task is not watched any more. One that a commit has ended just before is looked at, too: that commit may have come between its claim and this. */
   add(attempt: WatchedAttempt): void {
     const before = this.#attempts.get(attempt.id);
-    if (before !== undefined) this.#limited.delete(before);
+    if (before !== undefined) this.remove(before);
     this.#attempts.set(attempt.id, attempt);
     if (attempt.overrunMs !== Number.POSITIVE_INFINITY) this.#limited.add(attempt);
-    if (performance.now() < this.#wokenMs + wokenMsMax) this.#lookAtAll();
+    if (performance.now() > this.#wokenMs + wokenMsMax) return;
+    this.#doubtful.add(attempt);
+    this.#loop.wake();
   }
 
   /** Watches an attempt no more. */
   remove(attempt: WatchedAttempt): void {
     this.#limited.delete(attempt);
+    this.#doubtful.delete(attempt);
     if (this.#attempts.get(attempt.id) === attempt) this.#attempts.delete(attempt.id);
   }
 
@@ -120,10 +125,7 @@ export class AttemptWatch {
   /** Says that a commit may have ended attempts. */
   wake(): void {
     this.#wokenMs = performance.now();
-    if (this.#attempts.size > 0) this.#lookAtAll();
-  }
-
-  #lookAtAll(): void {
+    if (this.#attempts.size === 0) return;
     this.#looksAtAll = true;
     this.#loop.wake();
   }
@@ -132,8 +134,9 @@ export class AttemptWatch {
   async runOnce(): Promise<boolean> {
     const beganMs = performance.now();
     const atAll = this.#looksAtAll && beganMs >= this.#restUntilMs;
-    const due = atAll ? [...this.#attempts.values()] : this.#overrun();
+    const due = atAll ? [...this.#attempts.values()] : [...this.#doubtful, ...this.#overrun()];
     if (atAll) this.#looksAtAll = false;
+    this.#doubtful.clear();
     for (let from = 0; from < due.length; from += attemptsPerRead)
       await this.#look(due.slice(from, from + attemptsPerRead));
     if (due.length > 0) this.#restUntilMs = performance.now() + (performance.now() - beganMs) * lookShare;

@@ -21,8 +21,8 @@ const requestsPollMs = 10 * 60_000;
 const rulesPollMs = 10_000;
 /** Reading the figures of rules takes at most one part in so many of the time of a connection. */
 const figuresShare = 100;
-/** Rows of up to a thousand tasks each. */
-const waitsPerStep = 500;
+/** Of up to a thousand tasks each. */
+const waitsPerStep = 20;
 
 /** At least so long between two looks at what another server is looking at. */
 const timersDelayMsMin = 20;
@@ -70,7 +70,7 @@ export interface RuleLoops {
 }
 
 /**
- * The loop that offers what is blocked although its rules let it in, and the one that reads what rules hold up, for the metrics: only once there have been
+ * The loop that offers what is blocked although its rules let it in, and those that read what rules hold up and count how long that was, for the metrics: only once there have been
  * rules. Safe on many servers at once.
  */
 export function createRuleLoops(options: {
@@ -86,11 +86,6 @@ export function createRuleLoops(options: {
   const reading = new Loop({
     runOnce: async () => {
       if (!hasRules) return false;
-      for (let full = true; full; ) {
-        const waits = await takeBlockedWaits(engine.db, waitsPerStep);
-        onUnblocked(waits.flat());
-        full = waits.length === waitsPerStep;
-      }
       const beganMs = performance.now();
       figures = await readRuleFigures(engine.db);
       tookMs = performance.now() - beganMs;
@@ -99,17 +94,27 @@ export function createRuleLoops(options: {
     delayMs: () => Math.max(rulesPollMs, tookMs * figuresShare),
     onError: onError("rule figures"),
   });
+  const counting = new Loop({
+    runOnce: async () => {
+      if (!hasRules) return false;
+      const waits = await takeBlockedWaits(engine.db, waitsPerStep);
+      for (const each of waits) onUnblocked(each);
+      return waits.length === waitsPerStep;
+    },
+    delayMs: () => rulesPollMs,
+    onError: onError("rule figures"),
+  });
   const sweeping = new Loop({
     runOnce: async () => {
       const hadRules = hasRules;
       hasRules = await sweepBlocked(engine);
-      if (hasRules && !hadRules) reading.wake();
+      if (hasRules && !hadRules) for (const loop of [reading, counting]) loop.wake();
       return false;
     },
     delayMs: () => rulesPollMs,
     onError: onError("rules"),
   });
-  return { loops: [sweeping, reading], figures: () => figures };
+  return { loops: [sweeping, reading, counting], figures: () => figures };
 }
 
 /** The loop that forgets answers of calls with a request_id after their 24 h. */

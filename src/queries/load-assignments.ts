@@ -30,11 +30,15 @@ export async function loadAssignments(
   const read = await readUnknown(source, claimed);
   const loaded: TaskAssignment[] = [];
   const left: ClaimedTask[] = [];
+  // What is missing behind the last that was read did not fit, or is over: what is less urgent waits for it, too.
+  const lastRead = claimed.findLastIndex(({ id }) => read.has(id));
   let bytes = 0;
-  for (const task of claimed) {
+  let isFull = false;
+  for (const [n, task] of claimed.entries()) {
     const assignment = read.get(task.id) ?? wholeOf(task);
     bytes += assignment?.bytes ?? 0;
-    if (assignment !== undefined && (bytes <= answerBytesMax || loaded.length === 0)) loaded.push(assignment);
+    isFull ||= loaded.length > 0 && (bytes > answerBytesMax || (assignment === undefined && n > lastRead));
+    if (assignment !== undefined && !isFull) loaded.push(assignment);
     else left.push(task);
   }
   return { loaded, left };

@@ -28,6 +28,10 @@ import { appendStreamed } from "./logs.ts";
 import { takeReports } from "./reports.ts";
 import { namesOf, type RpcDeps } from "./rpc-deps.ts";
 
+function withoutAssignments(tasks: readonly ClaimedTask[]): ClaimedTask[] {
+  return tasks.map(({ id, attempt }) => ({ id, attempt }));
+}
+
 interface Sent {
   readonly response: WorkResponse;
   /** Tasks that the worker learns of by it. */
@@ -260,9 +264,9 @@ export class WorkSession {
     this.#lists += 1;
     this.#offer();
     // What is waited with may have changed: it is read again.
-    let left = this.#isUnread ? claimed.map(({ id, attempt }) => ({ id, attempt })) : claimed;
+    let left = this.#isUnread ? withoutAssignments(claimed) : claimed;
     try {
-      while (left.length > 0 && (await this.#mayAssign())) left = await this.#sendSome(left);
+      while (left.length > 0 && (await this.#mayAssign())) left = withoutAssignments(await this.#sendSome(left));
     } catch (error) {
       this.end(error);
     }

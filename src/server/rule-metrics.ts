@@ -5,7 +5,7 @@ import type { RuleFigures } from "../store/rule-figures.ts";
 export function registerBlockedTime(registry: Registry): (waitsMs: readonly number[]) => void {
   const blocked = new Histogram({
     name: "millpond_task_blocked_seconds",
-    help: "How long tasks were blocked by rules, each time that these let them go on.",
+    help: "How long tasks were blocked by rules, each time that there was room for them.",
     buckets: [0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600],
     registers: [registry],
   });

@@ -15,19 +15,23 @@ interface Given {
   readonly row: NewTaskRow;
   readonly batchId: bigint;
   readonly by: WrittenBy;
+  /** What it takes of the memory. */
+  readonly size: number;
 }
 
 /** What a {@link GivenTasks} is bounded by; for tests, other than the defaults. */
 export interface GivenTasksOptions {
   /** How many tasks are known at most. Default 50,000. */
   readonly tasksMax?: number;
-  /** How many bytes of their texts. Default 16 MiB; one task at most 4 KiB of them. */
+  /** About how many bytes they take, with all their texts. Default 32 MiB; one task at most 4 KiB of them. */
   readonly bytesMax?: number;
   /** Tasks are forgotten after this to twice this time. Default 10 s. */
   readonly keptMs?: number;
 }
 
 const bytesOfTaskMax = 4_096;
+/** A row without its texts. */
+const bytesOfRow = 512;
 
 /**
  * GivenTasks knows what tasks were given that this server has created a moment ago: when it claims one for a worker, and nothing of it has changed, it need not read the task, but for what its parents left. It is a matter
@@ -44,7 +48,7 @@ export class GivenTasks {
   #timer: NodeJS.Timeout | undefined;
   #wantedUntilMs = 0;
 
-  constructor({ tasksMax = 50_000, bytesMax = 16 * 1024 * 1024, keptMs = 10_000 }: GivenTasksOptions = {}) {
+  constructor({ tasksMax = 50_000, bytesMax = 32 * 1024 * 1024, keptMs = 10_000 }: GivenTasksOptions = {}) {
     this.#tasksMax = tasksMax;
     this.#bytesMax = bytesMax;
     this.#keptMs = keptMs;
@@ -60,11 +64,11 @@ export class GivenTasks {
     if (performance.now() > this.#wantedUntilMs) return;
     for (const row of tasks) {
       if (!isKept(row)) continue;
-      const bytes = bytesOf(row);
-      if (bytes > bytesOfTaskMax) continue;
-      if (this.size >= this.#tasksMax || this.#bytes + bytes > this.#bytesMax) break;
-      this.#bytes += bytes;
-      this.#young.set(row.id, { row, batchId, by });
+      const size = sizeOf(row);
+      if (size > bytesOfTaskMax) continue;
+      if (this.size >= this.#tasksMax || this.#bytes + size > this.#bytesMax) break;
+      this.#bytes += size;
+      this.#young.set(row.id, { row, batchId, by, size });
     }
     if (this.size > 0) this.#timer ??= setInterval(() => this.#forget(), this.#keptMs).unref();
   }
@@ -74,7 +78,7 @@ export class GivenTasks {
     const given = this.#young.get(id) ?? this.#old.get(id);
     if (given === undefined) return undefined;
     if (!this.#young.delete(id)) this.#old.delete(id);
-    this.#bytes -= bytesOf(given.row);
+    this.#bytes -= given.size;
     return firstAssignment(given.row, { batchId: given.batchId, by: given.by, ...start });
   }
 
@@ -84,7 +88,7 @@ export class GivenTasks {
   }
 
   #forget(): void {
-    for (const { row } of this.#old.values()) this.#bytes -= bytesOf(row);
+    for (const { size } of this.#old.values()) this.#bytes -= size;
     this.#old = this.#young;
     this.#young = new Map();
     if (this.size > 0) return;
@@ -102,7 +106,7 @@ export function isKept(row: NewTaskRow): boolean {
   );
 }
 
-/** What a worker is handed for the first attempt of a task that {@link isKept}, as the database would answer it. One literal without parts: a claim has many tasks. */
+/** What a worker is handed for the first attempt of a task that {@link isKept}, as the database would answer it but for the order of keys in its metadata. One literal without parts: a claim has many tasks. */
 export function firstAssignment(
   row: NewTaskRow,
   {
@@ -169,7 +173,20 @@ function itemsOf(arrayText: string): string[] {
   return arrayText.slice(1, -1).split(",");
 }
 
-/** A character may be several bytes on the wire; texts of ASCII are most. */
+/** How large what it was given is on its way to a worker. */
 function bytesOf({ metadata, input, spec }: NewTaskRow): number {
-  return (metadata?.length ?? 0) + (input?.length ?? 0) + (spec?.length ?? 0);
+  return bytesOfText(metadata) + bytesOfText(input) + bytesOfText(spec);
+}
+
+function bytesOfText(text: string | null): number {
+  return text === null ? 0 : Buffer.byteLength(text);
+}
+
+/** About how much of the memory a row takes. */
+function sizeOf(row: NewTaskRow): number {
+  const { key, name, metadata, input, spec, parents, parentConditions, children, childConditions } = row;
+  let size = bytesOfRow + name.length;
+  for (const text of [key, metadata, input, spec, parents, parentConditions, children, childConditions])
+    size += text?.length ?? 0;
+  return size;
 }

@@ -67,7 +67,7 @@ const takeWaitsStatement: Statement = {
   text: "delete from blocked_wait where id = any (array(select id from blocked_wait order by id limit $1 for update skip locked)) returning waits_ms",
 };
 
-/** Takes away how long tasks were blocked that rules have let go on, in milliseconds, of so many transactions at most: each is told once, over all servers. */
+/** Takes away how long tasks were blocked that have been offered, in milliseconds: so many rows at most, of up to a thousand tasks each. Each is told once, over all servers. */
 export async function takeBlockedWaits(
   db: Pick<Database, "write">,
   max: number,

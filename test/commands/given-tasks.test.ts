@@ -163,6 +163,25 @@ test("outputs of parents count for each child: what is too large for one answer 
   expect(seen).toEqual([whole, whole, [...whole, ...whole, "omitted"]]);
 });
 
+test("less urgent tasks that are known wait for one that does not fit", async () => {
+  const { create, claim, loadAll } = newEngine();
+  await claim(1);
+  const input = JSON.stringify("x".repeat(1_600_000));
+  await create(graphWith({ size: 5 }, (_, n) => (n < 2 ? { input } : {})));
+  const claimed = await claim(10);
+  expect(claimed.map(({ assignment }) => assignment === undefined)).toEqual([true, true, false, false, false]);
+  const names = async (tasks: readonly ClaimedTask[]) => {
+    const { loaded, left } = await loadAll(tasks);
+    return { loaded: loaded.map(({ task }) => task.name), left };
+  };
+  const first = await names(claimed);
+  expect(first).toEqual({ loaded: ["task 0"], left: claimed.slice(1) });
+  expect(await names(first.left)).toEqual({ loaded: ["task 1", "task 2", "task 3", "task 4"], left: [] });
+  // What is over keeps nobody waiting.
+  await query(`update task_state set status = 8 where id = ${claimed[1]?.id}`);
+  expect((await names(claimed.slice(1))).loaded).toEqual(["task 2", "task 3", "task 4"]);
+});
+
 test.each([
   ["its priority or what it was given", "update task_state set edits = 1"],
   ["its counts", "update task_state set success_count = 3"],
@@ -183,7 +202,7 @@ test.each([
   expect(loaded.map(({ task }) => task.id)).toEqual(graph.ids);
 });
 
-test("tasks are known only while workers take some here, for one claim, and no longer than they are kept", async () => {
+test("tasks are known only while workers take some here, and for one claim", async () => {
   const { create, claim, given } = newEngine();
   await create(graphWith({ size: 1 }, () => ({})));
   expect(given.size).toBe(0);

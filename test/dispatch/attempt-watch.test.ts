@@ -1,6 +1,13 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { AttemptWatch, type WatchedAttempt } from "../../src/dispatch/attempt-watch.ts";
 import type { Database } from "../../src/store/database.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 /** A watch over a database in which no attempt is over; and how many each look has asked about. */
 function newWatch() {
@@ -21,7 +28,7 @@ const attempt = (id: bigint): WatchedAttempt => ({
   ...{ onReported: () => {}, onOver: () => {} },
 });
 
-test("an attempt that is watched just after a commit that may have ended it is looked at", async () => {
+test("an attempt that is watched just after a commit that may have ended it is looked at, and no other one", async () => {
   const { looks, watch } = newWatch();
   const first = attempt(1n);
   watch.add(first);
@@ -31,5 +38,15 @@ test("an attempt that is watched just after a commit that may have ended it is l
   // It was claimed before that commit, and nobody had heard of it.
   watch.wake();
   watch.add(attempt(2n));
-  await expect.poll(() => watch.runOnce().then(() => looks.length), { timeout: 10_000 }).toBe(1);
+  await watch.runOnce();
+  expect(looks).toEqual([1]);
+  watch.add(first);
+  watch.add(attempt(3n));
+  watch.remove(first);
+  await watch.runOnce();
+  expect(looks).toEqual([1, 1]);
+  vi.advanceTimersByTime(1_000);
+  watch.add(attempt(4n));
+  await watch.runOnce();
+  expect(looks).toEqual([1, 1]);
 });

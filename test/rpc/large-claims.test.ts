@@ -5,6 +5,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { TaskStatus, WorkerService } from "@millpond/sdk";
 import { expect, test } from "vitest";
 import { setup } from "../support/setup.ts";
+import { until } from "../support/until.ts";
 
 const large = fromJson(ValueSchema, "x".repeat(900 * 1024));
 const count = 8;
@@ -30,6 +31,38 @@ test("a claim holds what fits in an answer that gRPC clients accept; the others 
     names.push(...assignments.map(({ task }) => task?.name ?? ""));
   }
   expect(names.toSorted()).toEqual(tasks.map(({ name }) => name));
+});
+
+test.each([
+  { what: "many small tasks, from the queue", size: 1_000, characters: 3_000, perCall: 500 },
+  { what: "some large tasks, as they are created", size: 110, characters: 20 * 1_024, perCall: 110 },
+])("what is known of tasks without reading is measured in bytes: $what", async ({ size, characters, perCall }) => {
+  await using server = await setup();
+  const workers = createClient(
+    WorkerService,
+    createGrpcTransport({ baseUrl: server.url, readMaxBytes: 4 * 1024 * 1024 }),
+  );
+  const claim = () =>
+    workers.claimTasks({ workerId: "w", kinds: ["k"], maxTasks: 1_000, waitTimeout: { seconds: 30n } });
+  await server.client.tasks.createTasks({ tasks: [{ name: "first", kind: "k" }] });
+  expect((await claim()).assignments).toHaveLength(1);
+  const waiting = claim();
+  await until("the claim waits", async () => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    return /^millpond_claims_waiting 1$/m.test(text);
+  });
+  const input = fromJson(ValueSchema, "水".repeat(characters));
+  const tasks = Array.from({ length: size }, (_, n) => ({ name: `t${n}`, kind: "k", input }));
+  for (let from = 0; from < size; from += perCall) {
+    await server.client.tasks.createTasks({ tasks: tasks.slice(from, from + perCall) });
+  }
+  const names = (await waiting).assignments.map(({ task }) => task?.name ?? "");
+  while (names.length < size) {
+    const { assignments } = await claim();
+    expect(assignments.length).toBeGreaterThan(0);
+    names.push(...assignments.map(({ task }) => task?.name ?? ""));
+  }
+  expect(names.toSorted()).toEqual(tasks.map(({ name }) => name).toSorted());
 });
 
 test("outputs of parents that are too large together are left out and say so", async () => {

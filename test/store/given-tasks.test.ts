@@ -21,7 +21,7 @@ function wanted(options: GivenTasksOptions): GivenTasks {
 const graph = (size: number, input: string | null = null) => graphWith({ size }, () => ({ input }));
 
 test("so many tasks are known, and so many bytes of them: the first ones", () => {
-  const given = wanted({ tasksMax: 3, bytesMax: 100 });
+  const given = wanted({ tasksMax: 3, bytesMax: 1_600 });
   const [few, more, large] = [graph(5), graph(1), graph(5, "x".repeat(40))];
   given.remember(few.batchId, few.tasks, by);
   expect(given.size).toBe(3);
@@ -41,6 +41,15 @@ test("so many tasks are known, and so many bytes of them: the first ones", () =>
   expect(last.ids.map((id) => given.take(id, start) !== undefined)).toEqual([true, false]);
 });
 
+test("what leads to other tasks counts, too, and what is handed out is measured in bytes", () => {
+  const given = wanted({});
+  const many = Array.from({ length: 400 }, (_, n) => 100_000_000_000_000_000n + BigInt(n));
+  const what = [{ children: `{${many.join(",")}}` }, { parents: `{${many.join(",")}}` }, { input: '"水"' }];
+  const { batchId, tasks, ids } = graphWith({ size: 3 }, (_, n) => what[n] ?? {});
+  given.remember(batchId, tasks, by);
+  expect(ids.map((id) => given.take(id, start)?.bytes)).toEqual([undefined, undefined, 5]);
+});
+
 test("a task with long texts, one that waits for a time, and one that no worker executes are not kept", () => {
   const given = wanted({});
   const what = [{ input: "x".repeat(4_097) }, { startTime: "2030-01-01" }, { execution: 2 }, { status: 5 }, {}];
@@ -50,7 +59,7 @@ test("a task with long texts, one that waits for a time, and one that no worker 
 });
 
 test("tasks are forgotten after a while, and with them the timer", () => {
-  const given = wanted({ keptMs: 1_000, bytesMax: 100 });
+  const given = wanted({ keptMs: 1_000, bytesMax: 1_100 });
   const [first, second] = [graph(1, "x".repeat(60)), graph(1, "x".repeat(60))];
   given.remember(first.batchId, first.tasks, by);
   vi.advanceTimersByTime(1_000);

@@ -39,10 +39,10 @@ test("a lane is tight by its work, what is blocked of it, or a key without room 
         try {
           await fill(client, state);
           const ids = state.lanes.map((_, n) => n + 1);
-          const { rows } = await client.query("select mp_tight_lanes($1) tight", [ids]);
+          const { rows } = await client.query("select mp_tight_lanes($1) tight", [[...ids, 1]]);
           const tight: string[] | null = rows[0].tight;
           const expected = ids.filter((id) => isTight(state, id - 1));
-          expect(tight === null ? [] : tight.map(Number).sort()).toEqual(expected);
+          expect([...new Set((tight ?? []).map(Number))].sort()).toEqual(expected);
           expect(tight).not.toEqual([]);
         } finally {
           await client.query("rollback");
@@ -63,7 +63,9 @@ function isTight({ inUse, lanes }: State, n: number): boolean {
 
 /** Bounds are as far above what is looked out for as `over` says. */
 async function fill(client: Client, { inUse, lanes }: State): Promise<void> {
-  for (const [key, used] of inUse.entries()) await client.query("insert into rule_usage values ($1, $2)", [key, used]);
+  // A key that nobody has ever held has no row.
+  for (const [key, used] of inUse.entries())
+    if (used > 0) await client.query("insert into rule_usage values ($1, $2)", [key, used]);
   for (const [n, { keys, over, hasCapacity, blocked }] of lanes.entries()) {
     const bounds = keys.map((key) => lookout + (over[key] ?? 0));
     const each = (value: number): number[] => keys.map(() => value);
