@@ -13,6 +13,11 @@ export interface ClaimedTask {
   readonly assignment?: KnownAssignment | undefined;
 }
 
+/** Forgets what is known of tasks, which may have changed meanwhile: it is read again. */
+export function withoutAssignments(tasks: readonly ClaimedTask[]): ClaimedTask[] {
+  return tasks.map(({ id, attempt }) => ({ id, attempt }));
+}
+
 /** A worker that asks for tasks. */
 export interface ClaimRequest {
   readonly worker: number;

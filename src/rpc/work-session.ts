@@ -2,7 +2,7 @@ import { releaseClaims } from "../commands/claim-tasks.ts";
 import type { LeaseResult } from "../commands/extend-leases.ts";
 import { overrunMsOf, type WatchedAttempt } from "../dispatch/attempt-watch.ts";
 import { Credit } from "../dispatch/credit.ts";
-import type { ClaimedTask } from "../dispatch/waiting-workers.ts";
+import { type ClaimedTask, withoutAssignments } from "../dispatch/waiting-workers.ts";
 import type { ConnectedStream, HandedAttempt } from "../dispatch/worker-roster.ts";
 import { invalidField, MillpondError } from "../domain/errors.ts";
 import type { LeaseRef } from "../gen/millpond/v1/worker_pb.ts";
@@ -27,10 +27,6 @@ import {
 import { appendStreamed } from "./logs.ts";
 import { takeReports } from "./reports.ts";
 import { namesOf, type RpcDeps } from "./rpc-deps.ts";
-
-function withoutAssignments(tasks: readonly ClaimedTask[]): ClaimedTask[] {
-  return tasks.map(({ id, attempt }) => ({ id, attempt }));
-}
 
 interface Sent {
   readonly response: WorkResponse;
