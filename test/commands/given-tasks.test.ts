@@ -100,9 +100,11 @@ test("what a worker is handed of tasks that were created here is what it would r
 });
 
 test("of tasks that start as they are created, nothing is read either", async () => {
-  const { create, started, load } = newEngine(placesOf(2));
+  const { create, started, load, given } = newEngine(placesOf(2));
   await create(graphWith({ size: 3 }, (task, n) => rich[n]?.(task) ?? {}));
   expect(started).toHaveLength(2);
+  // Workers take tasks here, although none has looked into a queue: what is left is kept.
+  expect(given.size).toBe(1);
   const known = await load(started);
   expect(reads).toEqual([]);
   const read = await load(unknown(started));
