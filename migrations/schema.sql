@@ -176,8 +176,9 @@ create table hold (
   lane bigint not null,
   hold_time timestamp with time zone not null,
   id bigint not null generated always as identity,
-  task_ids bigint[] not null,
+  task_ids bigint[] storage external not null,
   due timestamp with time zone not null,
+  lanes bigint[] storage external,
   constraint hold_pkey PRIMARY KEY (lane, hold_time, id)
 );
 CREATE INDEX hold_due ON hold USING btree (due);
@@ -1128,6 +1129,7 @@ CREATE OR REPLACE FUNCTION public.mp_apply_rules(p mp_changes, p_time timestamp 
 AS $function$
 declare
   given record;
+  totals record;
   booked record;
   told boolean := p_moves is not null;
 begin
@@ -1176,18 +1178,35 @@ begin
     perform from rule_usage u where u.key_id = any (o_keys) order by u.key_id for update;
   end if;
   -- The arrays of lanes are unnested in a list of columns: of arrays in FROM, each lane's are written to a store of their own first.
-  with share as materialized (
-    select s.key, s.type, s.bound, s.holders, s.amount from (
-      select k.key, k.type, min(k.bound) as bound, sum(k.holders) as holders, sum(case k.type when 1 then k.holders else k.amount end) as amount from (
-        select unnest(l.keys) as key, unnest(l.types) as type, unnest(l.bounds) as bound, g.holders, g.amount
-        from unnest(given.lanes, given.holders, given.amounts) g(lane, holders, amount) join lane l on l.id = any (array[g.lane])
-      ) k where k.type <> 3 group by k.key, k.type
-    ) s where s.amount <> 0 order by s.key
-  ), changed as (
-    update rule_usage u set in_use = u.in_use + s.amount from share s where u.key_id = any (array[s.key])
-    returning u.key_id, s.amount, s.amount > 0 and case when s.type = 2 then u.in_use - s.amount >= s.bound or (s.holders > 1 and u.in_use >= s.bound) else u.in_use > s.bound end as exceeds
-  )
-  select array_agg(key_id) filter (where amount < 0) as freed, bool_or(exceeds) as exceeds into booked from changed;
+  select array_agg(s.key) filter (where s.holders <> 0) as keys, array_agg(s.holders) filter (where s.holders <> 0) as holders, array_agg(s.bound) filter (where s.holders <> 0) as bounds,
+    array_agg(s.key) filter (where s.holders < 0) as freed, bool_or(s.type <> 1) as has_amounts
+  into totals from (
+    select k.key, k.type, min(k.bound) as bound, sum(k.holders) as holders from (
+      select unnest(l.keys) as key, unnest(l.types) as type, unnest(l.bounds) as bound, g.holders
+      from unnest(given.lanes, given.holders::integer[]) g(lane, holders) join lane l on l.id = any (array[g.lane])
+    ) k where k.type <> 3 group by k.key, k.type order by k.key
+  ) s;
+  if totals.has_amounts then
+    with share as materialized (
+      select s.key, s.type, s.bound, s.holders, s.amount from (
+        select k.key, k.type, min(k.bound) as bound, sum(k.holders) as holders, sum(case k.type when 1 then k.holders else k.amount end) as amount from (
+          select unnest(l.keys) as key, unnest(l.types) as type, unnest(l.bounds) as bound, g.holders, g.amount
+          from unnest(given.lanes, given.holders, given.amounts) g(lane, holders, amount) join lane l on l.id = any (array[g.lane])
+        ) k where k.type <> 3 group by k.key, k.type
+      ) s where s.amount <> 0 order by s.key
+    ), changed as (
+      update rule_usage u set in_use = u.in_use + s.amount from share s where u.key_id = any (array[s.key])
+      returning u.key_id, s.amount, s.amount > 0 and case when s.type = 2 then u.in_use - s.amount >= s.bound or (s.holders > 1 and u.in_use >= s.bound) else u.in_use > s.bound end as exceeds
+    )
+    select array_agg(key_id) filter (where amount < 0) as freed, bool_or(exceeds) as exceeds into booked from changed;
+  else
+    -- Of concurrency alone: one walk along the keys, each of which finds its place in the list by halving, is half the time of a look for each.
+    with changed as (
+      update rule_usage u set in_use = u.in_use + totals.holders[width_bucket(u.key_id, totals.keys)] where u.key_id = any (totals.keys) returning u.key_id, u.in_use
+    )
+    select totals.freed as freed, bool_or(c.in_use > totals.bounds[width_bucket(c.key_id, totals.keys)] and totals.holders[width_bucket(c.key_id, totals.keys)] > 0) as exceeds
+    into booked from changed c;
+  end if;
   if booked.exceeds and not p_admitted then
     raise exception using errcode = 'MP006', message = 'a rule has no room any more';
   end if;
@@ -1205,16 +1224,11 @@ CREATE OR REPLACE FUNCTION public.mp_are_roomy(p_lanes bigint[])
  STABLE
 AS $function$
 declare
-  lanes bigint[] := array(select distinct x.lane from unnest(p_lanes) x(lane) where x.lane is not null);
+  given record;
 begin
-  if exists (select from unnest(lanes) x(lane) join lane l on l.id = any (array[x.lane]) where l.has_capacity or 3 = any (l.types)) then return false; end if;
-  if not exists (select from blocked) then return true; end if;
-  return not exists (select from unnest(lanes) x(lane) where exists (select from blocked b where b.lane = x.lane offset 0))
-    and not exists (
-      select from (
-        select k.key, min(k.bound) as bound, sum(w.n) as n from (select x.lane, count(*) as n from unnest(p_lanes) x(lane) where x.lane is not null group by x.lane) w
-          join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.bounds) k(key, bound) group by k.key
-      ) s join rule_usage u on u.key_id = any (array[s.key]) where u.in_use + 2 * s.n > s.bound);
+  select array_agg(g.lane) as lanes, array_agg(g.n) as counts into given from (
+    select x.lane, count(*) as n from unnest(p_lanes) x(lane) where x.lane is not null group by x.lane) g;
+  return mp_have_room(given.lanes, given.counts);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_attend(p mp_changes, p_batches bigint[], OUT o_follow_ups bigint[], OUT o_wake boolean)
@@ -1533,6 +1547,8 @@ declare
   n_workers integer := cardinality(p_workers);
   n_leases integer := cardinality(p_leases);
   limited boolean;
+  -- How many tasks of which lanes.
+  wanted record;
   admitted boolean := false;
   any_blocked boolean;
   moves mp_moves := row('{}', '{}', '{}');
@@ -1617,7 +1633,9 @@ begin
   end loop;
   limited := array_remove(lanes, null) <> '{}';
   if limited then
-    if p_strictly or not mp_are_roomy(lanes) then
+    select array_agg(g.lane) as lanes, array_agg(g.n) as counts into wanted from (
+      select x.lane, count(*) as n from unnest(lanes) x(lane) where x.lane is not null group by x.lane) g;
+    if p_strictly or not mp_have_room(wanted.lanes, wanted.counts) then
       let_in := mp_admit(taken, lanes);
       admitted := true;
       taken := nullif(let_in.o_ids, '{}');
@@ -1654,12 +1672,16 @@ begin
   if moved.ids is null then return; end if;
   insert into timer (due, task_ids, attempts) values (moved.due, moved.ids, moved.attempts);
   if limited then
-    with group_of as materialized (
-      select x.lane, array_agg(x.id) as ids, coalesce(sum(x.amount), 0) as amount from unnest(moved.ids, moved.lanes, moved.amounts) x(id, lane, amount) where x.lane is not null group by x.lane
-    ), kept as (
-      insert into hold (lane, hold_time, task_ids, due) select lane, now_time, ids, now_time + interval '5 seconds' from group_of
-    )
-    select array_agg(lane), array_agg(cardinality(ids)), array_agg(amount) into moves.lanes, moves.holders, moves.amounts from group_of;
+    if admitted or cardinality(moved.ids) < cardinality(taken) then
+      select array_agg(g.lane), array_agg(g.n), array_agg(g.amount) into moves.lanes, moves.holders, moves.amounts from (
+        select x.lane, count(*) as n, coalesce(sum(x.amount), 0) as amount from unnest(moved.lanes, moved.amounts) x(lane, amount) where x.lane is not null group by x.lane) g;
+    else
+      moves := row(wanted.lanes, wanted.counts, array_fill(0, array[cardinality(wanted.lanes)]));
+    end if;
+    -- Of what was taken, perhaps only tasks without rules were let in.
+    if moves.lanes is not null then
+      perform mp_keep_holds(moved.ids, moved.lanes, cardinality(moves.lanes), now_time);
+    end if;
   end if;
   o_ids := moved.ids;
   o_attempts := moved.attempts;
@@ -1851,6 +1873,7 @@ CREATE OR REPLACE FUNCTION public.mp_create_graphs(p_namespace integer, p_batche
 AS $function$
 declare
   lanes bigint[];
+  tight bigint[];
 begin
   select b.o_answered, b.o_time into o_answered, o_time from mp_begin_graphs(p_namespace, p_request_ids) b;
   if o_answered is not null then return; end if;
@@ -1860,13 +1883,14 @@ begin
       raise exception using errcode = 'MP006', message = 'a rule may have no room';
     end if;
   end if;
-  o_ready := mp_insert_tasks(p_namespace, o_time, p_ids, p_batch_ids, p_open_batch_ids, p_queues, p_executions, p_statuses, p_priorities, p_keys, p_names,
+  tight := mp_tight_of_pending(p_statuses, p_lanes);
+  o_ready := mp_write_tasks(p_namespace, o_time, p_ids, p_batch_ids, p_open_batch_ids, p_queues, p_executions, p_statuses, p_priorities, p_keys, p_names,
     p_metadatas, p_inputs, p_specs, p_expected, p_start_times, p_start_timeouts, p_inactivity_timeouts, p_unmet_policies, p_deps_left, p_dependents,
     p_cascades, p_parents, p_parent_conditions, p_children, p_child_conditions, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical,
-    p_only_for_dependents, p_serves, p_workers, p_leases, p_lanes, p_flows);
-  perform mp_finish_graphs(p_namespace, o_time, p_batches, p_batch_names, p_batch_metadatas, p_open, p_paused, p_on_completes, p_on_complete_counts, p_totals,
+    p_only_for_dependents, p_serves, p_workers, p_leases, p_lanes, p_flows, tight);
+  perform mp_write_batches(p_namespace, o_time, p_batches, p_batch_names, p_batch_metadatas, p_open, p_paused, p_on_completes, p_on_complete_counts, p_totals,
     p_waiting, p_running, p_batch_expected, p_attentive, p_request_ids, p_hashes, p_answers,
-    p_ids, p_batch_ids, p_queues, p_statuses, p_workers, p_limited, p_lanes);
+    p_ids, p_batch_ids, p_queues, p_statuses, p_workers, p_limited, p_lanes, tight);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_dedupe_hash(p_shape integer, p_fields text[], p_metadata jsonb)
@@ -2108,81 +2132,11 @@ CREATE OR REPLACE FUNCTION public.mp_finish_graphs(p_namespace integer, p_time t
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
-declare
-  started record;
-  tight bigint[];
-  fresh bigint[] := '{}';
-  moves mp_moves := row('{}', '{}', '{}');
-  n_batches integer := cardinality(p_batches);
-  n_tasks integer := cardinality(p_ids);
-  batch_statuses smallint[] := array(select (case when x then 2 else 1 end)::smallint from unnest(p_paused) x);
 begin
-  insert into batch (id, namespace_id, create_time, name, metadata, on_complete)
-  select x.id, p_namespace, p_time, x.name, x.metadata::jsonb, x.on_complete from (
-    select unnest(p_batches) as id, unnest(p_batch_names) as name, unnest(p_batch_metadatas) as metadata, unnest(p_on_completes) as on_complete
-  ) x;
-  insert into batch_state (batch_id, open, status, on_complete, attentive, limited, total, waiting, running, pending, expected_count)
-  select x.id, x.open, case when x.paused then 2 else 1 end, coalesce(x.on_complete, 0), coalesce(x.attentive, false), coalesce(x.limited, false), x.total, x.waiting, x.running,
-    x.total - x.waiting - x.running, x.expected
-  from (
-    select unnest(p_batches) as id, unnest(p_open) as open, unnest(p_paused) as paused, unnest(p_on_complete_counts) as on_complete, unnest(p_attentive) as attentive, unnest(p_limited) as limited,
-      unnest(p_totals) as total, unnest(p_waiting) as waiting, unnest(p_running) as running, unnest(p_batch_expected) as expected
-  ) x;
-  if true = any (p_paused) then
-    insert into paused_batch (batch_id) select x.id from unnest(p_batches, p_paused) x(id, paused) where x.paused;
-  end if;
-  insert into batch_queue (queue, batch_id) select distinct x.queue, x.batch_id from (select unnest(p_queues) as queue, unnest(p_batch_ids) as batch_id) x;
-  if p_workers is not null then
-    select array_agg(x.id) as ids, array_agg(x.batch_id) as batch_ids, array_agg(x.queue) as queues, array_agg(x.worker) as workers, count(*)::integer as n
-    into started from unnest(p_ids, p_batch_ids, p_queues, p_workers) x(id, batch_id, queue, worker) where x.worker is not null;
-  else
-    select null::bigint[] as ids, null::bigint[] as batch_ids, null::integer[] as queues, null::integer[] as workers, 0 as n into started;
-  end if;
-  if true = any (p_limited) then
-    if started.n > 0 then
-      -- As a claim does it; of lanes with rules of capacity, nothing is started here.
-      with group_of as materialized (
-        select x.lane, array_agg(x.id) as ids from unnest(p_ids, p_workers, p_lanes) x(id, worker, lane) where x.worker is not null and x.lane is not null group by x.lane
-      ), kept as (
-        insert into hold (lane, hold_time, task_ids, due) select lane, p_time, ids, p_time + interval '5 seconds' from group_of
-      )
-      select coalesce(array_agg(lane), '{}'), array_agg(cardinality(ids)), array_agg(0) into moves.lanes, moves.holders, moves.amounts from group_of;
-    end if;
-    if 2 = any (p_statuses) then
-      tight := mp_tight_lanes(array(select distinct x.lane from unnest(p_statuses, p_lanes) x(status, lane) where x.status = 2 and x.lane is not null));
-    end if;
-    if tight is not null then
-      fresh := array(select x.id from unnest(p_ids, p_statuses, p_lanes) x(id, status, lane) where x.status = 2 and (x.lane in (select t.lane from unnest(tight) t(lane))) is true);
-      -- Where there was room for thousands when they were written.
-      update ready r set lane = h.lane from unnest(fresh) x(id) join task_state h on h.id = any (array[x.id])
-      where r.queue = h.queue and r.rank = -h.priority and r.flow = coalesce(h.flow, 0) and r.id = any (array[h.id]) and r.lane is null;
-    end if;
-    if fresh <> '{}' or moves.lanes <> '{}' then
-      perform mp_apply_rules(null, p_time, fresh, false, moves);
-    end if;
-  end if;
-  -- The last act, as mp_append_event does it: the batches, the tasks, and what started.
-  if started.n = 0 then
-    insert into event_tx (seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers)
-    values (nextval('event_seq'), clock_timestamp(), array_fill(5::smallint, array[n_batches]) || 1::smallint, mp_trim(p_batches || p_batch_ids),
-      array_fill(0::bigint, array[n_batches]) || p_ids, '{0}', batch_statuses || mp_trim(p_statuses), '{0}', mp_trim(array_fill(coalesce(p_queues[1], 0), array[n_batches]) || p_queues), '{0}');
-  else
-    insert into event_tx (seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers)
-    values (nextval('event_seq'), clock_timestamp(), array_fill(5::smallint, array[n_batches]) || array_fill(1::smallint, array[n_tasks]) || 2::smallint,
-      mp_trim(p_batches || p_batch_ids || started.batch_ids), array_fill(0::bigint, array[n_batches]) || p_ids || started.ids,
-      array_fill(0::smallint, array[n_batches + n_tasks]) || 2::smallint,
-      batch_statuses || array_replace(p_statuses, 4::smallint, 2::smallint) || 4::smallint, array_fill(0, array[n_batches + n_tasks]) || 1,
-      mp_trim(array_fill(coalesce(p_queues[1], 0), array[n_batches]) || p_queues || started.queues), array_fill(0, array[n_batches + n_tasks]) || mp_trim(started.workers));
-  end if;
-  if p_request_ids is not null then
-    insert into request (namespace_id, request_id, create_time, body_hash, result)
-    select p_namespace, x.request_id, now(), x.hash, jsonb_build_object('batch', mp_batch_json(x.batch_id), 'answer', x.answer, 'moved', m.ids, 'moved_to', m.statuses)
-    from unnest(p_batches, p_request_ids, p_hashes, p_answers) x(batch_id, request_id, hash, answer)
-      left join lateral (
-        select jsonb_agg(s.id::text) as ids, jsonb_agg(4) as statuses from unnest(started.ids, started.batch_ids) s(id, batch_id) where s.batch_id = x.batch_id
-      ) m on true
-    where x.request_id is not null order by x.request_id;
-  end if;
+  perform mp_write_batches(
+    p_namespace, p_time, p_batches, p_batch_names, p_batch_metadatas, p_open, p_paused, p_on_completes, p_on_complete_counts, p_totals, p_waiting,
+    p_running, p_batch_expected, p_attentive, p_request_ids, p_hashes, p_answers, p_ids, p_batch_ids, p_queues, p_statuses, p_workers, p_limited,
+    p_lanes, mp_tight_of_pending(p_statuses, p_lanes));
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_fire_alarms(OUT o_next timestamp with time zone)
@@ -2429,6 +2383,22 @@ begin
   );
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_have_room(p_lanes bigint[], p_counts bigint[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  if exists (select from unnest(p_lanes) x(lane) join lane l on l.id = any (array[x.lane]) where l.has_capacity or 3 = any (l.types)) then return false; end if;
+  if not exists (select from blocked) then return true; end if;
+  return not exists (select from unnest(p_lanes) x(lane) where exists (select from blocked b where b.lane = x.lane offset 0))
+    and not exists (
+      select from (
+        select k.key, min(k.bound) as bound, sum(w.n) as n from unnest(p_lanes, p_counts) w(lane, n)
+          join lane l on l.id = any (array[w.lane]) cross join lateral unnest(l.keys, l.bounds) k(key, bound) group by k.key
+      ) s join rule_usage u on u.key_id = any (array[s.key]) where u.in_use + 2 * s.n > s.bound);
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_hold_batch(p_namespace integer, p_request_id text, p_hash bytea, p_batch bigint, p_hold boolean, OUT o_batch jsonb, OUT o_ready integer[], OUT o_replayed_hash bytea)
  RETURNS record
  LANGUAGE plpgsql
@@ -2499,70 +2469,29 @@ CREATE OR REPLACE FUNCTION public.mp_insert_tasks(p_namespace integer, p_time ti
  RETURNS integer[]
  LANGUAGE plpgsql
 AS $function$
-declare
-  tight bigint[];
 begin
-  -- Each array by itself in a list of columns, not all of them in FROM: there, each is written to a store of its own first (a fifth of the time of an insert).
-  o_ready := '{}';
-  insert into task (id, batch_id, open_batch_id, create_time, expected_count, namespace_id, queue, key, name, parents, parent_conditions,
-    children, child_conditions, metadata, input, spec, spec_id)
-  select x.id, x.batch_id, x.open_batch_id, p_time, x.expected, p_namespace, x.queue, x.key, x.name, x.parents::bigint[],
-    x.parent_conditions::smallint[], x.children::bigint[], x.child_conditions::smallint[], x.metadata::jsonb, x.input,
-    case when x.spec like '{%' then x.spec end, case when x.spec like '=%' then substr(x.spec, 2)::bigint when x.spec like '+%' then x.id end
-  from (
-    select unnest(p_ids) as id, unnest(p_batch_ids) as batch_id, unnest(p_open_batch_ids) as open_batch_id, unnest(p_queues) as queue, unnest(p_keys) as key,
-      unnest(p_names) as name, unnest(p_metadatas) as metadata, unnest(p_inputs) as input, unnest(p_specs) as spec, unnest(p_expected) as expected,
-      unnest(p_parents) as parents, unnest(p_parent_conditions) as parent_conditions, unnest(p_children) as children, unnest(p_child_conditions) as child_conditions
-  ) x;
-  if p_specs is not null then
-    insert into shared_spec (batch_id, id, spec)
-    select x.batch_id, x.id, substr(x.spec, 2) from (select unnest(p_batch_ids) as batch_id, unnest(p_ids) as id, unnest(p_specs) as spec) x where x.spec like '+%';
-  end if;
-  insert into task_state (id, batch_id, start_time, lease_until, claim_time, run_time, activity_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms,
-    status, prior_status, attempt, worker, priority, execution, unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical,
-    only_for_dependents, serves, lane, flow, held_lane)
-  select x.id, x.batch_id, x.start_time, p_time + x.lease * interval '1 millisecond', case when x.status = 4 then p_time end, case when x.status = 4 then p_time end,
-    case when x.status = 4 then p_time end, x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
-    x.status, case when x.status = 4 then 2 else 0 end, case when x.status = 4 then 1 else 0 end, x.worker, x.priority, x.execution,
-    x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
-    p_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
-    coalesce(x.serves, false), x.lane, x.flow, case when x.status = 4 then x.lane end
-  from (
-    select unnest(p_ids) as id, unnest(p_batch_ids) as batch_id, unnest(p_start_times) as start_time, unnest(p_leases) as lease, unnest(p_deps_left) as deps_left,
-      unnest(p_dependents) as dependents, unnest(p_queues) as queue, unnest(p_start_timeouts) as start_timeout, unnest(p_inactivity_timeouts) as inactivity_timeout,
-      unnest(p_statuses) as status, unnest(p_workers) as worker, unnest(p_priorities) as priority, unnest(p_executions) as execution, unnest(p_unmet_policies) as unmet_policy,
-      unnest(p_cascades) as cascades, unnest(p_policies) as policy, unnest(p_execution_timeouts) as execution_timeout, unnest(p_total_timeouts) as total_timeout,
-      unnest(p_notifies) as notifies, unnest(p_critical) as critical, unnest(p_only_for_dependents) as only_for_dependents, unnest(p_serves) as serves, unnest(p_lanes) as lane, unnest(p_flows) as flow
-  ) x;
-  if p_total_timeouts is not null then
-    insert into timer (due, task_ids, attempts)
-    select p_time + t * interval '1 millisecond', array_agg(id), array_agg(-1) from unnest(p_ids, p_total_timeouts) x(id, t) where t is not null group by t;
-  end if;
-  if exists (select from dedupe_shape) then
-    perform mp_index_for_dedupe(p_ids);
-  end if;
-  if p_start_times is not null then
-    insert into timer (due, task_ids, attempts)
-    select x.start_time, array_agg(x.id), array_agg(0) from unnest(p_ids, p_start_times, p_statuses) x(id, start_time, status) where x.status = 2 and x.start_time > p_time group by x.start_time;
-  end if;
-  if 2 = any (p_statuses) then
-    if p_lanes is not null then
-      tight := mp_tight_lanes(array(select distinct x.lane from unnest(p_statuses, p_lanes) x(status, lane) where x.status = 2 and x.lane is not null));
-    end if;
-    with queued as (
-      insert into ready (queue, rank, flow, id, lane)
-      select x.queue, -x.priority, coalesce(x.flow, 0), x.id, case when x.lane in (select t.lane from unnest(tight) t(lane)) then x.lane end from (
-        select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_priorities) as priority, unnest(p_start_times) as start_time, unnest(p_statuses) as status,
-          unnest(p_lanes) as lane, unnest(p_flows) as flow
-      ) x
-      where x.status = 2 and coalesce(x.start_time <= p_time, true) returning queue
-    )
-    select coalesce(array_agg(queue), '{}') into o_ready from (select queue from queued group by queue) q;
-  end if;
-  if p_workers is not null then
-    insert into timer (due, task_ids, attempts)
-    select p_time + min(least(x.lease, x.inactivity_timeout, x.execution_timeout)) * interval '1 millisecond', array_agg(x.id), array_fill(1, array[count(*)::integer])
-    from unnest(p_ids, p_workers, p_leases, p_inactivity_timeouts, p_execution_timeouts) x(id, worker, lease, inactivity_timeout, execution_timeout) where x.worker is not null;
+  o_ready := mp_write_tasks(
+    p_namespace, p_time, p_ids, p_batch_ids, p_open_batch_ids, p_queues, p_executions, p_statuses, p_priorities, p_keys, p_names, p_metadatas,
+    p_inputs, p_specs, p_expected, p_start_times, p_start_timeouts, p_inactivity_timeouts, p_unmet_policies, p_deps_left, p_dependents, p_cascades,
+    p_parents, p_parent_conditions, p_children, p_child_conditions, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical,
+    p_only_for_dependents, p_serves, p_workers, p_leases, p_lanes, p_flows, mp_tight_of_pending(p_statuses, p_lanes));
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_keep_holds(p_ids bigint[], p_lanes bigint[], p_lanes_count integer, p_time timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  few constant integer := 8;
+begin
+  if p_lanes_count <= few then
+    insert into hold (lane, hold_time, task_ids, due)
+    select x.lane, p_time, array_agg(x.id), p_time + interval '5 seconds' from unnest(p_ids, p_lanes) x(id, lane) where x.lane is not null group by x.lane;
+  elsif array_position(p_lanes, null) is null then
+    insert into hold (lane, hold_time, task_ids, lanes, due) values (0, p_time, p_ids, p_lanes, p_time + interval '2 seconds');
+  else
+    insert into hold (lane, hold_time, task_ids, lanes, due)
+    select 0, p_time, array_agg(x.id), array_agg(x.lane), p_time + interval '2 seconds' from unnest(p_ids, p_lanes) x(id, lane) where x.lane is not null;
   end if;
 end $function$;
 
@@ -3751,14 +3680,19 @@ declare
   now_time timestamptz := clock_timestamp();
 begin
   with row_due as materialized (
-    select h.ctid as place, h.hold_time, h.task_ids from hold h where h.due <= now_time order by h.due limit p_max for update skip locked
+    select h.ctid as place, h.hold_time, h.task_ids, h.lanes is not null as is_of_many from hold h where h.due <= now_time order by h.due limit p_max for update skip locked
   ), alive as materialized (
-    select d.place from row_due d where exists (
-      select from unnest(d.task_ids) x(id) cross join lateral (select from task_state s where s.id = x.id and s.status in (3, 4) and s.claim_time = d.hold_time offset 0) s)
+    select d.place from row_due d where not d.is_of_many and exists (
+      select from task_state s where s.id = any (d.task_ids) and s.status in (3, 4) and s.claim_time = d.hold_time offset 0)
   ), gone as (
     delete from hold where ctid = any (array(select place from row_due except select place from alive))
   ), later as (
     update hold h set due = now_time + least(greatest(now_time - h.hold_time, interval '5 seconds'), interval '1 hour') where h.ctid = any (array(select place from alive))
+  ), parted as (
+    insert into hold (lane, hold_time, task_ids, due)
+    select s.held_lane, d.hold_time, array_agg(s.id), now_time + interval '5 seconds' from row_due d cross join lateral (
+      select q.id, q.held_lane from task_state q where q.id = any (d.task_ids) and q.status in (3, 4) and q.claim_time = d.hold_time offset 0) s
+    where d.is_of_many and s.held_lane is not null group by d.place, d.hold_time, s.held_lane
   )
   select count(*) = p_max into o_more from row_due;
 end $function$;
@@ -3937,6 +3871,19 @@ begin
   );
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_tight_of_pending(p_statuses smallint[], p_lanes bigint[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  if p_lanes is null or 2 = any (p_statuses) is not true then return null; end if;
+  if 2 = all (p_statuses) then
+    return mp_tight_lanes(array(select distinct x.lane from unnest(p_lanes) x(lane) where x.lane is not null));
+  end if;
+  return mp_tight_lanes(array(select distinct x.lane from unnest(p_statuses, p_lanes) x(status, lane) where x.status = 2 and x.lane is not null));
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_trim(a anyarray)
  RETURNS anyarray
  LANGUAGE sql
@@ -4100,3 +4047,147 @@ CREATE OR REPLACE FUNCTION public.mp_work_left(expected bigint, successes bigint
 AS $function$
   select greatest(coalesce(expected, 0)::numeric - successes - failures, 0)::bigint
 $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_write_batches(p_namespace integer, p_time timestamp with time zone, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_queues integer[], p_statuses smallint[], p_workers integer[], p_limited boolean[], p_lanes bigint[], p_tight bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  started record;
+  limited record;
+  fresh bigint[] := '{}';
+  moves mp_moves := row('{}', '{}', '{}');
+  n_batches integer := cardinality(p_batches);
+  n_tasks integer := cardinality(p_ids);
+  batch_statuses smallint[] := array(select (case when x then 2 else 1 end)::smallint from unnest(p_paused) x);
+begin
+  insert into batch (id, namespace_id, create_time, name, metadata, on_complete)
+  select x.id, p_namespace, p_time, x.name, x.metadata::jsonb, x.on_complete from (
+    select unnest(p_batches) as id, unnest(p_batch_names) as name, unnest(p_batch_metadatas) as metadata, unnest(p_on_completes) as on_complete
+  ) x;
+  insert into batch_state (batch_id, open, status, on_complete, attentive, limited, total, waiting, running, pending, expected_count)
+  select x.id, x.open, case when x.paused then 2 else 1 end, coalesce(x.on_complete, 0), coalesce(x.attentive, false), coalesce(x.limited, false), x.total, x.waiting, x.running,
+    x.total - x.waiting - x.running, x.expected
+  from (
+    select unnest(p_batches) as id, unnest(p_open) as open, unnest(p_paused) as paused, unnest(p_on_complete_counts) as on_complete, unnest(p_attentive) as attentive, unnest(p_limited) as limited,
+      unnest(p_totals) as total, unnest(p_waiting) as waiting, unnest(p_running) as running, unnest(p_batch_expected) as expected
+  ) x;
+  if true = any (p_paused) then
+    insert into paused_batch (batch_id) select x.id from unnest(p_batches, p_paused) x(id, paused) where x.paused;
+  end if;
+  insert into batch_queue (queue, batch_id) select distinct x.queue, x.batch_id from (select unnest(p_queues) as queue, unnest(p_batch_ids) as batch_id) x;
+  if p_workers is not null then
+    select array_agg(x.id) as ids, array_agg(x.batch_id) as batch_ids, array_agg(x.queue) as queues, array_agg(x.worker) as workers, count(*)::integer as n
+    into started from unnest(p_ids, p_batch_ids, p_queues, p_workers) x(id, batch_id, queue, worker) where x.worker is not null;
+  else
+    select null::bigint[] as ids, null::bigint[] as batch_ids, null::integer[] as queues, null::integer[] as workers, 0 as n into started;
+  end if;
+  if true = any (p_limited) then
+    if started.n > 0 then
+      -- As a claim does it; of lanes with rules of capacity, nothing is started here.
+      select array_agg(x.id) as ids, array_agg(x.lane) as lanes into limited from unnest(p_ids, p_workers, p_lanes) x(id, worker, lane) where x.worker is not null and x.lane is not null;
+      select coalesce(array_agg(g.lane), '{}'), array_agg(g.n), array_agg(0) into moves.lanes, moves.holders, moves.amounts from (
+        select x.lane, count(*) as n from unnest(limited.lanes) x(lane) group by x.lane) g;
+      if limited.ids is not null then
+        perform mp_keep_holds(limited.ids, limited.lanes, cardinality(moves.lanes), p_time);
+      end if;
+    end if;
+    if p_tight is not null then
+      fresh := array(select x.id from unnest(p_ids, p_statuses, p_lanes) x(id, status, lane) where x.status = 2 and (x.lane in (select t.lane from unnest(p_tight) t(lane))) is true);
+      -- Where there was room for thousands when they were written.
+      update ready r set lane = h.lane from unnest(fresh) x(id) join task_state h on h.id = any (array[x.id])
+      where r.queue = h.queue and r.rank = -h.priority and r.flow = coalesce(h.flow, 0) and r.id = any (array[h.id]) and r.lane is null;
+    end if;
+    if fresh <> '{}' or moves.lanes <> '{}' then
+      perform mp_apply_rules(null, p_time, fresh, false, moves);
+    end if;
+  end if;
+  -- The last act, as mp_append_event does it: the batches, the tasks, and what started.
+  if started.n = 0 then
+    insert into event_tx (seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers)
+    values (nextval('event_seq'), clock_timestamp(), array_fill(5::smallint, array[n_batches]) || 1::smallint, mp_trim(p_batches || p_batch_ids),
+      array_fill(0::bigint, array[n_batches]) || p_ids, '{0}', batch_statuses || mp_trim(p_statuses), '{0}', mp_trim(array_fill(coalesce(p_queues[1], 0), array[n_batches]) || p_queues), '{0}');
+  else
+    insert into event_tx (seq, commit_time, types, batch_ids, task_ids, from_statuses, to_statuses, attempts, queues, workers)
+    values (nextval('event_seq'), clock_timestamp(), array_fill(5::smallint, array[n_batches]) || array_fill(1::smallint, array[n_tasks]) || 2::smallint,
+      mp_trim(p_batches || p_batch_ids || started.batch_ids), array_fill(0::bigint, array[n_batches]) || p_ids || started.ids,
+      array_fill(0::smallint, array[n_batches + n_tasks]) || 2::smallint,
+      batch_statuses || array_replace(p_statuses, 4::smallint, 2::smallint) || 4::smallint, array_fill(0, array[n_batches + n_tasks]) || 1,
+      mp_trim(array_fill(coalesce(p_queues[1], 0), array[n_batches]) || p_queues || started.queues), array_fill(0, array[n_batches + n_tasks]) || mp_trim(started.workers));
+  end if;
+  if p_request_ids is not null then
+    insert into request (namespace_id, request_id, create_time, body_hash, result)
+    select p_namespace, x.request_id, now(), x.hash, jsonb_build_object('batch', mp_batch_json(x.batch_id), 'answer', x.answer, 'moved', m.ids, 'moved_to', m.statuses)
+    from unnest(p_batches, p_request_ids, p_hashes, p_answers) x(batch_id, request_id, hash, answer)
+      left join lateral (
+        select jsonb_agg(s.id::text) as ids, jsonb_agg(4) as statuses from unnest(started.ids, started.batch_ids) s(id, batch_id) where s.batch_id = x.batch_id
+      ) m on true
+    where x.request_id is not null order by x.request_id;
+  end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_write_tasks(p_namespace integer, p_time timestamp with time zone, p_ids bigint[], p_batch_ids bigint[], p_open_batch_ids bigint[], p_queues integer[], p_executions smallint[], p_statuses smallint[], p_priorities smallint[], p_keys text[], p_names text[], p_metadatas text[], p_inputs text[], p_specs text[], p_expected bigint[], p_start_times timestamp with time zone[], p_start_timeouts integer[], p_inactivity_timeouts bigint[], p_unmet_policies smallint[], p_deps_left integer[], p_dependents integer[], p_cascades boolean[], p_parents text[], p_parent_conditions text[], p_children text[], p_child_conditions text[], p_policies integer[], p_execution_timeouts bigint[], p_total_timeouts bigint[], p_notifies smallint[], p_critical boolean[], p_only_for_dependents boolean[], p_serves boolean[], p_workers integer[], p_leases integer[], p_lanes bigint[], p_flows integer[], p_tight bigint[], OUT o_ready integer[])
+ RETURNS integer[]
+ LANGUAGE plpgsql
+AS $function$
+begin
+  -- Each array by itself in a list of columns, not all of them in FROM: there, each is written to a store of its own first (a fifth of the time of an insert).
+  o_ready := '{}';
+  insert into task (id, batch_id, open_batch_id, create_time, expected_count, namespace_id, queue, key, name, parents, parent_conditions,
+    children, child_conditions, metadata, input, spec, spec_id)
+  select x.id, x.batch_id, x.open_batch_id, p_time, x.expected, p_namespace, x.queue, x.key, x.name, x.parents::bigint[],
+    x.parent_conditions::smallint[], x.children::bigint[], x.child_conditions::smallint[], x.metadata::jsonb, x.input,
+    case when x.spec like '{%' then x.spec end, case when x.spec like '=%' then substr(x.spec, 2)::bigint when x.spec like '+%' then x.id end
+  from (
+    select unnest(p_ids) as id, unnest(p_batch_ids) as batch_id, unnest(p_open_batch_ids) as open_batch_id, unnest(p_queues) as queue, unnest(p_keys) as key,
+      unnest(p_names) as name, unnest(p_metadatas) as metadata, unnest(p_inputs) as input, unnest(p_specs) as spec, unnest(p_expected) as expected,
+      unnest(p_parents) as parents, unnest(p_parent_conditions) as parent_conditions, unnest(p_children) as children, unnest(p_child_conditions) as child_conditions
+  ) x;
+  if p_specs is not null then
+    insert into shared_spec (batch_id, id, spec)
+    select x.batch_id, x.id, substr(x.spec, 2) from (select unnest(p_batch_ids) as batch_id, unnest(p_ids) as id, unnest(p_specs) as spec) x where x.spec like '+%';
+  end if;
+  insert into task_state (id, batch_id, start_time, lease_until, claim_time, run_time, activity_time, deps_left, dependents, queue, start_timeout_ms, inactivity_timeout_ms,
+    status, prior_status, attempt, worker, priority, execution, unmet_policy, cascades, retry_policy, execution_timeout_ms, total_timeout_ms, total_deadline, notifies, critical,
+    only_for_dependents, serves, lane, flow, held_lane)
+  select x.id, x.batch_id, x.start_time, p_time + x.lease * interval '1 millisecond', case when x.status = 4 then p_time end, case when x.status = 4 then p_time end,
+    case when x.status = 4 then p_time end, x.deps_left, x.dependents, x.queue, x.start_timeout, x.inactivity_timeout,
+    x.status, case when x.status = 4 then 2 else 0 end, case when x.status = 4 then 1 else 0 end, x.worker, x.priority, x.execution,
+    x.unmet_policy, coalesce(x.cascades, false), x.policy, x.execution_timeout, x.total_timeout,
+    p_time + x.total_timeout * interval '1 millisecond', coalesce(x.notifies, 0), coalesce(x.critical, false), coalesce(x.only_for_dependents, false),
+    coalesce(x.serves, false), x.lane, x.flow, case when x.status = 4 then x.lane end
+  from (
+    select unnest(p_ids) as id, unnest(p_batch_ids) as batch_id, unnest(p_start_times) as start_time, unnest(p_leases) as lease, unnest(p_deps_left) as deps_left,
+      unnest(p_dependents) as dependents, unnest(p_queues) as queue, unnest(p_start_timeouts) as start_timeout, unnest(p_inactivity_timeouts) as inactivity_timeout,
+      unnest(p_statuses) as status, unnest(p_workers) as worker, unnest(p_priorities) as priority, unnest(p_executions) as execution, unnest(p_unmet_policies) as unmet_policy,
+      unnest(p_cascades) as cascades, unnest(p_policies) as policy, unnest(p_execution_timeouts) as execution_timeout, unnest(p_total_timeouts) as total_timeout,
+      unnest(p_notifies) as notifies, unnest(p_critical) as critical, unnest(p_only_for_dependents) as only_for_dependents, unnest(p_serves) as serves, unnest(p_lanes) as lane, unnest(p_flows) as flow
+  ) x;
+  if p_total_timeouts is not null then
+    insert into timer (due, task_ids, attempts)
+    select p_time + t * interval '1 millisecond', array_agg(id), array_agg(-1) from unnest(p_ids, p_total_timeouts) x(id, t) where t is not null group by t;
+  end if;
+  if exists (select from dedupe_shape) then
+    perform mp_index_for_dedupe(p_ids);
+  end if;
+  if p_start_times is not null then
+    insert into timer (due, task_ids, attempts)
+    select x.start_time, array_agg(x.id), array_agg(0) from unnest(p_ids, p_start_times, p_statuses) x(id, start_time, status) where x.status = 2 and x.start_time > p_time group by x.start_time;
+  end if;
+  if 2 = any (p_statuses) then
+    with queued as (
+      insert into ready (queue, rank, flow, id, lane)
+      select x.queue, -x.priority, coalesce(x.flow, 0), x.id, case when x.lane in (select t.lane from unnest(p_tight) t(lane)) then x.lane end from (
+        select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_priorities) as priority, unnest(p_start_times) as start_time, unnest(p_statuses) as status,
+          unnest(p_lanes) as lane, unnest(p_flows) as flow
+      ) x
+      where x.status = 2 and coalesce(x.start_time <= p_time, true) returning queue
+    )
+    select coalesce(array_agg(queue), '{}') into o_ready from (select queue from queued group by queue) q;
+  end if;
+  if p_workers is not null then
+    insert into timer (due, task_ids, attempts)
+    select p_time + min(least(x.lease, x.inactivity_timeout, x.execution_timeout)) * interval '1 millisecond', array_agg(x.id), array_fill(1, array[count(*)::integer])
+    from unnest(p_ids, p_workers, p_leases, p_inactivity_timeouts, p_execution_timeouts) x(id, worker, lease, inactivity_timeout, execution_timeout) where x.worker is not null;
+  end if;
+end $function$;

@@ -29,6 +29,8 @@ declare
   n_workers integer := cardinality(p_workers);
   n_leases integer := cardinality(p_leases);
   limited boolean;
+  -- How many tasks of which lanes.
+  wanted record;
   admitted boolean := false;
   any_blocked boolean;
   moves mp_moves := row('{}', '{}', '{}');
@@ -113,7 +115,9 @@ begin
   end loop;
   limited := array_remove(lanes, null) <> '{}';
   if limited then
-    if p_strictly or not mp_are_roomy(lanes) then
+    select array_agg(g.lane) as lanes, array_agg(g.n) as counts into wanted from (
+      select x.lane, count(*) as n from unnest(lanes) x(lane) where x.lane is not null group by x.lane) g;
+    if p_strictly or not mp_have_room(wanted.lanes, wanted.counts) then
       let_in := mp_admit(taken, lanes);
       admitted := true;
       taken := nullif(let_in.o_ids, '{}');
@@ -150,12 +154,16 @@ begin
   if moved.ids is null then return; end if;
   insert into timer (due, task_ids, attempts) values (moved.due, moved.ids, moved.attempts);
   if limited then
-    with group_of as materialized (
-      select x.lane, array_agg(x.id) as ids, coalesce(sum(x.amount), 0) as amount from unnest(moved.ids, moved.lanes, moved.amounts) x(id, lane, amount) where x.lane is not null group by x.lane
-    ), kept as (
-      insert into hold (lane, hold_time, task_ids, due) select lane, now_time, ids, now_time + interval '5 seconds' from group_of
-    )
-    select array_agg(lane), array_agg(cardinality(ids)), array_agg(amount) into moves.lanes, moves.holders, moves.amounts from group_of;
+    if admitted or cardinality(moved.ids) < cardinality(taken) then
+      select array_agg(g.lane), array_agg(g.n), array_agg(g.amount) into moves.lanes, moves.holders, moves.amounts from (
+        select x.lane, count(*) as n, coalesce(sum(x.amount), 0) as amount from unnest(moved.lanes, moved.amounts) x(lane, amount) where x.lane is not null group by x.lane) g;
+    else
+      moves := row(wanted.lanes, wanted.counts, array_fill(0, array[cardinality(wanted.lanes)]));
+    end if;
+    -- Of what was taken, perhaps only tasks without rules were let in.
+    if moves.lanes is not null then
+      perform mp_keep_holds(moved.ids, moved.lanes, cardinality(moves.lanes), now_time);
+    end if;
   end if;
   o_ids := moved.ids;
   o_attempts := moved.attempts;

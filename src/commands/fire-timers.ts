@@ -21,12 +21,16 @@ export async function fireTimers(
   return { more, next };
 }
 
-/** Offers tasks that their rules let in, and that somebody has left blocked: all of them, a bounded step at a time; and forgets who has left. Answers whether tasks have ever had rules. */
+/** Offers tasks that their rules let in, and that somebody has left blocked: all of them, a bounded step at a time. Answers whether tasks have ever had rules. */
 export async function sweepBlocked(engine: Pick<Engine, "db">): Promise<boolean> {
   let sweep = await sweepRules(engine.db, 0n, lanesPerStep);
   while (sweep.last !== null) sweep = await sweepRules(engine.db, sweep.last, lanesPerStep);
-  while (sweep.hasRules && (await sweepHolds(engine.db, holdsPerStep)));
   return sweep.hasRules;
+}
+
+/** Forgets who held slots and has left, one bounded step; tells whether there may be more. */
+export async function forgetHolders(engine: Pick<Engine, "db">): Promise<boolean> {
+  return await sweepHolds(engine.db, holdsPerStep);
 }
 
 /** Forgets answers whose request_id has outlived its 24 h, one bounded step; tells whether there may be more. */

@@ -1,6 +1,6 @@
 import { forgetOldProducers } from "../commands/add-counts.ts";
 import type { Engine } from "../commands/engine.ts";
-import { fireTimers, forgetOldRequests, sweepBlocked } from "../commands/fire-timers.ts";
+import { fireTimers, forgetHolders, forgetOldRequests, sweepBlocked } from "../commands/fire-timers.ts";
 import { doFollowUps } from "../commands/follow-ups.ts";
 import { forgetLogs } from "../commands/forget-logs.ts";
 import { Loop } from "../lib/loop.ts";
@@ -19,6 +19,8 @@ const followUpsPollMs = 5_000;
 const requestsPollMs = 10 * 60_000;
 /** Who makes room offers it; the loop is for what transactions that were rolled back have left. */
 const rulesPollMs = 10_000;
+/** Who reads the figures of rules looks at all who were let in since then, too. */
+const holdersPollMs = 2_000;
 /** Reading the figures of rules takes at most one part in so many of the time of a connection. */
 const figuresShare = 100;
 /** Of up to a thousand tasks each. */
@@ -70,8 +72,8 @@ export interface RuleLoops {
 }
 
 /**
- * The loop that offers what is blocked although its rules let it in, and those that read what rules hold up and count how long that was, for the metrics: only once there have been
- * rules. Safe on many servers at once.
+ * The loop that offers what is blocked although its rules let it in, the one that forgets who has left, and those that read what rules hold up and count how long that was, for the metrics: only
+ * once there have been rules. Safe on many servers at once.
  */
 export function createRuleLoops(options: {
   readonly engine: Pick<Engine, "db">;
@@ -104,17 +106,22 @@ export function createRuleLoops(options: {
     delayMs: () => rulesPollMs,
     onError: onError("rule figures"),
   });
+  const forgetting = new Loop({
+    runOnce: async () => hasRules && (await forgetHolders(engine)),
+    delayMs: () => holdersPollMs,
+    onError: onError("rules"),
+  });
   const sweeping = new Loop({
     runOnce: async () => {
       const hadRules = hasRules;
       hasRules = await sweepBlocked(engine);
-      if (hasRules && !hadRules) for (const loop of [reading, counting]) loop.wake();
+      if (hasRules && !hadRules) for (const loop of [reading, counting, forgetting]) loop.wake();
       return false;
     },
     delayMs: () => rulesPollMs,
     onError: onError("rules"),
   });
-  return { loops: [sweeping, reading, counting], figures: () => figures };
+  return { loops: [sweeping, forgetting, reading, counting], figures: () => figures };
 }
 
 /** The loop that forgets answers of calls with a request_id after their 24 h. */

@@ -73,13 +73,20 @@ export async function fullRules(read: Read, id: bigint): Promise<FullRule[]> {
 const holdersStatement: Statement = {
   name: "rule_holders",
   text: `select h.id "taskId", case when k.type = 2 then h.held_amount else 1 end::bigint amount, h.hold_time "holdTime"
-    from rule_key k join lane_key l on l.key_id = k.id cross join lateral (
-      select s.id, s.held_amount, h.hold_time from (
-        select h.hold_time, h.task_ids from hold h where h.lane = l.lane order by h.hold_time, h.id offset 0
-      ) h cross join lateral (
-        select q.id, q.held_amount from unnest(h.task_ids) x(id) cross join lateral (
-          select q.id, q.held_amount from task_state q where q.id = x.id and q.status in (3, 4) and q.claim_time = h.hold_time offset 0) q order by q.id offset 0
-      ) s limit $2
+    from rule_key k cross join lateral (
+      select s.id, s.held_amount, s.hold_time from lane_key l cross join lateral (
+        select s.id, s.held_amount, h.hold_time from (
+          select h.hold_time, h.task_ids from hold h where h.lane = l.lane order by h.hold_time, h.id offset 0
+        ) h cross join lateral (
+          select q.id, q.held_amount from unnest(h.task_ids) x(id) cross join lateral (
+            select q.id, q.held_amount from task_state q where q.id = x.id and q.status in (3, 4) and q.claim_time = h.hold_time offset 0) q order by q.id offset 0
+        ) s limit $2
+      ) s where l.key_id = k.id
+      union all
+      select q.id, q.held_amount, m.hold_time from (
+        select h.hold_time, x.id from hold h cross join lateral unnest(h.task_ids, h.lanes) x(id, lane) where h.lane = 0 and x.lane in (select l.lane from lane_key l where l.key_id = $1) offset 0
+      ) m cross join lateral (
+        select q.id, q.held_amount from task_state q where q.id = m.id and q.status in (3, 4) and q.claim_time = m.hold_time offset 0) q
     ) h where k.id = $1 and k.type <> 3 order by h.hold_time, h.id limit $2`,
 };
 

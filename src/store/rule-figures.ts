@@ -27,8 +27,8 @@ const figuresStatement: Statement = {
   text: `with waits as materialized (
       select b.lane, count(*) n, min(b.block_time) since from blocked b group by b.lane
     ), holds as materialized (
-      select h.lane, count(*) n, coalesce(sum(s.held_amount), 0) amount from hold h cross join lateral unnest(h.task_ids) x(id) join task_state s on s.id = any (array[x.id])
-      where s.status in (3, 4) and s.claim_time = h.hold_time group by h.lane
+      select s.held_lane lane, count(*) n, coalesce(sum(s.held_amount), 0) amount from hold h cross join lateral (
+        select q.held_lane, q.held_amount from task_state q where q.id = any (h.task_ids) and q.status in (3, 4) and q.claim_time = h.hold_time offset 0) s group by s.held_lane
     ), starts as materialized (
       select s.key_id, sum(s.starts) n from rate_start s group by s.key_id
     ), active as materialized (

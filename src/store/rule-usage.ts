@@ -43,6 +43,7 @@ const listStatement: Statement = {
     ), chosen as (
       select w.lane from waiting_lane w
       union select h.lane from holding_lane h
+      union select x.lane from hold h cross join lateral unnest(h.lanes) x(lane) where $2::bigint is null and h.lane = 0
       union select k.lane from started_key s cross join lateral (select q.lane from lane_key q where q.key_id = s.key_id order by q.lane desc limit 100) k
       union select b.lane from blocked b where b.batch_id = $2
       union select s.held_lane from task t join task_state s on s.id = t.id where t.batch_id = $2 and s.status in (3, 4)

@@ -101,6 +101,27 @@ describe("the migrations", () => {
     expect(await queues()).toEqual(kept);
   });
 
+  it("keep who holds slots over a way down: a row for each lane of who was let in together under many", async () => {
+    await using database = await createEmptyDatabase();
+    await migrateUp(database.url);
+    const time = "2026-01-01 00:00:00+00";
+    await rowsOf(
+      database.url,
+      `insert into hold (lane, hold_time, task_ids, lanes, due) values (0, '${time}', '{1,2,3}', '{7,8,7}', '${time}'), (7, '${time}', '{4}', null, '${time}')`,
+    );
+    await migrateDown(database.url, names.length - names.findIndex((name) => name.includes("claims-and-waits")));
+    const left = await rowsOf(
+      database.url,
+      "select lane::int, task_ids::int[] ids, due = hold_time same from hold order by lane, ids",
+    );
+    const same = true;
+    expect(left).toEqual([
+      { lane: 7, ids: [1, 3], same },
+      { lane: 7, ids: [4], same },
+      { lane: 8, ids: [2], same },
+    ]);
+  });
+
   it("need no superuser: the owner of the database is enough", async () => {
     await using database = await createEmptyDatabase();
     const url = new URL(database.url);

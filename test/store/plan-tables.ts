@@ -59,7 +59,7 @@ export async function fillTables(admin: Client): Promise<void> {
       select 1, 2, array[r.id], array[k.id], '{1}', '{1}', '{0}', false, 'old ' || k.id from rule_key k join rule r on r.name = substr(k.key, 5) where k.kind = 'old';
     insert into lane_key select keys[1], id from lane where digest like 'old %';
     insert into blocked select (select max(id) from lane), 0, n, 100000, now() ${other};
-    insert into hold (lane, hold_time, task_ids, due) select 0, now(), array[-n], now() + interval '1 day' ${other};
+    insert into hold (lane, hold_time, task_ids, due) select -n, now(), array[-n], now() + interval '1 day' ${other};
     insert into rate_start (key_id, start_time, starts) select 0, now(), 1 ${other};
     insert into blocked_wait (waits_ms) select '{1}' ${other};
     insert into rule_alarm select now() + interval '1 day', n ${other};

@@ -8,8 +8,8 @@ import { fullRules, ruleHolders } from "../../src/store/blockers.ts";
 import { createGraph } from "../../src/store/create-tasks.ts";
 import { Database } from "../../src/store/database.ts";
 import { Lanes } from "../../src/store/lanes.ts";
-import { fireAlarms, sweepRules } from "../../src/store/rule-alarms.ts";
-import { takeBlockedWaits } from "../../src/store/rule-figures.ts";
+import { fireAlarms, sweepHolds, sweepRules } from "../../src/store/rule-alarms.ts";
+import { readRuleFigures, takeBlockedWaits } from "../../src/store/rule-figures.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { endReports, graphRows } from "./graph-rows.ts";
 import { fillTables, graphWith, touchedBy } from "./plan-tables.ts";
@@ -178,6 +178,18 @@ function boundedRules(): void {
   it("counting how long tasks were blocked looks at so many transactions", async () => {
     const counted = await touched(async () => expect(await takeBlockedWaits(db, 100)).toHaveLength(100));
     expect(counted).toEqual(costs(1000));
+  });
+
+  it("who holds keys of many lanes is kept, counted, asked for and forgotten by their number", async () => {
+    const { lane } = await createRuled(size, 1_000n, { lanes: 50 });
+    expect((await claim(size)).tasks).toHaveLength(size);
+    const { rows } = await admin.query<{ key: string }>("select keys[1] as key from lane where id = $1", [lane]);
+    expect(await touched(() => ruleHolders(db.read.bind(db), BigInt(rows[0]?.key ?? 0), 10))).toEqual(costs(5 * size));
+    // The tasks of 20,000 others are looked at, too, but not those of all the database.
+    const read = await touched(() => readRuleFigures(db));
+    expect(read.rows).toBeLessThan(150_000);
+    await admin.query("update hold set due = now() where lane = 0");
+    expect(await touched(() => sweepHolds(db, 100))).toEqual(costs(10 * size));
   });
 
   it("turning down what waits for one key in many lanes looks at it once", async () => {

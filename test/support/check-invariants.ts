@@ -101,7 +101,8 @@ const laws: readonly Law[] = [
         where h.status in (3, 4) and h.lane is not null and h.edits = 0 and h.held_lane is distinct from h.lane
       union all select format('task %s holds slots of lane %s, and nobody who asks for its holders is told', h.id, h.held_lane) from task_state h
         where h.status in (3, 4) and h.held_lane is not null and 1 <> (
-          select count(*) from hold d where d.lane = h.held_lane and d.hold_time = h.claim_time and h.id = any (d.task_ids))
+          select count(*) from hold d where d.hold_time = h.claim_time and (
+            (d.lane = h.held_lane and h.id = any (d.task_ids)) or (d.lane = 0 and exists (select from unnest(d.task_ids, d.lanes) x(id, lane) where x.id = h.id and x.lane = h.held_lane))))
       union all select format('task %s of lane %s with a rule of capacity holds no amount, or another one', h.id, h.held_lane) from task_state h
         join lane l on l.id = h.held_lane where h.status in (3, 4) and l.has_capacity <> (h.held_amount is not null)`,
   },
