@@ -5,8 +5,8 @@ import { folderOf, functionsOf, sourceOf } from "./function-files.ts";
 
 const folder = path.join(import.meta.dirname, "0017-claims-and-waits");
 /** The folders whose functions it replaces, the latest first; all keep their arguments and answers: servers of before go on calling them. */
-const earlier = ["0016-hand-over", "0015-shared-specs", "0014-rules-at-create", "0006-flow-control"].map((name) =>
-  path.join(import.meta.dirname, name),
+const earlier = ["0016-hand-over", "0015-shared-specs", "0014-rules-at-create", "0006-flow-control", "0005-rules"].map(
+  (name) => path.join(import.meta.dirname, name),
 );
 
 /**

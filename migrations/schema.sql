@@ -2017,6 +2017,7 @@ CREATE OR REPLACE FUNCTION public.mp_enqueue(p_ids bigint[], p_time timestamp wi
 AS $function$
 declare
   queues integer[];
+  soonest timestamptz;
 begin
   with free as materialized (
     select h.id, h.queue, h.priority, h.start_time, h.attempt, h.lane, coalesce(h.flow, 0) as flow from unnest(p_ids) x(id) join task_state h on h.id = any (array[x.id]) where h.status = 2
@@ -2025,7 +2026,8 @@ begin
   ), delayed as (
     insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from free where start_time > p_time group by start_time
   )
-  select array_agg(distinct queue) filter (where coalesce(start_time <= p_time, true)) into queues from free;
+  select array_agg(distinct queue) filter (where coalesce(start_time <= p_time, true)), min(start_time) filter (where start_time > p_time) into queues, soonest from free;
+  perform mp_tell_timers(soonest);
   return coalesce(queues, '{}');
 end $function$;
 
@@ -3261,18 +3263,24 @@ CREATE OR REPLACE FUNCTION public.mp_set_alarms(p_lanes bigint[], p_time timesta
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
+declare
+  soonest timestamptz;
 begin
-  insert into rule_alarm (due, key_id)
-  select a.due, k.key from (
-    select distinct k.key, k.window_ms, k.bound from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
-      cross join lateral unnest(l.keys, l.windows, l.bounds) k(key, window_ms, bound)
-    where k.window_ms > 0 and exists (select from blocked b where b.lane = l.id offset 0)
-  ) k join rule_usage u on u.key_id = any (array[k.key]) cross join lateral (
-    select min(s.start_time) + k.window_ms * interval '1 millisecond' as due from rate_start s
-    where s.key_id = k.key and s.start_time > p_time - k.window_ms * interval '1 millisecond'
-  ) a
-  where mp_taken(k.key, k.window_ms, u.in_use, p_time) >= k.bound and a.due is not null
-  order by k.key, a.due on conflict do nothing;
+  with alarm as (
+    insert into rule_alarm (due, key_id)
+    select a.due, k.key from (
+      select distinct k.key, k.window_ms, k.bound from unnest(p_lanes) x(id) join lane l on l.id = any (array[x.id])
+        cross join lateral unnest(l.keys, l.windows, l.bounds) k(key, window_ms, bound)
+      where k.window_ms > 0 and exists (select from blocked b where b.lane = l.id offset 0)
+    ) k join rule_usage u on u.key_id = any (array[k.key]) cross join lateral (
+      select min(s.start_time) + k.window_ms * interval '1 millisecond' as due from rate_start s
+      where s.key_id = k.key and s.start_time > p_time - k.window_ms * interval '1 millisecond'
+    ) a
+    where mp_taken(k.key, k.window_ms, u.in_use, p_time) >= k.bound and a.due is not null
+    order by k.key, a.due on conflict do nothing returning due
+  )
+  select min(due) into soonest from alarm;
+  perform mp_tell_timers(soonest);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_set_aside(p_lanes bigint[])
@@ -3846,6 +3854,16 @@ begin
   end if;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_tell_timers(p_due timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if p_due < clock_timestamp() + interval '500 milliseconds' and not exists (select from timer t where t.due < p_due) and not exists (select from rule_alarm a where a.due < p_due) then
+    perform pg_notify('millpond', 'timers');
+  end if;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_tight_lanes(p_lanes bigint[])
  RETURNS bigint[]
  LANGUAGE plpgsql
@@ -4173,6 +4191,7 @@ begin
   if p_start_times is not null then
     insert into timer (due, task_ids, attempts)
     select x.start_time, array_agg(x.id), array_agg(0) from unnest(p_ids, p_start_times, p_statuses) x(id, start_time, status) where x.status = 2 and x.start_time > p_time group by x.start_time;
+    perform mp_tell_timers((select min(x.start_time) from unnest(p_start_times, p_statuses) x(start_time, status) where x.status = 2 and x.start_time > p_time));
   end if;
   if 2 = any (p_statuses) then
     with queued as (

@@ -54,6 +54,7 @@ begin
   if p_start_times is not null then
     insert into timer (due, task_ids, attempts)
     select x.start_time, array_agg(x.id), array_agg(0) from unnest(p_ids, p_start_times, p_statuses) x(id, start_time, status) where x.status = 2 and x.start_time > p_time group by x.start_time;
+    perform mp_tell_timers((select min(x.start_time) from unnest(p_start_times, p_statuses) x(start_time, status) where x.status = 2 and x.start_time > p_time));
   end if;
   if 2 = any (p_statuses) then
     with queued as (

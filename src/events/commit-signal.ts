@@ -32,6 +32,7 @@ export class CommitSignal {
   readonly #options: CommitSignalOptions;
   readonly #listeners = new Set<(queues: ReadyQueues) => void>();
   readonly #logListeners = new Set<(ids: LoggedTasks) => void>();
+  readonly #timerListeners = new Set<() => void>();
   #pending: Set<number> | undefined;
   readonly #logged = new Set<bigint>();
   #sending: Promise<void> | undefined;
@@ -69,6 +70,11 @@ export class CommitSignal {
     this.#beginSending();
   }
 
+  /** Calls a function when a commit of any server, this one included, has set a timer that is due before anybody would look by himself. */
+  onTimers(listener: () => void): void {
+    this.#timerListeners.add(listener);
+  }
+
   /** Begins to listen to the other servers; a lost connection is made again. */
   async start(): Promise<void> {
     await this.#listen();
@@ -88,6 +94,10 @@ export class CommitSignal {
 
   #tellLogged(ids: LoggedTasks): void {
     for (const listener of this.#logListeners) listener(ids);
+  }
+
+  #tellTimers(): void {
+    for (const listener of this.#timerListeners) listener();
   }
 
   get #hasToTell(): boolean {
@@ -173,7 +183,9 @@ export class CommitSignal {
   #receive(payload: string): void {
     const [sender, queues = "", logged] = payload.split(" ");
     if (sender === this.#options.serverId) return;
-    if (logged !== undefined) this.#tellLogged(parseList(logged)?.map(BigInt));
+    // Told by the database (mp_tell_timers), within the transaction, as it is rare; whoever does not know of it takes it for a commit without queues.
+    if (sender === "timers") this.#tellTimers();
+    else if (logged !== undefined) this.#tellLogged(parseList(logged)?.map(BigInt));
     else this.#tell(parseList(queues)?.map(Number));
   }
 }

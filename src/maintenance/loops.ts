@@ -12,7 +12,7 @@ export interface MaintenanceOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** How long a timer that another server has written may stay unknown here. */
+/** How long a timer may stay unknown here, be it lost on the way: of one that is due sooner, the database tells (mp_tell_timers). */
 const timersPollMs = 500;
 /** They are done by the calls that cause them; the loop is for what servers that died have left. */
 const followUpsPollMs = 5_000;
@@ -37,7 +37,7 @@ export interface TimerLoop {
 }
 
 /**
- * The loop that looks at tasks whose time has come: start times, leases, timeouts. It sleeps until the next timer that it knows of is due.
+ * The loop that looks at tasks whose time has come: start times, leases, timeouts. It sleeps until the next timer that it knows of is due, or until it is woken.
  * Safe on many servers at once.
  */
 export function createTimerLoop({ engine, onError }: MaintenanceOptions): TimerLoop {
@@ -54,6 +54,7 @@ export function createTimerLoop({ engine, onError }: MaintenanceOptions): TimerL
     },
     delayMs: () =>
       next === undefined ? timersPollMs : Math.min(Math.max(next / 1000 - Date.now(), timersDelayMsMin), timersPollMs),
+    wokenEveryMs: timersDelayMsMin,
     onError,
   });
   return { loop, lagSeconds: () => lagMs / 1000 };

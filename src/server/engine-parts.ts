@@ -131,6 +131,7 @@ export function createEngineParts(options: {
   };
   const logFollowers = new LogFollowers({ db, namespaceId, onError: onError("log followers") });
   const timers = createTimerLoop({ engine, onError: onError("timers") });
+  signal.onTimers(() => timers.loop.wake());
   const rules = createRuleLoops({ engine, onUnblocked, onError });
   const maintenance = [
     timers.loop,

@@ -186,3 +186,20 @@ test("what another program sends on the channel is no reason to fail: anything m
   ]);
   await signal.stop();
 });
+
+test("a timer that is due soon is told to those who wait for timers, and is no commit", async () => {
+  let receive: (payload: string) => void = () => {};
+  const signal = signalOn(async (_channel, onNotify) => {
+    receive = onNotify;
+    return connection();
+  });
+  const [timers, commits] = [vi.fn(), vi.fn()];
+  signal.onTimers(timers);
+  await signal.start();
+  signal.onCommit(commits);
+  receive("timers");
+  expect([timers.mock.calls.length, commits.mock.calls.length]).toEqual([1, 0]);
+  receive("other 7");
+  expect([timers.mock.calls.length, commits.mock.calls]).toEqual([1, [[[7]]]]);
+  await signal.stop();
+});
