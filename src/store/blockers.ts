@@ -83,10 +83,10 @@ const holdersStatement: Statement = {
         ) s limit $2
       ) s where l.key_id = k.id
       union all
-      select q.id, q.held_amount, m.hold_time from (
-        select h.hold_time, x.id from hold h cross join lateral unnest(h.task_ids, h.lanes) x(id, lane) where h.lane = 0 and x.lane in (select l.lane from lane_key l where l.key_id = $1) offset 0
-      ) m cross join lateral (
-        select q.id, q.held_amount from task_state q where q.id = m.id and q.status in (3, 4) and q.claim_time = m.hold_time offset 0) q
+      select q.id, q.held_amount, h.hold_time from hold h cross join lateral unnest(h.task_ids, h.lanes) x(id, lane)
+        cross join lateral (select from lane_key l where l.key_id = $1 and l.lane = x.lane offset 0) l
+        cross join lateral (select q.id, q.held_amount from task_state q where q.id = x.id and q.status in (3, 4) and q.claim_time = h.hold_time offset 0) q
+      where h.lane = 0
     ) h where k.id = $1 and k.type <> 3 order by h.hold_time, h.id limit $2`,
 };
 
