@@ -12,6 +12,8 @@ begin
     insert into timer (due, task_ids, attempts) select start_time, array_agg(id), array_agg(attempt) from free where start_time > p_time group by start_time
   )
   select array_agg(distinct queue) filter (where coalesce(start_time <= p_time, true)), min(start_time) filter (where start_time > p_time) into queues, soonest from free;
-  perform mp_tell_timers(soonest);
+  if soonest is not null then
+    perform mp_tell_timers(soonest);
+  end if;
   return coalesce(queues, '{}');
 end $$;

@@ -17,5 +17,7 @@ begin
     order by k.key, a.due on conflict do nothing returning due
   )
   select min(due) into soonest from alarm;
-  perform mp_tell_timers(soonest);
+  if soonest is not null then
+    perform mp_tell_timers(soonest);
+  end if;
 end $$;
