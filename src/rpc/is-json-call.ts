@@ -8,11 +8,14 @@ export const isJsonKey: ContextKey<boolean | undefined> = createContextKey<boole
   description: "whether this call is answered in JSON",
 });
 
-/** isJsonCall tells whether a call is answered in JSON: then its answer must be a message, not bytes that are written already. */
-export function isJsonCall({ requestMethod, requestHeader, url, values }: CalledBy): boolean {
-  const known = values.get(isJsonKey);
+/**
+ * isJsonCall tells whether a call is answered in JSON: then its answer must be a message, not bytes that are written already. Of the call, no more is looked at
+ * than it takes to know: on the fast path, headers are made when they are read.
+ */
+export function isJsonCall(call: CalledBy): boolean {
+  const known = call.values.get(isJsonKey);
   if (known !== undefined) return known;
   // A call by GET has no body, and says in its address how it wants the answer.
-  if (requestMethod === "GET") return new URL(url).searchParams.get("encoding") !== "proto";
-  return requestHeader.get("content-type")?.includes("json") === true;
+  if (call.requestMethod === "GET") return new URL(call.url).searchParams.get("encoding") !== "proto";
+  return call.requestHeader.get("content-type")?.includes("json") === true;
 }
