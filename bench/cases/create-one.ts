@@ -20,7 +20,8 @@ export const createOne: BenchCase = {
   title: "Create: one task per call",
   about:
     "CreateTasks with one task (metadata and input of 120 bytes each) in a new batch, each call a durable commit. gRPC: calls in flight on one HTTP/2 connection. " +
-    "JSON: as many keep-alive connections of HTTP/1.1. Without `request_id`, except where named (the SDK always sends one). ArcRun: a POST of one such task, as JSON.",
+    "JSON: as many keep-alive connections of HTTP/1.1. Without `request_id`, except where named (the SDK always sends one). ArcRun: a POST of one such task, as JSON. " +
+    "The load generators, which share the processor with what they measure, speak HTTP/2 and HTTP/1.1 themselves, with no more work than that needs.",
   figures: figures(),
   open,
 };

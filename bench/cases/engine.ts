@@ -12,7 +12,7 @@ export const engine: BenchCase = {
   name: "engine",
   title: "Create, execute and complete without the wire",
   about:
-    "The engine's commands called in one process, with the feed that a server has: batches of 1,000, three created at the same time, and eight workers that wait for up to 1,000 tasks each; every task is created, started and succeeds. " +
+    "The engine's commands called in one process, with the feed that a server has: batches of 1,000, three created at the same time, and eight workers that wait for up to 1,000 tasks each, and for the next ones while their reports are on the way, as workers of the SDK do; every task is created, started and succeeds. " +
     "Layered: graphs of 1,000 tasks in 10 layers, two parents each.",
   figures: figures(),
   open,

@@ -45,10 +45,17 @@ async function create(): Promise<void> {
   }
 }
 
-/** Executes what it is handed, as a worker that has its slots free again at once. */
+/** Executes what it is handed, as a worker of the SDK does: its slots are free as soon as it has sent its reports, and it takes what is next before they are answered. */
 async function execute(): Promise<void> {
+  let reporting: Promise<void> | undefined;
   while (ended < job.tasks) {
-    const done = await engine.execute(job.batchSize);
-    ended += done;
+    const tasks = await engine.claim(job.batchSize);
+    await reporting;
+    reporting = tasks.length === 0 ? undefined : report(tasks);
   }
+}
+
+async function report(tasks: Awaited<ReturnType<typeof engine.claim>>): Promise<void> {
+  await engine.report(tasks);
+  ended += tasks.length;
 }

@@ -1,6 +1,8 @@
 // Calls one unary method over gRPC as fast as the server answers, with a fixed number of calls in flight on one connection.
 import { randomUUID } from "node:crypto";
-import { type ClientHttp2Session, connect, constants } from "node:http2";
+import { connect } from "node:http2";
+import { GrpcCalls } from "../support/grpc-calls.ts";
+import { encodeMessage } from "../support/http2-frames.ts";
 import { percentile } from "../support/statistics.ts";
 import { monotonicMs, readJob, sayLine } from "./program-job.ts";
 
@@ -20,20 +22,13 @@ export interface GrpcLoadJob {
 
 const job = await readJob<GrpcLoadJob>();
 const message = Buffer.from(job.message, "base64");
-const headers = {
-  [constants.HTTP2_HEADER_METHOD]: "POST",
-  [constants.HTTP2_HEADER_PATH]: job.path,
-  "content-type": "application/grpc",
-  te: "trailers",
-};
-const session = connect(job.url, { settings: { initialWindowSize: 4 * 1024 * 1024 } });
-session.on("connect", () => session.setLocalWindowSize(64 * 1024 * 1024));
+const calls = await GrpcCalls.open(job.url, job.path);
 const { amount } = job;
 if ("warmUpMs" in amount) await load(during(amount.warmUpMs));
 const startedAtMs = monotonicMs();
 const latencies = await load("calls" in amount ? times(amount.calls) : during(amount.measureMs));
 const seconds = (monotonicMs() - startedAtMs) / 1000;
-session.close();
+calls.close();
 sayLine({
   ...{ calls: latencies.length, seconds, startedAtMs },
   ...{ p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) },
@@ -56,40 +51,40 @@ async function load(goesOn: () => boolean): Promise<number[]> {
   const lane = async () => {
     while (goesOn()) {
       const sentMs = performance.now();
-      await call(session);
+      await calls.call(requestMessage());
       taken.push(performance.now() - sentMs);
     }
   };
-  await Promise.all(Array.from({ length: job.inFlight }, lane));
+  await Promise.all(Array.from({ length: job.inFlight }, lane)).catch(async (error: Error) => {
+    throw new Error(`${error.message}; ${await whatIsSaid()}`, { cause: error });
+  });
   return taken;
 }
 
-function call(on: ClientHttp2Session): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stream = on.request(headers);
-    let status: unknown;
-    let text: unknown;
-    const read = (received: Record<string, unknown>) => {
-      status ??= received["grpc-status"];
-      text ??= received["grpc-message"];
-    };
-    stream.on("response", read);
-    stream.on("trailers", read);
-    stream.on("error", reject);
-    stream.on("close", () => {
-      if (status === "0") resolve();
-      else reject(new Error(`${job.path} answered status ${status}: ${decodeURIComponent(String(text ?? ""))}`));
-    });
-    stream.resume();
-    stream.end(frame());
-  });
+function requestMessage(): Buffer {
+  if (job.uuidAt === undefined) return message;
+  const own = Buffer.from(message);
+  own.write(randomUUID(), job.uuidAt, "latin1");
+  return own;
 }
 
-function frame(): Buffer {
-  const framed = Buffer.allocUnsafe(5 + message.length);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.length, 1);
-  message.copy(framed, 5);
-  if (job.uuidAt !== undefined) framed.write(randomUUID(), 5 + job.uuidAt, "latin1");
-  return framed;
+/** What the server says to a call that is made once more: of the failed one, nothing has been read. */
+async function whatIsSaid(): Promise<string> {
+  const session = connect(job.url);
+  const headers = { ":method": "POST", ":path": job.path, "content-type": "application/grpc", te: "trailers" };
+  const received: Record<string, unknown> = {};
+  const read = (more: object) => Object.assign(received, more);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      session.on("error", reject);
+      const stream = session.request(headers).on("response", read).on("trailers", read);
+      stream.on("error", reject).on("close", resolve).resume().end(encodeMessage(requestMessage()));
+    });
+  } catch (error) {
+    return `made once more, it fails: ${String(error)}`;
+  } finally {
+    session.destroy();
+  }
+  const text = decodeURIComponent(String(received["grpc-message"] ?? ""));
+  return `made once more, ${job.path} answers status ${received["grpc-status"]} ${text}`;
 }

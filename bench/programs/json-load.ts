@@ -1,5 +1,5 @@
 // Sends one request, a POST of JSON or a GET, over HTTP/1.1 again and again: one in flight on each of some keep-alive connections.
-import { Pool } from "undici";
+import { HttpCalls } from "../support/http-calls.ts";
 import { percentile } from "../support/statistics.ts";
 import { readJob, sayLine } from "./program-job.ts";
 
@@ -18,12 +18,7 @@ export interface JsonLoadJob {
 }
 
 const job = await readJob<JsonLoadJob>();
-const pool = new Pool(job.url, { connections: job.connections, pipelining: 1 });
-const request = {
-  path: job.path,
-  method: job.method,
-  ...(job.body !== undefined && { headers: { "content-type": "application/json" }, body: job.body }),
-};
+const connections = await Promise.all(Array.from({ length: job.connections }, () => HttpCalls.open(job)));
 await load(job.warmUpMs);
 const startMs = performance.now();
 const latencies = await load(job.measureMs);
@@ -34,15 +29,14 @@ process.exit();
 async function load(forMs: number): Promise<number[]> {
   const endMs = performance.now() + forMs;
   const taken: number[] = [];
-  const lane = async () => {
+  const lane = async (connection: HttpCalls) => {
     while (performance.now() < endMs) {
       const sentMs = performance.now();
-      const { statusCode, body } = await pool.request(request);
-      if (statusCode !== job.status) throw new Error(`${job.path} answered ${statusCode}: ${await body.text()}`);
-      await body.dump();
+      const { status, body } = await connection.call();
+      if (status !== job.status) throw new Error(`${job.path} answered ${status}: ${body.slice(0, 500)}`);
       taken.push(performance.now() - sentMs);
     }
   };
-  await Promise.all(Array.from({ length: job.connections }, lane));
+  await Promise.all(connections.map(lane));
   return taken;
 }

@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { createTasks } from "../../src/commands/create-tasks.ts";
 import { reportTasks } from "../../src/commands/report-tasks.ts";
 import { loadSettings } from "../../src/config/settings.ts";
+import type { ClaimedTask } from "../../src/dispatch/waiting-workers.ts";
 import type { NewTask } from "../../src/domain/new-task.ts";
 import { plainReport, ReportAction } from "../../src/domain/report.ts";
 import { DependencyCondition, Execution } from "../../src/domain/task-status.ts";
@@ -12,8 +13,10 @@ import { layeredParents } from "./bench-graphs.ts";
 export interface EngineDriver {
   /** Creates a batch of independent tasks, or a graph in ten layers whose tasks have two parents each. */
   create(shape: "independent" | "layered", tasks: number): Promise<void>;
-  /** Waits a moment for up to so many tasks as a worker, reports the success of each and says how many they were. */
-  execute(max: number): Promise<number>;
+  /** Waits a moment for up to so many tasks as a worker. */
+  claim(max: number): Promise<readonly ClaimedTask[]>;
+  /** Reports the success of tasks. */
+  report(tasks: readonly ClaimedTask[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,19 +60,15 @@ export async function openEngine(databaseUrl: string): Promise<EngineDriver> {
         ),
       });
     },
-    async execute(max) {
+    claim(max) {
       const { signal: never } = new AbortController();
-      const tasks = await workers.claim({
-        ...{ worker, kinds: [kind], labels: {}, max, leaseMs, waitMs },
-        signal: never,
-      });
-      if (tasks.length === 0) return 0;
+      return workers.claim({ ...{ worker, kinds: [kind], labels: {}, max, leaseMs, waitMs }, signal: never });
+    },
+    async report(tasks) {
       const reports = tasks.map(({ id, attempt }) => ({ ...plainReport, id, attempt, action: ReportAction.SUCCESS }));
-      const refused = (await reportTasks(engine, reports, { brief: true })).find(
-        ({ error }) => error !== undefined,
-      )?.error;
+      const results = await reportTasks(engine, reports, { brief: true });
+      const refused = results.find(({ error }) => error !== undefined)?.error;
       if (refused !== undefined) throw new Error("a report was refused", { cause: refused });
-      return tasks.length;
     },
     async close() {
       await claimLine.stop();

@@ -1,0 +1,86 @@
+import { connect, type Socket } from "node:net";
+
+/** HttpRequest is a request that is sent again and again. */
+export interface HttpRequest {
+  readonly url: string;
+  readonly path: string;
+  readonly method: "POST" | "GET";
+  /** JSON. */
+  readonly body?: string;
+}
+
+/** HttpAnswer is what a request was answered with. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+interface Waiting {
+  readonly resolve: (answer: HttpAnswer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const headEnd = "\r\n\r\n";
+const lastChunk = Buffer.from("\r\n0\r\n\r\n");
+
+/**
+ * HttpCalls sends one request again and again on one keep-alive connection of HTTP/1.1, one at a time, with no more work than that needs, as the processor is
+ * shared with the server that is measured. The body of an answer that comes in chunks is told with their lengths in it.
+ */
+export class HttpCalls {
+  readonly #socket: Socket;
+  readonly #request: Buffer;
+  #received: Buffer = Buffer.alloc(0);
+  #waiting: Waiting | undefined;
+  #end: Error | undefined;
+
+  private constructor(socket: Socket, request: Buffer) {
+    this.#socket = socket;
+    this.#request = request;
+    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    socket.on("error", (error) => this.#fail(error));
+    socket.on("close", () => this.#fail(new Error("the connection was closed")));
+  }
+
+  /** Connects. */
+  static async open({ url, path, method, body }: HttpRequest): Promise<HttpCalls> {
+    const { hostname, port, host } = new URL(url);
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+    await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+    const head = [`${method} ${path} HTTP/1.1`, `host: ${host}`];
+    if (body !== undefined) head.push("content-type: application/json", `content-length: ${Buffer.byteLength(body)}`);
+    return new HttpCalls(socket, Buffer.from(head.join("\r\n") + headEnd + (body ?? "")));
+  }
+
+  /** Sends the request, and resolves with its answer. The answer before must be there. */
+  call(): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) return reject(this.#end);
+      this.#waiting = { resolve, reject };
+      this.#socket.write(this.#request);
+    });
+  }
+
+  #onData(chunk: Buffer): void {
+    const bytes = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    this.#received = bytes;
+    const end = bytes.indexOf(headEnd);
+    if (end === -1) return;
+    const head = bytes.toString("latin1", 0, end);
+    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+    const bodyAt = end + headEnd.length;
+    const bodyEnd = length === undefined ? bytes.length : bodyAt + Number(length);
+    const isWhole =
+      length === undefined ? bytes.subarray(-lastChunk.length).equals(lastChunk) : bytes.length >= bodyEnd;
+    if (!isWhole) return;
+    this.#received = Buffer.alloc(0);
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.resolve({ status: Number(head.slice(9, 12)), body: bytes.toString("utf8", bodyAt, bodyEnd) });
+  }
+
+  #fail(error: Error): void {
+    this.#end ??= error;
+    this.#waiting?.reject(this.#end);
+  }
+}
