@@ -32,4 +32,5 @@ export const migrations: readonly NamedMigration[] = [
     name: "0017-claims-and-waits",
     load: async () => (await import("./0017-claims-and-waits.ts")).ClaimsAndWaitsMigration,
   },
+  { name: "0018-rows-by-array", load: async () => (await import("./0018-rows-by-array.ts")).RowsByArrayMigration },
 ];

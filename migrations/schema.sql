@@ -1541,6 +1541,8 @@ declare
   depth integer := p_max;
   heads integer;
   holds boolean;
+  -- Of one queue, what others hold is passed over.
+  passes_over boolean := false;
   in_turns boolean := exists (select from fair_queue f where f.queue = any (p_queues));
   moved record;
   to_status smallint := case when p_workers is null then 3 else 4 end;
@@ -1572,6 +1574,25 @@ begin
     if in_turns then
       select t.o_ids, t.o_lanes, t.o_ids, t.o_turns, t.o_more, 0, exists (select from paused_batch) into taken, lanes, removed, o_turns, o_more, heads, holds
       from mp_take_turns(p_queues, p_max, o_turns) t;
+    elsif cardinality(p_queues) = 1 and not passes_over then
+      -- The head of the queue by one scan of the index of tasks, in the order of their ids; which row of ready is whose is found by halving: a join would look for each task by itself.
+      with head as materialized (
+        select array_agg(r.id order by r.id) as ids, array_agg(r.ctid order by r.id) as rows, array_agg(r.rank order by r.id) as ranks from (
+          select r.ctid, r.rank, r.id from ready r where r.queue = p_queues[1] order by r.rank, r.flow, r.id limit p_max
+        ) r
+      ), free as materialized (
+        select h.id, h.lane, (select rows from head)[width_bucket(h.id, (select ids from head))] as place, (select ranks from head)[width_bucket(h.id, (select ids from head))] as rank
+        from task_state h where h.id = any ((select ids from head)::bigint[]) and h.status = 2 for update skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(select free.place from free)) returning id
+      )
+      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), coalesce((select cardinality(head.ids) from head), 0), exists (select from paused_batch)
+      into taken, lanes, removed, heads, holds from free;
+      -- Somebody else holds all of it: what is behind is looked at one by one.
+      if taken is null and heads > 0 then
+        passes_over := true;
+        continue;
+      end if;
     elsif cardinality(p_queues) = 1 then
       with free as materialized (
         select r.ctid, r.rank, r.id, h.lane from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
@@ -1603,7 +1624,7 @@ begin
     end if;
     seen := coalesce(cardinality(taken), 0);
     -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
-    o_more := coalesce(in_turns and o_more, false) or (seen = p_max and exists (
+    o_more := coalesce(in_turns and o_more, false) or ((seen = p_max or heads = p_max) and exists (
       select from unnest(p_queues) q(queue) cross join lateral (select from ready r where r.queue = q.queue limit 1) r));
     if taken is null then
       -- Others hold the heads: what is behind them may be free.
@@ -1655,18 +1676,21 @@ begin
 
   -- Later than the commit of whatever made them ready: the times of parents and children are in order.
   now_time := coalesce(now_time, clock_timestamp());
-  with u as (
-    update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1, worker = p_workers[least(x.place, n_workers)],
+  with chosen as materialized (
+    select array_agg(x.id order by x.id) as ids, array_agg(x.place::integer order by x.id) as places from unnest(taken) with ordinality x(id, place)
+  ), u as (
+    update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1,
+      worker = case when n_workers = 1 then p_workers[1] else p_workers[least((select places from chosen)[width_bucket(h.id, (select ids from chosen))], n_workers)] end,
       claim_time = now_time, run_time = case when to_status = 4 then now_time end, activity_time = now_time,
-      lease_until = now_time + case when to_status = 4 then p_leases[least(x.place, n_leases)] else h.start_timeout_ms end * interval '1 millisecond',
+      lease_until = now_time + case when to_status <> 4 then h.start_timeout_ms when n_leases = 1 then p_leases[1] else p_leases[least((select places from chosen)[width_bucket(h.id, (select ids from chosen))], n_leases)] end * interval '1 millisecond',
       held_lane = h.lane, held_amount = case when h.lane = any (working_lanes) then (
         select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end
-    from unnest(taken) with ordinality x(id, place) where h.id = any (array[x.id]) and h.status = 2
-    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, h.held_amount, x.place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms,
+    where h.id = any ((select ids from chosen)::bigint[]) and h.status = 2
+    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, h.held_amount, (select places from chosen)[width_bucket(h.id, (select ids from chosen))] as place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms,
       h.attempt > 1 or h.edits > 0 or h.success_count > 0 or h.failure_count > 0 as is_changed
   )
   select array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(queue) as queues, array_agg(worker) as workers, array_agg(lane) as lanes, array_agg(held_amount) as amounts,
-    array_agg(place::integer) as places, array_agg(id) filter (where is_changed) as changed, min(case when to_status = 4 then least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')
+    array_agg(place) as places, array_agg(id) filter (where is_changed) as changed, min(case when to_status = 4 then least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')
       else lease_until end) as due
   into moved from u;
   if moved.ids is null then return; end if;
@@ -1872,11 +1896,18 @@ CREATE OR REPLACE FUNCTION public.mp_create_graphs(p_namespace integer, p_batche
  LANGUAGE plpgsql
 AS $function$
 declare
+  n integer := cardinality(p_ids);
   lanes bigint[];
   tight bigint[];
 begin
   select b.o_answered, b.o_time into o_answered, o_time from mp_begin_graphs(p_namespace, p_request_ids) b;
   if o_answered is not null then return; end if;
+  if n > 1 then
+    p_batch_ids := mp_fill(p_batch_ids, n);
+    p_queues := mp_fill(p_queues, n);
+    p_statuses := mp_fill(p_statuses, n);
+    p_workers := mp_fill(p_workers, n);
+  end if;
   if p_lanes is not null and p_workers is not null then
     lanes := array(select x.lane from unnest(p_workers, p_lanes) x(worker, lane) where x.worker is not null and x.lane is not null);
     if lanes <> '{}' and (exists (select from blocked) or not mp_are_roomy(lanes)) then
@@ -2478,7 +2509,7 @@ begin
     p_namespace, p_time, p_ids, p_batch_ids, p_open_batch_ids, p_queues, p_executions, p_statuses, p_priorities, p_keys, p_names, p_metadatas,
     p_inputs, p_specs, p_expected, p_start_times, p_start_timeouts, p_inactivity_timeouts, p_unmet_policies, p_deps_left, p_dependents, p_cascades,
     p_parents, p_parent_conditions, p_children, p_child_conditions, p_policies, p_execution_timeouts, p_total_timeouts, p_notifies, p_critical,
-    p_only_for_dependents, p_serves, p_workers, p_leases, p_lanes, p_flows, mp_tight_of_pending(p_statuses, p_lanes));
+    p_only_for_dependents, p_serves, p_workers, p_leases, p_lanes, p_flows, mp_tight_of_pending(mp_fill(p_statuses, cardinality(p_ids)), p_lanes));
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_keep_holds(p_ids bigint[], p_lanes bigint[], p_lanes_count integer, p_time timestamp with time zone)
@@ -2862,6 +2893,8 @@ CREATE OR REPLACE FUNCTION public.mp_report(p_ids bigint[], p_attempts integer[]
 AS $function$
 declare
   now_time timestamptz := clock_timestamp();
+  -- Of all, if it is one.
+  same_attempt integer := case when cardinality(p_attempts) = 1 then p_attempts[1] end;
   moved record;
   settled record;
   changes mp_changes;
@@ -2871,10 +2904,12 @@ begin
   if p_outputs is null and p_causes is null and p_progress is null and p_success_counts is null and p_failure_counts is null and p_cancel_webhooks is null
     and 3 = all (p_actions) then
     -- Nothing but successes without outputs: most reports are such, and nothing of retry policies and attempts has to be looked at.
-    with u as (
+    -- One scan of the index for all of them, in the order of their ids, which finds the attempt of each by halving: a join would look for each by itself.
+    with report as materialized (
+      select p_ids as ids, p_attempts as attempts
+    ), u as (
       update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
-      from unnest(p_ids, p_attempts) x(id, attempt)
-      where h.id = any (array[x.id]) and h.status in (3, 4) and (x.attempt = 0 or x.attempt = h.attempt)
+      where h.id = any ((select ids from report)::bigint[]) and h.status in (3, 4) and case when same_attempt is null then (select attempts from report)[width_bucket(h.id, (select ids from report))] else same_attempt end in (0, h.attempt)
       returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents, h.grown or h.cascades as is_special, h.held_lane, h.held_amount
     )
     select array_agg(id) as ids, array_fill(6::smallint, array[count(*)::integer]) as statuses, array_agg(attempt) as attempts,
@@ -2886,6 +2921,8 @@ begin
       array_agg(held_lane) filter (where held_lane is not null) as held_lanes, array_agg(held_amount) filter (where held_lane is not null) as held_amounts
     into moved from u;
   else
+    p_attempts := mp_fill(p_attempts, cardinality(p_ids));
+    p_actions := mp_fill(p_actions, cardinality(p_ids));
     with u as (
       update task_state h set
         status = case x.action when 3 then 6 when 4 then case when h.retry_policy is not null
@@ -3380,80 +3417,127 @@ begin
     perform mp_lock_downstream(p_ids, p_children, p_late_only, p_statuses);
   end if;
   loop
-    with edge as (
-      select x.id as parent, x.status as parent_status, c.child, coalesce(c.condition, 1::smallint) as condition
-      from unnest(ids, statuses) x(id, status) join task t on t.id = any (array[x.id])
-        cross join lateral unnest(t.children, t.child_conditions) c(child, condition)
-      where not late_only
-      union all
-      select x.id, x.status, l.child, l.condition from unnest(ids, statuses) x(id, status)
-        cross join lateral (select e.child, e.condition from edge_late e where e.parent = any (array[x.id]) offset 0) l
-      where not plain
-      union all
-      select x.parent, x.status, x.child, x.condition from unnest(parents, parent_statuses, children, conditions) x(parent, status, child, condition)
-    ), settled as materialized (
-      select child, count(*)::integer as n,
-        min(parent) filter (where condition = 1 and parent_status in (7, 8)) as unmet_success,
-        min(parent) filter (where condition = 3 and parent_status = 6) as unmet_failure,
-        bool_or(condition <> 2 and parent_status = 9) as by_skip
-      from edge group by child order by child
-    ), placed as materialized (
-      select child, n, unmet_success, unmet_failure, by_skip, null::integer as place from settled where not places_given
-      union all
-      select child, n, unmet_success, unmet_failure, by_skip, place from (
-        select s.*, case when s.rank <= s.count and not exists (select from paused_batch) then s.first + s.rank::integer - 1 end as place from (
-          select s.*, p.first, p.count, row_number() over (partition by p.pool order by h.priority desc, s.child) as rank
-          from settled s join task_state h on h.id = any (array[s.child])
-            left join unnest((p_slots).queues, (p_slots).pools, (p_slots).firsts, (p_slots).counts) p(queue, pool, first, count)
-              on p.queue = h.queue and h.status = 1 and h.deps_left = s.n and h.execution = 1 and not h.skip and s.unmet_success is null and s.unmet_failure is null
-                and not s.by_skip and coalesce(h.start_time <= p_time, true) and h.lane is null
-          where places_given
-        ) s order by s.child
-      ) s
-    ), outcome as (
-      update task_state h set
-        deps_left = h.deps_left - s.n,
-        skip = h.skip or s.by_skip or (s.unmet_success is not null and h.unmet_policy = 2) or (s.unmet_failure is not null and h.unmet_policy <> 1),
-        status = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then 4
-          else mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) end,
-        prior_status = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) <> h.status then h.status else 0 end,
-        end_time = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) in (6, 7, 9) then p_time end,
-        -- The clock, not p_time: later than the ends of parents in transactions that this one has waited for.
-        attempt = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
-        worker = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then (p_slots).workers[least(s.place, cardinality((p_slots).workers))] else h.worker end,
-        held_lane = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then null else h.held_lane end,
-        claim_time = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
-        run_time = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.run_time end,
-        activity_time = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
-        lease_until = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time)
-          then clock_timestamp() + (p_slots).leases[least(s.place, cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
-      from placed s
-      where h.id = any (array[s.child]) and h.status in (1, 5) and h.deps_left > 0
-      returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.lane, h.flow, h.start_time, h.dependents, h.edits, h.worker, h.lease_until,
-        h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then s.place end as place,
-        case when h.status = 7 then coalesce(case when h.unmet_policy <> 2 then s.unmet_success end, s.unmet_failure) end as culprit
-    )
-    select array_agg((case when status = 7 then 7 else 2 end)::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids,
-      array_agg(prior_status) from_statuses, array_agg((case when status = 4 then 2 else status end)::smallint) to_statuses,
-      array_agg(case when status = 4 then attempt - 1 else attempt end) attempts, array_agg(queue) queues,
-      array_agg(case when status = 7 then edits else 0 end) workers, array_agg(distinct queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) ready,
-      array_agg(id) filter (where status in (6, 7, 9) and dependents > 0) next_ids,
-      array_agg(status) filter (where status in (6, 7, 9) and dependents > 0) next_statuses,
-      array_agg(id) filter (where status = 4) started, array_agg(batch_id) filter (where status = 4) started_batches,
-      array_agg(attempt) filter (where status = 4) started_attempts, array_agg(queue) filter (where status = 4) started_queues,
-      array_agg(worker) filter (where status = 4) started_workers, array_agg(place) filter (where status = 4) places,
-      min(least(lease_until, p_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')) filter (where status = 4) as due,
-      array_agg(id) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queued, array_agg(queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queues_of_queued,
-      array_agg(-priority) filter (where status = 2 and coalesce(start_time <= p_time, true)) as ranks, array_agg(coalesce(flow, 0)) filter (where status = 2 and coalesce(start_time <= p_time, true)) as flows,
-      array_agg(lane) filter (where status = 2 and coalesce(start_time <= p_time, true)) as lanes,
-      bool_or(status = 2 and start_time > p_time) as delays, bool_or(status = 7) as fails, array_agg(culprit) as culprits
-    into level from outcome where prior_status <> 0;
+    if plain then
+      -- What most reports are: of tasks that have succeeded, every edge is met. Their children by one scan of the index, in the order of their ids; how many edges of each are settled, and its place, is
+      -- found by halving: a join would look for each child by itself. Arrays by subqueries, not in FROM: there, they would be copied for each row.
+      with settled as materialized (
+        select array_agg(e.child) as child_ids, array_agg(e.n) as edge_counts from (
+          select c.child, count(*)::integer as n from task t cross join lateral unnest(t.children) c(child) where t.id = any (ids) group by c.child order by c.child
+        ) e
+      ), placed as materialized (
+        select array_agg(case when x.rank <= x.count then x.first + x.rank - 1 end order by x.id) as places from (
+          select h.id, p.first, p.count, (row_number() over (partition by p.pool order by h.priority desc, h.id))::integer as rank
+          from task_state h left join unnest((p_slots).queues, (p_slots).pools, (p_slots).firsts, (p_slots).counts) p(queue, pool, first, count)
+            on p.queue = h.queue and h.status = 1 and h.deps_left = (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))] and h.execution = 1 and not h.skip
+              and coalesce(h.start_time <= p_time, true) and h.lane is null
+          where h.id = any ((select child_ids from settled)::bigint[]) and places_given and not exists (select from paused_batch)
+        ) x
+      ), outcome as (
+        update task_state h set
+          deps_left = h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))],
+          status = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then 4 else mp_outcome(h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) end,
+          prior_status = case when mp_outcome(h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) <> h.status then h.status else 0 end,
+          end_time = case when (h.skip or h.execution = 3) and mp_outcome(h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) in (6, 9) then p_time end,
+          -- The clock, not p_time: later than the ends of parents in transactions that this one has waited for.
+          attempt = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
+          worker = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then (p_slots).workers[least((select places from placed)[width_bucket(h.id, (select child_ids from settled))], cardinality((p_slots).workers))] else h.worker end,
+          held_lane = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then null else h.held_lane end,
+          claim_time = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
+          run_time = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.run_time end,
+          activity_time = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
+          lease_until = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time)
+            then clock_timestamp() + (p_slots).leases[least((select places from placed)[width_bucket(h.id, (select child_ids from settled))], cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
+        where h.id = any ((select child_ids from settled)::bigint[]) and h.status in (1, 5) and h.deps_left > 0
+        returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.lane, h.flow, h.start_time, h.dependents, h.worker, h.lease_until,
+          h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then (select places from placed)[width_bucket(h.id, (select child_ids from settled))] end as place
+      )
+      select array_fill(2::smallint, array[count(*)::integer]) as types, array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(prior_status) as from_statuses,
+        array_agg((case when status = 4 then 2 else status end)::smallint) as to_statuses, array_agg(case when status = 4 then attempt - 1 else attempt end) as attempts, array_agg(queue) as queues,
+        array_fill(0, array[count(*)::integer]) as workers, array_agg(distinct queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) as ready,
+        array_agg(id) filter (where status in (6, 9) and dependents > 0) as next_ids, array_agg(status) filter (where status in (6, 9) and dependents > 0) as next_statuses,
+        array_agg(id) filter (where status = 4) as started, array_agg(batch_id) filter (where status = 4) as started_batches, array_agg(attempt) filter (where status = 4) as started_attempts,
+        array_agg(queue) filter (where status = 4) as started_queues, array_agg(worker) filter (where status = 4) as started_workers, array_agg(place) filter (where status = 4) as places,
+        min(least(lease_until, p_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')) filter (where status = 4) as due,
+        array_agg(id) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queued, array_agg(queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queues_of_queued, array_agg(-priority) filter (where status = 2 and coalesce(start_time <= p_time, true)) as ranks,
+        array_agg(coalesce(flow, 0)) filter (where status = 2 and coalesce(start_time <= p_time, true)) as flows, array_agg(lane) filter (where status = 2 and coalesce(start_time <= p_time, true)) as lanes,
+        bool_or(status = 2 and start_time > p_time) as delays, false as fails, null::bigint[] as culprits
+      into level from outcome where prior_status <> 0;
+    else
+      with edge as (
+        select x.id as parent, x.status as parent_status, c.child, coalesce(c.condition, 1::smallint) as condition
+        from unnest(ids, statuses) x(id, status) join task t on t.id = any (array[x.id])
+          cross join lateral unnest(t.children, t.child_conditions) c(child, condition)
+        where not late_only
+        union all
+        select x.id, x.status, l.child, l.condition from unnest(ids, statuses) x(id, status)
+          cross join lateral (select e.child, e.condition from edge_late e where e.parent = any (array[x.id]) offset 0) l
+        where not plain
+        union all
+        select x.parent, x.status, x.child, x.condition from unnest(parents, parent_statuses, children, conditions) x(parent, status, child, condition)
+      ), settled as materialized (
+        select child, count(*)::integer as n,
+          min(parent) filter (where condition = 1 and parent_status in (7, 8)) as unmet_success,
+          min(parent) filter (where condition = 3 and parent_status = 6) as unmet_failure,
+          bool_or(condition <> 2 and parent_status = 9) as by_skip
+        from edge group by child order by child
+      ), placed as materialized (
+        select child, n, unmet_success, unmet_failure, by_skip, null::integer as place from settled where not places_given
+        union all
+        select child, n, unmet_success, unmet_failure, by_skip, place from (
+          select s.*, case when s.rank <= s.count and not exists (select from paused_batch) then s.first + s.rank::integer - 1 end as place from (
+            select s.*, p.first, p.count, row_number() over (partition by p.pool order by h.priority desc, s.child) as rank
+            from settled s join task_state h on h.id = any (array[s.child])
+              left join unnest((p_slots).queues, (p_slots).pools, (p_slots).firsts, (p_slots).counts) p(queue, pool, first, count)
+                on p.queue = h.queue and h.status = 1 and h.deps_left = s.n and h.execution = 1 and not h.skip and s.unmet_success is null and s.unmet_failure is null
+                  and not s.by_skip and coalesce(h.start_time <= p_time, true) and h.lane is null
+            where places_given
+          ) s order by s.child
+        ) s
+      ), outcome as (
+        update task_state h set
+          deps_left = h.deps_left - s.n,
+          skip = h.skip or s.by_skip or (s.unmet_success is not null and h.unmet_policy = 2) or (s.unmet_failure is not null and h.unmet_policy <> 1),
+          status = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then 4
+            else mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) end,
+          prior_status = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) <> h.status then h.status else 0 end,
+          end_time = case when mp_outcome(h.status, h.deps_left - s.n, h.unmet_policy, s.unmet_success, s.unmet_failure, h.skip or s.by_skip, h.execution, h.start_time > p_time) in (6, 7, 9) then p_time end,
+          -- The clock, not p_time: later than the ends of parents in transactions that this one has waited for.
+          attempt = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
+          worker = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then (p_slots).workers[least(s.place, cardinality((p_slots).workers))] else h.worker end,
+          held_lane = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then null else h.held_lane end,
+          claim_time = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
+          run_time = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.run_time end,
+          activity_time = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
+          lease_until = case when mp_starts(case when h.lane is null then s.place end, h.status, h.deps_left - s.n, h.skip, h.start_time > p_time)
+            then clock_timestamp() + (p_slots).leases[least(s.place, cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
+        from placed s
+        where h.id = any (array[s.child]) and h.status in (1, 5) and h.deps_left > 0
+        returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.lane, h.flow, h.start_time, h.dependents, h.edits, h.worker, h.lease_until,
+          h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then s.place end as place,
+          case when h.status = 7 then coalesce(case when h.unmet_policy <> 2 then s.unmet_success end, s.unmet_failure) end as culprit
+      )
+      select array_agg((case when status = 7 then 7 else 2 end)::smallint) types, array_agg(batch_id) batch_ids, array_agg(id) ids,
+        array_agg(prior_status) from_statuses, array_agg((case when status = 4 then 2 else status end)::smallint) to_statuses,
+        array_agg(case when status = 4 then attempt - 1 else attempt end) attempts, array_agg(queue) queues,
+        array_agg(case when status = 7 then edits else 0 end) workers, array_agg(distinct queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) ready,
+        array_agg(id) filter (where status in (6, 7, 9) and dependents > 0) next_ids,
+        array_agg(status) filter (where status in (6, 7, 9) and dependents > 0) next_statuses,
+        array_agg(id) filter (where status = 4) started, array_agg(batch_id) filter (where status = 4) started_batches,
+        array_agg(attempt) filter (where status = 4) started_attempts, array_agg(queue) filter (where status = 4) started_queues,
+        array_agg(worker) filter (where status = 4) started_workers, array_agg(place) filter (where status = 4) places,
+        min(least(lease_until, p_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')) filter (where status = 4) as due,
+        array_agg(id) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queued, array_agg(queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queues_of_queued,
+        array_agg(-priority) filter (where status = 2 and coalesce(start_time <= p_time, true)) as ranks, array_agg(coalesce(flow, 0)) filter (where status = 2 and coalesce(start_time <= p_time, true)) as flows,
+        array_agg(lane) filter (where status = 2 and coalesce(start_time <= p_time, true)) as lanes,
+        bool_or(status = 2 and start_time > p_time) as delays, bool_or(status = 7) as fails, array_agg(culprit) as culprits
+      into level from outcome where prior_status <> 0;
+    end if;
 
     exit when level.ids is null;
     -- Each of these is seldom needed: as parts of the statement above, all of them were made ready to run each time.
     if level.queued is not null then
       insert into ready (queue, rank, flow, id, lane)
-      select x.queue, x.rank, x.flow, x.id, x.lane from unnest(level.queues_of_queued, level.ranks, level.flows, level.queued, level.lanes) x(queue, rank, flow, id, lane) on conflict do nothing;
+      select unnest(level.queues_of_queued), unnest(level.ranks), unnest(level.flows), unnest(level.queued), unnest(level.lanes);
     end if;
     if level.started is not null then
       insert into timer (due, task_ids, attempts) values (level.due, level.started, level.started_attempts);
@@ -4152,7 +4236,23 @@ CREATE OR REPLACE FUNCTION public.mp_write_tasks(p_namespace integer, p_time tim
  RETURNS integer[]
  LANGUAGE plpgsql
 AS $function$
+declare
+  n integer := cardinality(p_ids);
 begin
+  if n > 1 then
+    p_batch_ids := mp_fill(p_batch_ids, n);
+    p_queues := mp_fill(p_queues, n);
+    p_executions := mp_fill(p_executions, n);
+    p_statuses := mp_fill(p_statuses, n);
+    p_priorities := mp_fill(p_priorities, n);
+    p_start_timeouts := mp_fill(p_start_timeouts, n);
+    p_inactivity_timeouts := mp_fill(p_inactivity_timeouts, n);
+    p_unmet_policies := mp_fill(p_unmet_policies, n);
+    p_deps_left := mp_fill(p_deps_left, n);
+    p_dependents := mp_fill(p_dependents, n);
+    p_workers := mp_fill(p_workers, n);
+    p_leases := mp_fill(p_leases, n);
+  end if;
   -- Each array by itself in a list of columns, not all of them in FROM: there, each is written to a store of its own first (a fifth of the time of an insert).
   o_ready := '{}';
   insert into task (id, batch_id, open_batch_id, create_time, expected_count, namespace_id, queue, key, name, parents, parent_conditions,

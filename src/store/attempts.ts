@@ -1,6 +1,7 @@
 import type { Place, PlacePool, StartedTask } from "../domain/places.ts";
 import { plainReport, type Report } from "../domain/report.ts";
 import type { Micros } from "../domain/task.ts";
+import { column, shortColumn, sparseColumn } from "./columns.ts";
 import { type Database, type Statement, sqlState } from "./database.ts";
 import { type Outcome, type OutcomeRow, outcomeOf } from "./outcome.ts";
 import { checkReplay, type RequestKey, requestValues } from "./requests.ts";
@@ -44,16 +45,21 @@ export async function reportTasks(
   reports: readonly Report[],
   pools?: readonly PlacePool[],
 ): Promise<Reported> {
-  const column = <K extends keyof Report>(name: K): Report[K][] => reports.map((report) => report[name]);
-  // A column that says nothing is not sent.
-  const sparse = <K extends keyof typeof plainReport>(name: K): Report[K][] | null =>
-    reports.every((report) => report[name] === plainReport[name]) ? null : column(name);
   const values = [
-    ...(["id", "attempt", "action"] as const).map(column),
-    ...(["output", "cause", "message", "code", "details", "progress", "successCount", "failureCount"] as const).map(
-      sparse,
-    ),
-    ...(["nonRetryable", "retryDelayMs", "cancelWebhook"] as const).map(sparse),
+    column(reports, (report) => report.id),
+    shortColumn(reports, (report) => report.attempt),
+    shortColumn(reports, (report) => report.action),
+    sparseColumn(reports, (report) => report.output, plainReport.output),
+    sparseColumn(reports, (report) => report.cause, plainReport.cause),
+    sparseColumn(reports, (report) => report.message, plainReport.message),
+    sparseColumn(reports, (report) => report.code, plainReport.code),
+    sparseColumn(reports, (report) => report.details, plainReport.details),
+    sparseColumn(reports, (report) => report.progress, plainReport.progress),
+    sparseColumn(reports, (report) => report.successCount, plainReport.successCount),
+    sparseColumn(reports, (report) => report.failureCount, plainReport.failureCount),
+    sparseColumn(reports, (report) => report.nonRetryable, plainReport.nonRetryable),
+    sparseColumn(reports, (report) => report.retryDelayMs, plainReport.retryDelayMs),
+    sparseColumn(reports, (report) => report.cancelWebhook, plainReport.cancelWebhook),
     slotsValue(pools),
   ];
   const [row] = await db.write<ReportedRow>(reportStatement, values);

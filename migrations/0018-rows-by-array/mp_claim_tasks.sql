@@ -1,0 +1,216 @@
+-- Takes up to p_max tasks from the queues, highest priority first; of one priority, in order of creation, or where tasks have a fairness_key, in turns (mp_take_turns).
+-- For workers (p_workers) they are RUNNING under leases of p_leases milliseconds: the first that is taken has the first of these places, and so on; the last elements
+-- count for all that follow. Without workers they are CLAIMED, for the time in which their start webhook is called.
+-- p_turns: what the claim from these queues before this one answered as o_turns; null: the first, or there were no turns.
+-- Who changes a row of ready holds its task: a claim locks tasks, waits for none, and passes over those that somebody else holds. o_more says that there
+-- may be something left: look again.
+-- What rules do not let in is blocked on the way, and costs nothing until there is room for it. Where there seems to be plenty, keys are looked at last; raises MP006 where that
+-- was not so: then the claim is made again, strictly (p_strictly): keys first.
+-- o_time: of the claim, as the tasks have it. o_changed: those of which something is not as it was when they were created: by edits, counts or earlier attempts.
+-- Claims share a gate that PauseBatch and ResumeBatch close: a batch is held before a claim begins or after it has committed.
+create or replace function mp_claim_tasks(p_queues integer[], p_max integer, p_workers integer[], p_leases integer[], p_turns jsonb, p_strictly boolean,
+  out o_ids bigint[], out o_attempts integer[], out o_places integer[], out o_more boolean, out o_turns jsonb, out o_time timestamptz, out o_changed bigint[])
+language plpgsql as $$
+declare
+  now_time timestamptz;
+  -- In the order of their places; the lanes of these.
+  taken bigint[];
+  lanes bigint[];
+  removed bigint[];
+  held bigint[];
+  seen integer;
+  -- How many rows of each of several queues are looked at.
+  depth integer := p_max;
+  heads integer;
+  holds boolean;
+  -- Of one queue, what others hold is passed over.
+  passes_over boolean := false;
+  in_turns boolean := exists (select from fair_queue f where f.queue = any (p_queues));
+  moved record;
+  to_status smallint := case when p_workers is null then 3 else 4 end;
+  n_workers integer := cardinality(p_workers);
+  n_leases integer := cardinality(p_leases);
+  limited boolean;
+  -- How many tasks of which lanes.
+  wanted record;
+  admitted boolean := false;
+  any_blocked boolean;
+  moves mp_moves := row('{}', '{}', '{}');
+  let_in record;
+  working_lanes bigint[];
+  -- Lanes to be offered: of which tasks have been taken out of ready, though not to start, or the last of those that may.
+  passed bigint[] := '{}';
+  -- Lanes of which something was offered that rules turned down: others may have what is left there.
+  lost bigint[] := '{}';
+  parked_lanes bigint[];
+  parks integer := 0;
+  parks_max constant integer := 5;
+begin
+  o_ids := '{}';
+  o_attempts := '{}';
+  o_places := '{}';
+  o_turns := p_turns;
+  if pg_advisory_xact_lock_shared(7710, 1) is null then return; end if;
+  -- Taken is what this claim has removed from ready: a row that it sees may be gone, of a task that has been claimed and queued again meanwhile.
+  loop
+    if in_turns then
+      select t.o_ids, t.o_lanes, t.o_ids, t.o_turns, t.o_more, 0, exists (select from paused_batch) into taken, lanes, removed, o_turns, o_more, heads, holds
+      from mp_take_turns(p_queues, p_max, o_turns) t;
+    elsif cardinality(p_queues) = 1 and not passes_over then
+      -- The head of the queue by one scan of the index of tasks, in the order of their ids; which row of ready is whose is found by halving: a join would look for each task by itself.
+      with head as materialized (
+        select array_agg(r.id order by r.id) as ids, array_agg(r.ctid order by r.id) as rows, array_agg(r.rank order by r.id) as ranks from (
+          select r.ctid, r.rank, r.id from ready r where r.queue = p_queues[1] order by r.rank, r.flow, r.id limit p_max
+        ) r
+      ), free as materialized (
+        select h.id, h.lane, (select rows from head)[width_bucket(h.id, (select ids from head))] as place, (select ranks from head)[width_bucket(h.id, (select ids from head))] as rank
+        from task_state h where h.id = any ((select ids from head)::bigint[]) and h.status = 2 for update skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(select free.place from free)) returning id
+      )
+      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), coalesce((select cardinality(head.ids) from head), 0), exists (select from paused_batch)
+      into taken, lanes, removed, heads, holds from free;
+      -- Somebody else holds all of it: what is behind is looked at one by one.
+      if taken is null and heads > 0 then
+        passes_over := true;
+        continue;
+      end if;
+    elsif cardinality(p_queues) = 1 then
+      with free as materialized (
+        select r.ctid, r.rank, r.id, h.lane from ready r join task_state h on h.id = any (array[r.id]) where r.queue = p_queues[1] and h.status = 2
+        order by r.rank, r.flow, r.id limit p_max for update of h skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(select ctid from free)) returning id
+      )
+      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), 0, exists (select from paused_batch)
+      into taken, lanes, removed, heads, holds from free;
+    else
+      -- Only what is taken is locked: the heads of all queues are more.
+      with head as materialized (
+        select r.queue, r.rank, r.flow, r.id from unnest(p_queues) q(queue) cross join lateral (
+          select r.queue, r.rank, r.flow, r.id from ready r where r.queue = q.queue order by r.rank, r.flow, r.id limit depth
+        ) r order by r.rank, r.id
+      ), free as materialized (
+        select head.queue, head.rank, head.flow, h.lane, h.id from head join task_state h on h.id = any (array[head.id]) where h.status = 2 limit p_max for update of h skip locked
+      ), gone as (
+        delete from ready where ctid = any (array(
+          select r.place from free cross join lateral (
+            select q.ctid as place from ready q where q.queue = free.queue and q.rank = free.rank and q.flow = free.flow and q.id = free.id offset 0) r)) returning id
+      )
+      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), (select count(*) from head),
+        exists (select from paused_batch)
+      into taken, lanes, removed, heads, holds from free;
+    end if;
+    if cardinality(removed) is distinct from cardinality(taken) then
+      select array_agg(x.id order by x.n), array_agg(x.lane order by x.n) into taken, lanes from unnest(taken, lanes) with ordinality x(id, lane, n) where x.id in (select unnest(removed));
+    end if;
+    seen := coalesce(cardinality(taken), 0);
+    -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
+    o_more := coalesce(in_turns and o_more, false) or ((seen = p_max or heads = p_max) and exists (
+      select from unnest(p_queues) q(queue) cross join lateral (select from ready r where r.queue = q.queue limit 1) r));
+    if taken is null then
+      -- Others hold the heads: what is behind them may be free.
+      exit when heads < depth or depth > 64 * p_max;
+      depth := depth * 8;
+      continue;
+    end if;
+    if holds then
+      with parted as materialized (
+        select h.id, x.place, h.batch_id, h.queue, h.priority, h.flow, h.lane, p.batch_id is not null as is_held from unnest(taken) with ordinality x(id, place)
+          join task_state h on h.id = any (array[x.id]) left join paused_batch p on p.batch_id = any (array[h.batch_id])
+      ), kept as (
+        insert into parked (batch_id, id, queue, rank, flow, lane) select batch_id, id, queue, -priority, coalesce(flow, 0), lane from parted where is_held on conflict do nothing
+      )
+      select array_agg(id order by place) filter (where not is_held), array_agg(lane order by place) filter (where not is_held), array_agg(id) filter (where is_held),
+        array_agg(distinct lane) filter (where is_held and lane is not null)
+      into taken, lanes, held, parked_lanes from parted;
+      if held is not null then
+        -- There is more of that batch where this was.
+        passed := passed || parked_lanes || mp_park(p_queues, p_max);
+        o_more := true;
+        parks := parks + 1;
+      end if;
+    end if;
+    -- What is held may be a million: others go on with it.
+    exit when taken is not null or parks = parks_max;
+  end loop;
+  limited := array_remove(lanes, null) <> '{}';
+  if limited then
+    select array_agg(g.lane) as lanes, array_agg(g.n) as counts into wanted from (
+      select x.lane, count(*) as n from unnest(lanes) x(lane) where x.lane is not null group by x.lane) g;
+    if p_strictly or not mp_have_room(wanted.lanes, wanted.counts) then
+      let_in := mp_admit(taken, lanes);
+      admitted := true;
+      taken := nullif(let_in.o_ids, '{}');
+      now_time := let_in.o_time;
+      o_more := o_more or let_in.o_blocked <> '{}';
+      working_lanes := array(select l.id from (select distinct x.lane from unnest(lanes) x(lane)) x join lane l on l.id = any (array[x.lane]) where l.has_capacity);
+    end if;
+  end if;
+  if taken is null then
+    if admitted then
+      lost := mp_turn_down(let_in.o_blocked, let_in.o_keys);
+    end if;
+    perform mp_offer(array(select distinct lane from unnest(passed || mp_drained_lanes(lanes)) x(lane)), '{}', coalesce(now_time, clock_timestamp()), array(
+      select distinct k.key from unnest(lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)), lost);
+    return;
+  end if;
+
+  -- Later than the commit of whatever made them ready: the times of parents and children are in order.
+  now_time := coalesce(now_time, clock_timestamp());
+  with chosen as materialized (
+    select array_agg(x.id order by x.id) as ids, array_agg(x.place::integer order by x.id) as places from unnest(taken) with ordinality x(id, place)
+  ), u as (
+    update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1,
+      worker = case when n_workers = 1 then p_workers[1] else p_workers[least((select places from chosen)[width_bucket(h.id, (select ids from chosen))], n_workers)] end,
+      claim_time = now_time, run_time = case when to_status = 4 then now_time end, activity_time = now_time,
+      lease_until = now_time + case when to_status <> 4 then h.start_timeout_ms when n_leases = 1 then p_leases[1] else p_leases[least((select places from chosen)[width_bucket(h.id, (select ids from chosen))], n_leases)] end * interval '1 millisecond',
+      held_lane = h.lane, held_amount = case when h.lane = any (working_lanes) then (
+        select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end
+    where h.id = any ((select ids from chosen)::bigint[]) and h.status = 2
+    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, h.held_amount, (select places from chosen)[width_bucket(h.id, (select ids from chosen))] as place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms,
+      h.attempt > 1 or h.edits > 0 or h.success_count > 0 or h.failure_count > 0 as is_changed
+  )
+  select array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(queue) as queues, array_agg(worker) as workers, array_agg(lane) as lanes, array_agg(held_amount) as amounts,
+    array_agg(place) as places, array_agg(id) filter (where is_changed) as changed, min(case when to_status = 4 then least(lease_until, now_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')
+      else lease_until end) as due
+  into moved from u;
+  if moved.ids is null then return; end if;
+  insert into timer (due, task_ids, attempts) values (moved.due, moved.ids, moved.attempts);
+  if limited then
+    if admitted or cardinality(moved.ids) < cardinality(taken) then
+      select array_agg(g.lane), array_agg(g.n), array_agg(g.amount) into moves.lanes, moves.holders, moves.amounts from (
+        select x.lane, count(*) as n, coalesce(sum(x.amount), 0) as amount from unnest(moved.lanes, moved.amounts) x(lane, amount) where x.lane is not null group by x.lane) g;
+    else
+      moves := row(wanted.lanes, wanted.counts, array_fill(0, array[cardinality(wanted.lanes)]));
+    end if;
+    -- Of what was taken, perhaps only tasks without rules were let in.
+    if moves.lanes is not null then
+      perform mp_keep_holds(moved.ids, moved.lanes, cardinality(moves.lanes), now_time);
+    end if;
+  end if;
+  o_ids := moved.ids;
+  o_attempts := moved.attempts;
+  o_places := moved.places;
+  o_time := now_time;
+  o_changed := moved.changed;
+  perform mp_append_event(row(array[2::smallint], moved.batch_ids, moved.ids, array[2::smallint], array[to_status], moved.attempts, moved.queues,
+    case when to_status = 4 then moved.workers else array[0] end, null, null)::mp_changes, '{}', null, '{}', admitted, moves);
+  if admitted then
+    -- As the keys are locked, and say what has been taken: somebody may have blocked more meanwhile.
+    if let_in.o_blocked <> '{}' then
+      lost := mp_turn_down(let_in.o_blocked, let_in.o_keys);
+    end if;
+  end if;
+  if limited or passed <> '{}' then
+    -- While nothing at all is blocked, there is nothing to offer.
+    any_blocked := exists (select from blocked);
+    if limited and any_blocked then
+      passed := passed || mp_drained_lanes(lanes);
+    end if;
+    if any_blocked or passed <> '{}' then
+      perform mp_offer(array(select distinct lane from unnest(passed) x(lane)), '{}', now_time, case when any_blocked then array(
+        select distinct k.key from unnest(lanes || lost || passed) x(id) join lane l on l.id = any (array[x.id]) cross join lateral unnest(l.keys) k(key)) end, lost);
+    end if;
+  end if;
+end $$;
