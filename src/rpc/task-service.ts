@@ -78,8 +78,6 @@ async function create_(
   const created = await nameMissing(target.case === "batchId" ? target.value : "", creating).catch((error: unknown) => {
     throw namingParent(deps.ids, error);
   });
-  const batch = encodeBatch(created.batch, deps.ids);
-  if (request.validateOnly && target.case !== "batchId") batch.batchId = "";
   // What is found while nothing is created exists; what repeats an earlier task of the request would be new.
   const exists = (id: bigint): boolean =>
     !request.validateOnly || !created.tasks.some((task) => task.id === id && !task.deduplicated);
@@ -87,9 +85,13 @@ async function create_(
     const taskId = (deduplicated || !request.validateOnly) && exists(id) ? deps.ids.encode(id) : "";
     return { key: request.tasks[n]?.key ?? "", status: status as never, deduplicated, taskId };
   });
-  if (isJsonCall(context)) return create(CreateTasksResponseSchema, { batch, tasks });
-  const response = create(CreateTasksResponseSchema, { batch });
-  response.$unknown = writeCreatedTasks(tasks);
+  if (isJsonCall(context) || request.validateOnly) {
+    const batch = encodeBatch(created.batch, deps.ids);
+    if (request.validateOnly && target.case !== "batchId") batch.batchId = "";
+    return create(CreateTasksResponseSchema, { batch, tasks });
+  }
+  const response = create(CreateTasksResponseSchema);
+  response.$unknown = writeCreatedTasks({ batch: created.batch, ids: deps.ids }, tasks);
   return response;
 }
 

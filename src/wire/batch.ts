@@ -27,6 +27,11 @@ export function encodeBatch(batch: Batch, ids: IdCodec): BatchMessage {
     createTime: timestamp(batch.createTime),
     ...(endTime === undefined ? {} : { endTime }),
     stopReason: batch.stopReason ?? "",
-    etag: `${batch.status}-${batch.open ? 1 : 0}-${batch.byStatus.join("-")}`,
+    etag: etagOfBatch(batch),
   });
+}
+
+/** Changes whenever the batch's own fields or its tasks' statuses do. */
+export function etagOfBatch({ status, open, byStatus }: Batch): string {
+  return `${status}-${open ? 1 : 0}-${byStatus.join("-")}`;
 }

@@ -108,7 +108,7 @@ export function writeValue(writer: ProtoWriter, field: number, json: JsonValue):
 }
 
 /** A google.protobuf.Struct: a map of texts to Values. */
-function writeStruct(writer: ProtoWriter, field: number, json: Readonly<Record<string, JsonValue>>): void {
+export function writeStruct(writer: ProtoWriter, field: number, json: Readonly<Record<string, JsonValue>>): void {
   const start = writer.begin(field);
   for (const name of Object.keys(json)) {
     const entry = writer.begin(1);
