@@ -1531,6 +1531,8 @@ CREATE OR REPLACE FUNCTION public.mp_claim_tasks(p_queues integer[], p_max integ
 AS $function$
 declare
   now_time timestamptz;
+  -- The first rows of ready of one queue, in the order of ids.
+  front record;
   -- In the order of their places; the lanes of these.
   taken bigint[];
   lanes bigint[];
@@ -1544,6 +1546,8 @@ declare
   -- Of one queue, what others hold is passed over.
   passes_over boolean := false;
   in_turns boolean := exists (select from fair_queue f where f.queue = any (p_queues));
+  -- What is taken, and its places, in the order of ids.
+  chosen record;
   moved record;
   to_status smallint := case when p_workers is null then 3 else 4 end;
   n_workers integer := cardinality(p_workers);
@@ -1575,18 +1579,18 @@ begin
       select t.o_ids, t.o_lanes, t.o_ids, t.o_turns, t.o_more, 0, exists (select from paused_batch) into taken, lanes, removed, o_turns, o_more, heads, holds
       from mp_take_turns(p_queues, p_max, o_turns) t;
     elsif cardinality(p_queues) = 1 and not passes_over then
-      -- The head of the queue by one scan of the index of tasks, in the order of their ids; which row of ready is whose is found by halving: a join would look for each task by itself.
-      with head as materialized (
-        select array_agg(r.id order by r.id) as ids, array_agg(r.ctid order by r.id) as rows, array_agg(r.rank order by r.id) as ranks from (
-          select r.ctid, r.rank, r.id from ready r where r.queue = p_queues[1] order by r.rank, r.flow, r.id limit p_max
-        ) r
-      ), free as materialized (
-        select h.id, h.lane, (select rows from head)[width_bucket(h.id, (select ids from head))] as place, (select ranks from head)[width_bucket(h.id, (select ids from head))] as rank
-        from task_state h where h.id = any ((select ids from head)::bigint[]) and h.status = 2 for update skip locked
+      -- The head of the queue by one scan of the index of tasks, in the order of their ids; which row of ready is whose is found by halving: a join would look for each task by itself. The arrays are in a
+      -- record: a variable that is an array would be copied for each look, and what stands in FROM beside rows that are locked, for each of these.
+      select coalesce(array_agg(r.id order by r.id), '{}') as ids, array_agg(r.ctid order by r.id) as places, array_agg(r.rank order by r.id) as ranks into front from (
+        select r.ctid, r.rank, r.id from ready r where r.queue = p_queues[1] order by r.rank, r.flow, r.id limit p_max
+      ) r;
+      with free as materialized (
+        select h.id, h.lane, front.places[width_bucket(h.id, front.ids)] as place, front.ranks[width_bucket(h.id, front.ids)] as rank
+        from task_state h where h.id = any (front.ids) and h.status = 2 for update skip locked
       ), gone as (
         delete from ready where ctid = any (array(select free.place from free)) returning id
       )
-      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), coalesce((select cardinality(head.ids) from head), 0), exists (select from paused_batch)
+      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), cardinality(front.ids), exists (select from paused_batch)
       into taken, lanes, removed, heads, holds from free;
       -- Somebody else holds all of it: what is behind is looked at one by one.
       if taken is null and heads > 0 then
@@ -1676,17 +1680,15 @@ begin
 
   -- Later than the commit of whatever made them ready: the times of parents and children are in order.
   now_time := coalesce(now_time, clock_timestamp());
-  with chosen as materialized (
-    select array_agg(x.id order by x.id) as ids, array_agg(x.place::integer order by x.id) as places from unnest(taken) with ordinality x(id, place)
-  ), u as (
-    update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1,
-      worker = case when n_workers = 1 then p_workers[1] else p_workers[least((select places from chosen)[width_bucket(h.id, (select ids from chosen))], n_workers)] end,
+  select array_agg(x.id order by x.id) as ids, array_agg(x.place::integer order by x.id) as places into chosen from unnest(taken) with ordinality x(id, place);
+  with u as (
+    update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1, worker = p_workers[case when n_workers = 1 then 1 else least(chosen.places[width_bucket(h.id, chosen.ids)], n_workers) end],
       claim_time = now_time, run_time = case when to_status = 4 then now_time end, activity_time = now_time,
-      lease_until = now_time + case when to_status <> 4 then h.start_timeout_ms when n_leases = 1 then p_leases[1] else p_leases[least((select places from chosen)[width_bucket(h.id, (select ids from chosen))], n_leases)] end * interval '1 millisecond',
+      lease_until = now_time + case when to_status = 4 then p_leases[case when n_leases = 1 then 1 else least(chosen.places[width_bucket(h.id, chosen.ids)], n_leases) end] else h.start_timeout_ms end * interval '1 millisecond',
       held_lane = h.lane, held_amount = case when h.lane = any (working_lanes) then (
         select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end
-    where h.id = any ((select ids from chosen)::bigint[]) and h.status = 2
-    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, h.held_amount, (select places from chosen)[width_bucket(h.id, (select ids from chosen))] as place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms,
+    where h.id = any (chosen.ids) and h.status = 2
+    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, h.held_amount, chosen.places[width_bucket(h.id, chosen.ids)] as place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms,
       h.attempt > 1 or h.edits > 0 or h.success_count > 0 or h.failure_count > 0 as is_changed
   )
   select array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(queue) as queues, array_agg(worker) as workers, array_agg(lane) as lanes, array_agg(held_amount) as amounts,
@@ -2895,6 +2897,7 @@ declare
   now_time timestamptz := clock_timestamp();
   -- Of all, if it is one.
   same_attempt integer := case when cardinality(p_attempts) = 1 then p_attempts[1] end;
+  given record;
   moved record;
   settled record;
   changes mp_changes;
@@ -2904,12 +2907,12 @@ begin
   if p_outputs is null and p_causes is null and p_progress is null and p_success_counts is null and p_failure_counts is null and p_cancel_webhooks is null
     and 3 = all (p_actions) then
     -- Nothing but successes without outputs: most reports are such, and nothing of retry policies and attempts has to be looked at.
-    -- One scan of the index for all of them, in the order of their ids, which finds the attempt of each by halving: a join would look for each by itself.
-    with report as materialized (
-      select p_ids as ids, p_attempts as attempts
-    ), u as (
+    -- One scan of the index for all of them, in the order of their ids, which finds the attempt of each by halving: a join would look for each by itself. The arrays are in a record: variables that are
+    -- arrays would be copied for each look.
+    select p_ids as ids, p_attempts as attempts into given;
+    with u as (
       update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
-      where h.id = any ((select ids from report)::bigint[]) and h.status in (3, 4) and case when same_attempt is null then (select attempts from report)[width_bucket(h.id, (select ids from report))] else same_attempt end in (0, h.attempt)
+      where h.id = any (given.ids) and h.status in (3, 4) and case when same_attempt is null then given.attempts[width_bucket(h.id, given.ids)] else same_attempt end in (0, h.attempt)
       returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents, h.grown or h.cascades as is_special, h.held_lane, h.held_amount
     )
     select array_agg(id) as ids, array_fill(6::smallint, array[count(*)::integer]) as statuses, array_agg(attempt) as attempts,
@@ -3408,6 +3411,9 @@ declare
   plain boolean := p_plain;
   places_given boolean := (p_slots).queues is not null;
   level record;
+  -- Of p_plain: the children, with how many of their edges are settled, and the places that they are given.
+  settled record;
+  placed record;
   -- What the last levels changed: appended to p_changes now and then only, for that copies all of it.
   recent mp_changes;
 begin
@@ -3418,38 +3424,40 @@ begin
   end if;
   loop
     if plain then
-      -- What most reports are: of tasks that have succeeded, every edge is met. Their children by one scan of the index, in the order of their ids; how many edges of each are settled, and its place, is
-      -- found by halving: a join would look for each child by itself. Arrays by subqueries, not in FROM: there, they would be copied for each row.
-      with settled as materialized (
-        select array_agg(e.child) as child_ids, array_agg(e.n) as edge_counts from (
-          select c.child, count(*)::integer as n from task t cross join lateral unnest(t.children) c(child) where t.id = any (ids) group by c.child order by c.child
-        ) e
-      ), placed as materialized (
-        select array_agg(case when x.rank <= x.count then x.first + x.rank - 1 end order by x.id) as places from (
+      -- What most reports are: of tasks that have succeeded, every edge is met. Their children are found by one scan of the index, in the order of their ids, and of each, by halving, how many edges are
+      -- settled, and its place: a join would look for each child by itself. The arrays are in records: a variable that is an array would be copied for each look.
+      select array_agg(e.child) as ids, array_agg(e.n) as counts into settled from (
+        select c.child, count(*)::integer as n from task t cross join lateral unnest(t.children) c(child) where t.id = any (ids) group by c.child order by c.child
+      ) e;
+      places_given := places_given and not exists (select from paused_batch);
+      if places_given then
+        select array_agg(x.id order by x.id) as ids, array_agg(case when x.rank <= x.count then x.first + x.rank - 1 end order by x.id) as places into placed from (
           select h.id, p.first, p.count, (row_number() over (partition by p.pool order by h.priority desc, h.id))::integer as rank
           from task_state h left join unnest((p_slots).queues, (p_slots).pools, (p_slots).firsts, (p_slots).counts) p(queue, pool, first, count)
-            on p.queue = h.queue and h.status = 1 and h.deps_left = (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))] and h.execution = 1 and not h.skip
-              and coalesce(h.start_time <= p_time, true) and h.lane is null
-          where h.id = any ((select child_ids from settled)::bigint[]) and places_given and not exists (select from paused_batch)
-        ) x
-      ), outcome as (
+            on p.queue = h.queue and h.status = 1 and h.deps_left = settled.counts[width_bucket(h.id, settled.ids)] and h.execution = 1 and not h.skip and coalesce(h.start_time <= p_time, true) and h.lane is null
+          where h.id = any (settled.ids)
+        ) x;
+      else
+        select null::bigint[] as ids, null::integer[] as places into placed;
+      end if;
+      with outcome as (
         update task_state h set
-          deps_left = h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))],
-          status = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then 4 else mp_outcome(h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) end,
-          prior_status = case when mp_outcome(h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) <> h.status then h.status else 0 end,
-          end_time = case when (h.skip or h.execution = 3) and mp_outcome(h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) in (6, 9) then p_time end,
+          deps_left = h.deps_left - settled.counts[width_bucket(h.id, settled.ids)],
+          status = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then 4 else mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) end,
+          prior_status = case when mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) <> h.status then h.status else 0 end,
+          end_time = case when (h.skip or h.execution = 3) and mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) in (6, 9) then p_time end,
           -- The clock, not p_time: later than the ends of parents in transactions that this one has waited for.
-          attempt = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
-          worker = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then (p_slots).workers[least((select places from placed)[width_bucket(h.id, (select child_ids from settled))], cardinality((p_slots).workers))] else h.worker end,
-          held_lane = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then null else h.held_lane end,
-          claim_time = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
-          run_time = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.run_time end,
-          activity_time = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
-          lease_until = case when places_given and mp_starts((select places from placed)[width_bucket(h.id, (select child_ids from settled))], h.status, h.deps_left - (select edge_counts from settled)[width_bucket(h.id, (select child_ids from settled))], h.skip or h.lane is not null, h.start_time > p_time)
-            then clock_timestamp() + (p_slots).leases[least((select places from placed)[width_bucket(h.id, (select child_ids from settled))], cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
-        where h.id = any ((select child_ids from settled)::bigint[]) and h.status in (1, 5) and h.deps_left > 0
+          attempt = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
+          worker = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then (p_slots).workers[least(placed.places[width_bucket(h.id, placed.ids)], cardinality((p_slots).workers))] else h.worker end,
+          held_lane = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then null else h.held_lane end,
+          claim_time = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
+          run_time = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.run_time end,
+          activity_time = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
+          lease_until = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time)
+            then clock_timestamp() + (p_slots).leases[least(placed.places[width_bucket(h.id, placed.ids)], cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
+        where h.id = any (settled.ids) and h.status in (1, 5) and h.deps_left > 0
         returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.lane, h.flow, h.start_time, h.dependents, h.worker, h.lease_until,
-          h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then (select places from placed)[width_bucket(h.id, (select child_ids from settled))] end as place
+          h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then placed.places[width_bucket(h.id, placed.ids)] end as place
       )
       select array_fill(2::smallint, array[count(*)::integer]) as types, array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(prior_status) as from_statuses,
         array_agg((case when status = 4 then 2 else status end)::smallint) as to_statuses, array_agg(case when status = 4 then attempt - 1 else attempt end) as attempts, array_agg(queue) as queues,

@@ -13,6 +13,8 @@ create or replace function mp_claim_tasks(p_queues integer[], p_max integer, p_w
 language plpgsql as $$
 declare
   now_time timestamptz;
+  -- The first rows of ready of one queue, in the order of ids.
+  front record;
   -- In the order of their places; the lanes of these.
   taken bigint[];
   lanes bigint[];
@@ -26,6 +28,8 @@ declare
   -- Of one queue, what others hold is passed over.
   passes_over boolean := false;
   in_turns boolean := exists (select from fair_queue f where f.queue = any (p_queues));
+  -- What is taken, and its places, in the order of ids.
+  chosen record;
   moved record;
   to_status smallint := case when p_workers is null then 3 else 4 end;
   n_workers integer := cardinality(p_workers);
@@ -57,18 +61,18 @@ begin
       select t.o_ids, t.o_lanes, t.o_ids, t.o_turns, t.o_more, 0, exists (select from paused_batch) into taken, lanes, removed, o_turns, o_more, heads, holds
       from mp_take_turns(p_queues, p_max, o_turns) t;
     elsif cardinality(p_queues) = 1 and not passes_over then
-      -- The head of the queue by one scan of the index of tasks, in the order of their ids; which row of ready is whose is found by halving: a join would look for each task by itself.
-      with head as materialized (
-        select array_agg(r.id order by r.id) as ids, array_agg(r.ctid order by r.id) as rows, array_agg(r.rank order by r.id) as ranks from (
-          select r.ctid, r.rank, r.id from ready r where r.queue = p_queues[1] order by r.rank, r.flow, r.id limit p_max
-        ) r
-      ), free as materialized (
-        select h.id, h.lane, (select rows from head)[width_bucket(h.id, (select ids from head))] as place, (select ranks from head)[width_bucket(h.id, (select ids from head))] as rank
-        from task_state h where h.id = any ((select ids from head)::bigint[]) and h.status = 2 for update skip locked
+      -- The head of the queue by one scan of the index of tasks, in the order of their ids; which row of ready is whose is found by halving: a join would look for each task by itself. The arrays are in a
+      -- record: a variable that is an array would be copied for each look, and what stands in FROM beside rows that are locked, for each of these.
+      select coalesce(array_agg(r.id order by r.id), '{}') as ids, array_agg(r.ctid order by r.id) as places, array_agg(r.rank order by r.id) as ranks into front from (
+        select r.ctid, r.rank, r.id from ready r where r.queue = p_queues[1] order by r.rank, r.flow, r.id limit p_max
+      ) r;
+      with free as materialized (
+        select h.id, h.lane, front.places[width_bucket(h.id, front.ids)] as place, front.ranks[width_bucket(h.id, front.ids)] as rank
+        from task_state h where h.id = any (front.ids) and h.status = 2 for update skip locked
       ), gone as (
         delete from ready where ctid = any (array(select free.place from free)) returning id
       )
-      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), coalesce((select cardinality(head.ids) from head), 0), exists (select from paused_batch)
+      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), cardinality(front.ids), exists (select from paused_batch)
       into taken, lanes, removed, heads, holds from free;
       -- Somebody else holds all of it: what is behind is looked at one by one.
       if taken is null and heads > 0 then
@@ -158,17 +162,15 @@ begin
 
   -- Later than the commit of whatever made them ready: the times of parents and children are in order.
   now_time := coalesce(now_time, clock_timestamp());
-  with chosen as materialized (
-    select array_agg(x.id order by x.id) as ids, array_agg(x.place::integer order by x.id) as places from unnest(taken) with ordinality x(id, place)
-  ), u as (
-    update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1,
-      worker = case when n_workers = 1 then p_workers[1] else p_workers[least((select places from chosen)[width_bucket(h.id, (select ids from chosen))], n_workers)] end,
+  select array_agg(x.id order by x.id) as ids, array_agg(x.place::integer order by x.id) as places into chosen from unnest(taken) with ordinality x(id, place);
+  with u as (
+    update task_state h set status = to_status, prior_status = 2, attempt = h.attempt + 1, worker = p_workers[case when n_workers = 1 then 1 else least(chosen.places[width_bucket(h.id, chosen.ids)], n_workers) end],
       claim_time = now_time, run_time = case when to_status = 4 then now_time end, activity_time = now_time,
-      lease_until = now_time + case when to_status <> 4 then h.start_timeout_ms when n_leases = 1 then p_leases[1] else p_leases[least((select places from chosen)[width_bucket(h.id, (select ids from chosen))], n_leases)] end * interval '1 millisecond',
+      lease_until = now_time + case when to_status = 4 then p_leases[case when n_leases = 1 then 1 else least(chosen.places[width_bucket(h.id, chosen.ids)], n_leases) end] else h.start_timeout_ms end * interval '1 millisecond',
       held_lane = h.lane, held_amount = case when h.lane = any (working_lanes) then (
         select mp_work_left(t.expected_count, h.success_count, h.failure_count) from task t where t.id = any (array[h.id])) end
-    where h.id = any ((select ids from chosen)::bigint[]) and h.status = 2
-    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, h.held_amount, (select places from chosen)[width_bucket(h.id, (select ids from chosen))] as place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms,
+    where h.id = any (chosen.ids) and h.status = 2
+    returning h.id, h.batch_id, h.attempt, h.queue, h.worker, h.lane, h.held_amount, chosen.places[width_bucket(h.id, chosen.ids)] as place, h.lease_until, h.inactivity_timeout_ms, h.execution_timeout_ms,
       h.attempt > 1 or h.edits > 0 or h.success_count > 0 or h.failure_count > 0 as is_changed
   )
   select array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(queue) as queues, array_agg(worker) as workers, array_agg(lane) as lanes, array_agg(held_amount) as amounts,
