@@ -1545,6 +1545,8 @@ declare
   holds boolean;
   -- Of one queue, what others hold is passed over.
   passes_over boolean := false;
+  -- Of one queue, all that was looked at may be less than there is.
+  is_cut boolean := false;
   in_turns boolean := exists (select from fair_queue f where f.queue = any (p_queues));
   -- What is taken, and its places, in the order of ids.
   chosen record;
@@ -1580,7 +1582,8 @@ begin
       from mp_take_turns(p_queues, p_max, o_turns) t;
     elsif cardinality(p_queues) = 1 and not passes_over then
       -- The head of the queue by one scan of the index of tasks, in the order of their ids; which row of ready is whose is found by halving: a join would look for each task by itself. The arrays are in a
-      -- record: a variable that is an array would be copied for each look, and what stands in FROM beside rows that are locked, for each of these.
+      -- record: a variable that is an array would be copied for each look, and what stands in FROM beside rows that are locked, for each of these. The places of rows stay theirs until they are deleted below, for
+      -- the statement that called this began before: nothing that it may see is vacuumed away.
       select coalesce(array_agg(r.id order by r.id), '{}') as ids, array_agg(r.ctid order by r.id) as places, array_agg(r.rank order by r.id) as ranks into front from (
         select r.ctid, r.rank, r.id from ready r where r.queue = p_queues[1] order by r.rank, r.flow, r.id limit p_max
       ) r;
@@ -1592,9 +1595,11 @@ begin
       )
       select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), cardinality(front.ids), exists (select from paused_batch)
       into taken, lanes, removed, heads, holds from free;
+      is_cut := heads = p_max;
       -- Somebody else holds all of it: what is behind is looked at one by one.
       if taken is null and heads > 0 then
         passes_over := true;
+        is_cut := false;
         continue;
       end if;
     elsif cardinality(p_queues) = 1 then
@@ -1628,7 +1633,7 @@ begin
     end if;
     seen := coalesce(cardinality(taken), 0);
     -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
-    o_more := coalesce(in_turns and o_more, false) or ((seen = p_max or heads = p_max) and exists (
+    o_more := coalesce(in_turns and o_more, false) or ((seen = p_max or is_cut) and exists (
       select from unnest(p_queues) q(queue) cross join lateral (select from ready r where r.queue = q.queue limit 1) r));
     if taken is null then
       -- Others hold the heads: what is behind them may be free.
@@ -2909,7 +2914,7 @@ begin
     -- Nothing but successes without outputs: most reports are such, and nothing of retry policies and attempts has to be looked at.
     -- One scan of the index for all of them, in the order of their ids, which finds the attempt of each by halving: a join would look for each by itself. The arrays are in a record: variables that are
     -- arrays would be copied for each look.
-    select p_ids as ids, p_attempts as attempts into given;
+    select p_ids as ids, case when same_attempt is null then mp_fill(p_attempts, cardinality(p_ids)) end as attempts into given;
     with u as (
       update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
       where h.id = any (given.ids) and h.status in (3, 4) and case when same_attempt is null then given.attempts[width_bucket(h.id, given.ids)] else same_attempt end in (0, h.attempt)
@@ -3425,13 +3430,13 @@ begin
   loop
     if plain then
       -- What most reports are: of tasks that have succeeded, every edge is met. Their children are found by one scan of the index, in the order of their ids, and of each, by halving, how many edges are
-      -- settled, and its place: a join would look for each child by itself. The arrays are in records: a variable that is an array would be copied for each look.
+      -- settled, and its place: a join would look for each child by itself. The arrays are in records: a variable that is an array would be copied for each look. They hold no null: of an array with nulls, all elements before the one that is wanted are passed.
       select array_agg(e.child) as ids, array_agg(e.n) as counts into settled from (
         select c.child, count(*)::integer as n from task t cross join lateral unnest(t.children) c(child) where t.id = any (ids) group by c.child order by c.child
       ) e;
       places_given := places_given and not exists (select from paused_batch);
       if places_given then
-        select array_agg(x.id order by x.id) as ids, array_agg(case when x.rank <= x.count then x.first + x.rank - 1 end order by x.id) as places into placed from (
+        select array_agg(x.id order by x.id) as ids, array_agg(case when x.rank <= x.count then x.first + x.rank - 1 else 0 end order by x.id) as places into placed from (
           select h.id, p.first, p.count, (row_number() over (partition by p.pool order by h.priority desc, h.id))::integer as rank
           from task_state h left join unnest((p_slots).queues, (p_slots).pools, (p_slots).firsts, (p_slots).counts) p(queue, pool, first, count)
             on p.queue = h.queue and h.status = 1 and h.deps_left = settled.counts[width_bucket(h.id, settled.ids)] and h.execution = 1 and not h.skip and coalesce(h.start_time <= p_time, true) and h.lane is null
@@ -3443,21 +3448,21 @@ begin
       with outcome as (
         update task_state h set
           deps_left = h.deps_left - settled.counts[width_bucket(h.id, settled.ids)],
-          status = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then 4 else mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) end,
+          status = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then 4 else mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) end,
           prior_status = case when mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) <> h.status then h.status else 0 end,
           end_time = case when (h.skip or h.execution = 3) and mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) in (6, 9) then p_time end,
           -- The clock, not p_time: later than the ends of parents in transactions that this one has waited for.
-          attempt = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
-          worker = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then (p_slots).workers[least(placed.places[width_bucket(h.id, placed.ids)], cardinality((p_slots).workers))] else h.worker end,
-          held_lane = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then null else h.held_lane end,
-          claim_time = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
-          run_time = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.run_time end,
-          activity_time = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
-          lease_until = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time)
-            then clock_timestamp() + (p_slots).leases[least(placed.places[width_bucket(h.id, placed.ids)], cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
+          attempt = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
+          worker = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then (p_slots).workers[least(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), cardinality((p_slots).workers))] else h.worker end,
+          held_lane = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then null else h.held_lane end,
+          claim_time = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
+          run_time = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.run_time end,
+          activity_time = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
+          lease_until = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time)
+            then clock_timestamp() + (p_slots).leases[least(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
         where h.id = any (settled.ids) and h.status in (1, 5) and h.deps_left > 0
         returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.lane, h.flow, h.start_time, h.dependents, h.worker, h.lease_until,
-          h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then placed.places[width_bucket(h.id, placed.ids)] end as place
+          h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then nullif(placed.places[width_bucket(h.id, placed.ids)], 0) end as place
       )
       select array_fill(2::smallint, array[count(*)::integer]) as types, array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(prior_status) as from_statuses,
         array_agg((case when status = 4 then 2 else status end)::smallint) as to_statuses, array_agg(case when status = 4 then attempt - 1 else attempt end) as attempts, array_agg(queue) as queues,
@@ -3543,9 +3548,13 @@ begin
 
     exit when level.ids is null;
     -- Each of these is seldom needed: as parts of the statement above, all of them were made ready to run each time.
-    if level.queued is not null then
+    if level.queued is not null and plain then
+      -- What waited until now is not there.
       insert into ready (queue, rank, flow, id, lane)
       select unnest(level.queues_of_queued), unnest(level.ranks), unnest(level.flows), unnest(level.queued), unnest(level.lanes);
+    elsif level.queued is not null then
+      insert into ready (queue, rank, flow, id, lane)
+      select unnest(level.queues_of_queued), unnest(level.ranks), unnest(level.flows), unnest(level.queued), unnest(level.lanes) on conflict do nothing;
     end if;
     if level.started is not null then
       insert into timer (due, task_ids, attempts) values (level.due, level.started, level.started_attempts);

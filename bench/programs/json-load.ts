@@ -33,7 +33,7 @@ async function load(forMs: number): Promise<number[]> {
     while (performance.now() < endMs) {
       const sentMs = performance.now();
       const { status, body } = await connection.call();
-      if (status !== job.status) throw new Error(`${job.path} answered ${status}: ${body.slice(0, 500)}`);
+      if (status !== job.status) throw new Error(`${job.path} answered ${status}: ${body().slice(0, 500)}`);
       taken.push(performance.now() - sentMs);
     }
   };

@@ -12,12 +12,20 @@ export interface HttpRequest {
 /** HttpAnswer is what a request was answered with. */
 export interface HttpAnswer {
   readonly status: number;
-  readonly body: string;
+  /** The body as a text. Made when it is asked for. */
+  readonly body: () => string;
 }
 
 interface Waiting {
   readonly resolve: (answer: HttpAnswer) => void;
   readonly reject: (error: Error) => void;
+}
+
+interface Head {
+  readonly status: number;
+  readonly bodyAt: number;
+  /** Of the body; undefined: it comes in chunks. */
+  readonly length: number | undefined;
 }
 
 const headEnd = "\r\n\r\n";
@@ -30,7 +38,10 @@ const lastChunk = Buffer.from("\r\n0\r\n\r\n");
 export class HttpCalls {
   readonly #socket: Socket;
   readonly #request: Buffer;
-  #received: Buffer = Buffer.alloc(0);
+  /** What has come of the answer. */
+  #pieces: Buffer[] = [];
+  #bytes = 0;
+  #head: Head | undefined;
   #waiting: Waiting | undefined;
   #end: Error | undefined;
 
@@ -62,25 +73,44 @@ export class HttpCalls {
   }
 
   #onData(chunk: Buffer): void {
-    const bytes = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
-    this.#received = bytes;
-    const end = bytes.indexOf(headEnd);
-    if (end === -1) return;
-    const head = bytes.toString("latin1", 0, end);
-    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-    const bodyAt = end + headEnd.length;
-    const bodyEnd = length === undefined ? bytes.length : bodyAt + Number(length);
+    this.#pieces.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#head === undefined) {
+      const bytes = Buffer.concat(this.#pieces);
+      this.#pieces = [bytes];
+      this.#head = readHead(bytes);
+      if (this.#head === undefined) return;
+    }
+    const { status, bodyAt, length } = this.#head;
+    // What comes in chunks ends with an empty one.
     const isWhole =
-      length === undefined ? bytes.subarray(-lastChunk.length).equals(lastChunk) : bytes.length >= bodyEnd;
+      length === undefined
+        ? Buffer.concat(this.#pieces.slice(-2)).subarray(-lastChunk.length).equals(lastChunk)
+        : this.#bytes >= bodyAt + length;
     if (!isWhole) return;
-    this.#received = Buffer.alloc(0);
+    const pieces = this.#pieces;
     const waiting = this.#waiting;
+    this.#pieces = [];
+    this.#bytes = 0;
+    this.#head = undefined;
     this.#waiting = undefined;
-    waiting?.resolve({ status: Number(head.slice(9, 12)), body: bytes.toString("utf8", bodyAt, bodyEnd) });
+    waiting?.resolve({ status, body: () => Buffer.concat(pieces).toString("utf8", bodyAt) });
   }
 
   #fail(error: Error): void {
     this.#end ??= error;
     this.#waiting?.reject(this.#end);
   }
+}
+
+/** Reads the head of an answer; undefined: it is not whole. */
+function readHead(bytes: Buffer): Head | undefined {
+  const end = bytes.indexOf(headEnd);
+  if (end === -1) return undefined;
+  const head = bytes.toString("latin1", 0, end);
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+  return {
+    ...{ status: Number(head.slice(9, 12)), bodyAt: end + headEnd.length },
+    length: length === undefined ? undefined : Number(length),
+  };
 }

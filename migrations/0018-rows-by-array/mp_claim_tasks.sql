@@ -27,6 +27,8 @@ declare
   holds boolean;
   -- Of one queue, what others hold is passed over.
   passes_over boolean := false;
+  -- Of one queue, all that was looked at may be less than there is.
+  is_cut boolean := false;
   in_turns boolean := exists (select from fair_queue f where f.queue = any (p_queues));
   -- What is taken, and its places, in the order of ids.
   chosen record;
@@ -62,7 +64,8 @@ begin
       from mp_take_turns(p_queues, p_max, o_turns) t;
     elsif cardinality(p_queues) = 1 and not passes_over then
       -- The head of the queue by one scan of the index of tasks, in the order of their ids; which row of ready is whose is found by halving: a join would look for each task by itself. The arrays are in a
-      -- record: a variable that is an array would be copied for each look, and what stands in FROM beside rows that are locked, for each of these.
+      -- record: a variable that is an array would be copied for each look, and what stands in FROM beside rows that are locked, for each of these. The places of rows stay theirs until they are deleted below, for
+      -- the statement that called this began before: nothing that it may see is vacuumed away.
       select coalesce(array_agg(r.id order by r.id), '{}') as ids, array_agg(r.ctid order by r.id) as places, array_agg(r.rank order by r.id) as ranks into front from (
         select r.ctid, r.rank, r.id from ready r where r.queue = p_queues[1] order by r.rank, r.flow, r.id limit p_max
       ) r;
@@ -74,9 +77,11 @@ begin
       )
       select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), cardinality(front.ids), exists (select from paused_batch)
       into taken, lanes, removed, heads, holds from free;
+      is_cut := heads = p_max;
       -- Somebody else holds all of it: what is behind is looked at one by one.
       if taken is null and heads > 0 then
         passes_over := true;
+        is_cut := false;
         continue;
       end if;
     elsif cardinality(p_queues) = 1 then
@@ -110,7 +115,7 @@ begin
     end if;
     seen := coalesce(cardinality(taken), 0);
     -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
-    o_more := coalesce(in_turns and o_more, false) or ((seen = p_max or heads = p_max) and exists (
+    o_more := coalesce(in_turns and o_more, false) or ((seen = p_max or is_cut) and exists (
       select from unnest(p_queues) q(queue) cross join lateral (select from ready r where r.queue = q.queue limit 1) r));
     if taken is null then
       -- Others hold the heads: what is behind them may be free.

@@ -25,7 +25,7 @@ begin
     -- Nothing but successes without outputs: most reports are such, and nothing of retry policies and attempts has to be looked at.
     -- One scan of the index for all of them, in the order of their ids, which finds the attempt of each by halving: a join would look for each by itself. The arrays are in a record: variables that are
     -- arrays would be copied for each look.
-    select p_ids as ids, p_attempts as attempts into given;
+    select p_ids as ids, case when same_attempt is null then mp_fill(p_attempts, cardinality(p_ids)) end as attempts into given;
     with u as (
       update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
       where h.id = any (given.ids) and h.status in (3, 4) and case when same_attempt is null then given.attempts[width_bucket(h.id, given.ids)] else same_attempt end in (0, h.attempt)

@@ -39,13 +39,13 @@ begin
   loop
     if plain then
       -- What most reports are: of tasks that have succeeded, every edge is met. Their children are found by one scan of the index, in the order of their ids, and of each, by halving, how many edges are
-      -- settled, and its place: a join would look for each child by itself. The arrays are in records: a variable that is an array would be copied for each look.
+      -- settled, and its place: a join would look for each child by itself. The arrays are in records: a variable that is an array would be copied for each look. They hold no null: of an array with nulls, all elements before the one that is wanted are passed.
       select array_agg(e.child) as ids, array_agg(e.n) as counts into settled from (
         select c.child, count(*)::integer as n from task t cross join lateral unnest(t.children) c(child) where t.id = any (ids) group by c.child order by c.child
       ) e;
       places_given := places_given and not exists (select from paused_batch);
       if places_given then
-        select array_agg(x.id order by x.id) as ids, array_agg(case when x.rank <= x.count then x.first + x.rank - 1 end order by x.id) as places into placed from (
+        select array_agg(x.id order by x.id) as ids, array_agg(case when x.rank <= x.count then x.first + x.rank - 1 else 0 end order by x.id) as places into placed from (
           select h.id, p.first, p.count, (row_number() over (partition by p.pool order by h.priority desc, h.id))::integer as rank
           from task_state h left join unnest((p_slots).queues, (p_slots).pools, (p_slots).firsts, (p_slots).counts) p(queue, pool, first, count)
             on p.queue = h.queue and h.status = 1 and h.deps_left = settled.counts[width_bucket(h.id, settled.ids)] and h.execution = 1 and not h.skip and coalesce(h.start_time <= p_time, true) and h.lane is null
@@ -57,21 +57,21 @@ begin
       with outcome as (
         update task_state h set
           deps_left = h.deps_left - settled.counts[width_bucket(h.id, settled.ids)],
-          status = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then 4 else mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) end,
+          status = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then 4 else mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) end,
           prior_status = case when mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) <> h.status then h.status else 0 end,
           end_time = case when (h.skip or h.execution = 3) and mp_outcome(h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.unmet_policy, null, null, h.skip, h.execution, h.start_time > p_time) in (6, 9) then p_time end,
           -- The clock, not p_time: later than the ends of parents in transactions that this one has waited for.
-          attempt = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
-          worker = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then (p_slots).workers[least(placed.places[width_bucket(h.id, placed.ids)], cardinality((p_slots).workers))] else h.worker end,
-          held_lane = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then null else h.held_lane end,
-          claim_time = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
-          run_time = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.run_time end,
-          activity_time = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
-          lease_until = case when places_given and mp_starts(placed.places[width_bucket(h.id, placed.ids)], h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time)
-            then clock_timestamp() + (p_slots).leases[least(placed.places[width_bucket(h.id, placed.ids)], cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
+          attempt = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then h.attempt + 1 else h.attempt end,
+          worker = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then (p_slots).workers[least(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), cardinality((p_slots).workers))] else h.worker end,
+          held_lane = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then null else h.held_lane end,
+          claim_time = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.claim_time end,
+          run_time = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.run_time end,
+          activity_time = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time) then clock_timestamp() else h.activity_time end,
+          lease_until = case when places_given and mp_starts(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), h.status, h.deps_left - settled.counts[width_bucket(h.id, settled.ids)], h.skip or h.lane is not null, h.start_time > p_time)
+            then clock_timestamp() + (p_slots).leases[least(nullif(placed.places[width_bucket(h.id, placed.ids)], 0), cardinality((p_slots).leases))] * interval '1 millisecond' else h.lease_until end
         where h.id = any (settled.ids) and h.status in (1, 5) and h.deps_left > 0
         returning h.id, h.batch_id, h.prior_status, h.status, h.attempt, h.queue, h.priority, h.lane, h.flow, h.start_time, h.dependents, h.worker, h.lease_until,
-          h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then placed.places[width_bucket(h.id, placed.ids)] end as place
+          h.inactivity_timeout_ms, h.execution_timeout_ms, case when h.status = 4 then nullif(placed.places[width_bucket(h.id, placed.ids)], 0) end as place
       )
       select array_fill(2::smallint, array[count(*)::integer]) as types, array_agg(batch_id) as batch_ids, array_agg(id) as ids, array_agg(prior_status) as from_statuses,
         array_agg((case when status = 4 then 2 else status end)::smallint) as to_statuses, array_agg(case when status = 4 then attempt - 1 else attempt end) as attempts, array_agg(queue) as queues,
@@ -157,9 +157,13 @@ begin
 
     exit when level.ids is null;
     -- Each of these is seldom needed: as parts of the statement above, all of them were made ready to run each time.
-    if level.queued is not null then
+    if level.queued is not null and plain then
+      -- What waited until now is not there.
       insert into ready (queue, rank, flow, id, lane)
       select unnest(level.queues_of_queued), unnest(level.ranks), unnest(level.flows), unnest(level.queued), unnest(level.lanes);
+    elsif level.queued is not null then
+      insert into ready (queue, rank, flow, id, lane)
+      select unnest(level.queues_of_queued), unnest(level.ranks), unnest(level.flows), unnest(level.queued), unnest(level.lanes) on conflict do nothing;
     end if;
     if level.started is not null then
       insert into timer (due, task_ids, attempts) values (level.due, level.started, level.started_attempts);

@@ -228,3 +228,11 @@ test("tasks that all take places of one worker when they are created are told an
   expect(rows.map(({ task_id }) => BigInt(task_id))).toEqual(graphs.flatMap(({ ids }) => ids));
   expect((await admin.query("select in_use from rule_usage")).rows).toEqual([{ in_use: "3" }]);
 });
+
+test("a claim of several queues that finds nothing but what somebody else holds does not say that there is more", async () => {
+  const [id] = await create(graphRows({ size: 1 }));
+  await using other = await openTransaction(database.url);
+  await other.query(`select from task_state where id = ${id} for update`);
+  const claimed = await claimTasks(db, { queues: [1, 2], places: [place] });
+  expect(claimed).toMatchObject({ tasks: [], more: false });
+});
