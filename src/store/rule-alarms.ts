@@ -3,7 +3,7 @@ import type { Database, Statement } from "./database.ts";
 
 const alarmsStatement: Statement = {
   name: "fire_alarms",
-  text: "select o_next, (select min(due) from timer) timer from mp_fire_alarms()",
+  text: "select o_next, (select t.due from timer t order by t.due limit 1) timer from mp_fire_alarms()",
 };
 
 /** Looks at rules whose windows have room again; answers when the next alarm or timer is due. */
