@@ -1582,7 +1582,7 @@ begin
       from mp_take_turns(p_queues, p_max, o_turns) t;
     elsif cardinality(p_queues) = 1 and not passes_over then
       -- The head of the queue by one scan of the index of tasks, in the order of their ids; which row of ready is whose is found by halving: a join would look for each task by itself. The arrays are in a
-      -- record: a variable that is an array would be copied for each look, and what stands in FROM beside rows that are locked, for each of these. The places of rows stay theirs until they are deleted below, for
+      -- record, not in FROM: there, they would be copied for each row that is locked. The places of rows stay theirs until they are deleted below, for
       -- the statement that called this began before: nothing that it may see is vacuumed away.
       select coalesce(array_agg(r.id order by r.id), '{}') as ids, array_agg(r.ctid order by r.id) as places, array_agg(r.rank order by r.id) as ranks into front from (
         select r.ctid, r.rank, r.id from ready r where r.queue = p_queues[1] order by r.rank, r.flow, r.id limit p_max
@@ -2904,7 +2904,6 @@ declare
   now_time timestamptz := clock_timestamp();
   -- Of all, if it is one.
   same_attempt integer := case when cardinality(p_attempts) = 1 then p_attempts[1] end;
-  given record;
   moved record;
   settled record;
   changes mp_changes;
@@ -2914,12 +2913,11 @@ begin
   if p_outputs is null and p_causes is null and p_progress is null and p_success_counts is null and p_failure_counts is null and p_cancel_webhooks is null
     and 3 = all (p_actions) then
     -- Nothing but successes without outputs: most reports are such, and nothing of retry policies and attempts has to be looked at.
-    -- One scan of the index for all of them, in the order of their ids, which finds the attempt of each by halving: a join would look for each by itself. The arrays are in a record: variables that are
-    -- arrays would be copied for each look.
-    select p_ids as ids, case when same_attempt is null then mp_fill(p_attempts, cardinality(p_ids)) end as attempts into given;
+    -- One scan of the index for all of them, in the order of their ids, which finds the attempt of each by halving: a join would look for each by itself.
+    if same_attempt is null then p_attempts := mp_fill(p_attempts, cardinality(p_ids)); end if;
     with u as (
       update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
-      where h.id = any (given.ids) and h.status in (3, 4) and case when same_attempt is null then given.attempts[width_bucket(h.id, given.ids)] else same_attempt end in (0, h.attempt)
+      where h.id = any (p_ids) and h.status in (3, 4) and coalesce(same_attempt, p_attempts[width_bucket(h.id, p_ids)]) in (0, h.attempt)
       returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents, h.grown or h.cascades as is_special, h.held_lane, h.held_amount
     )
     select array_agg(id) as ids, array_fill(6::smallint, array[count(*)::integer]) as statuses, array_agg(attempt) as attempts,
@@ -3432,7 +3430,7 @@ begin
   loop
     if plain then
       -- What most reports are: of tasks that have succeeded, every edge is met. Their children are found by one scan of the index, in the order of their ids, and of each, by halving, how many edges are
-      -- settled, and its place: a join would look for each child by itself. The arrays are in records: a variable that is an array would be copied for each look. They hold no null: of an array with nulls, all elements before the one that is wanted are passed.
+      -- settled, and its place: a join would look for each child by itself. The arrays hold no null: of an array with nulls, all elements before the one that is wanted are passed.
       select array_agg(e.child) as ids, array_agg(e.n) as counts into settled from (
         select c.child, count(*)::integer as n from task t cross join lateral unnest(t.children) c(child) where t.id = any (ids) group by c.child order by c.child
       ) e;

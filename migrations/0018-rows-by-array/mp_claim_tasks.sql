@@ -64,7 +64,7 @@ begin
       from mp_take_turns(p_queues, p_max, o_turns) t;
     elsif cardinality(p_queues) = 1 and not passes_over then
       -- The head of the queue by one scan of the index of tasks, in the order of their ids; which row of ready is whose is found by halving: a join would look for each task by itself. The arrays are in a
-      -- record: a variable that is an array would be copied for each look, and what stands in FROM beside rows that are locked, for each of these. The places of rows stay theirs until they are deleted below, for
+      -- record, not in FROM: there, they would be copied for each row that is locked. The places of rows stay theirs until they are deleted below, for
       -- the statement that called this began before: nothing that it may see is vacuumed away.
       select coalesce(array_agg(r.id order by r.id), '{}') as ids, array_agg(r.ctid order by r.id) as places, array_agg(r.rank order by r.id) as ranks into front from (
         select r.ctid, r.rank, r.id from ready r where r.queue = p_queues[1] order by r.rank, r.flow, r.id limit p_max

@@ -13,7 +13,6 @@ declare
   now_time timestamptz := clock_timestamp();
   -- Of all, if it is one.
   same_attempt integer := case when cardinality(p_attempts) = 1 then p_attempts[1] end;
-  given record;
   moved record;
   settled record;
   changes mp_changes;
@@ -23,12 +22,11 @@ begin
   if p_outputs is null and p_causes is null and p_progress is null and p_success_counts is null and p_failure_counts is null and p_cancel_webhooks is null
     and 3 = all (p_actions) then
     -- Nothing but successes without outputs: most reports are such, and nothing of retry policies and attempts has to be looked at.
-    -- One scan of the index for all of them, in the order of their ids, which finds the attempt of each by halving: a join would look for each by itself. The arrays are in a record: variables that are
-    -- arrays would be copied for each look.
-    select p_ids as ids, case when same_attempt is null then mp_fill(p_attempts, cardinality(p_ids)) end as attempts into given;
+    -- One scan of the index for all of them, in the order of their ids, which finds the attempt of each by halving: a join would look for each by itself.
+    if same_attempt is null then p_attempts := mp_fill(p_attempts, cardinality(p_ids)); end if;
     with u as (
       update task_state h set status = 6, prior_status = h.status, run_time = coalesce(h.run_time, now_time), activity_time = now_time, end_time = now_time, lease_until = null
-      where h.id = any (given.ids) and h.status in (3, 4) and case when same_attempt is null then given.attempts[width_bucket(h.id, given.ids)] else same_attempt end in (0, h.attempt)
+      where h.id = any (p_ids) and h.status in (3, 4) and coalesce(same_attempt, p_attempts[width_bucket(h.id, p_ids)]) in (0, h.attempt)
       returning h.id, h.batch_id, h.prior_status, h.attempt, h.queue, h.worker, h.dependents, h.grown or h.cascades as is_special, h.held_lane, h.held_amount
     )
     select array_agg(id) as ids, array_fill(6::smallint, array[count(*)::integer]) as statuses, array_agg(attempt) as attempts,

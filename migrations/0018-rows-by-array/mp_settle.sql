@@ -39,7 +39,7 @@ begin
   loop
     if plain then
       -- What most reports are: of tasks that have succeeded, every edge is met. Their children are found by one scan of the index, in the order of their ids, and of each, by halving, how many edges are
-      -- settled, and its place: a join would look for each child by itself. The arrays are in records: a variable that is an array would be copied for each look. They hold no null: of an array with nulls, all elements before the one that is wanted are passed.
+      -- settled, and its place: a join would look for each child by itself. The arrays hold no null: of an array with nulls, all elements before the one that is wanted are passed.
       select array_agg(e.child) as ids, array_agg(e.n) as counts into settled from (
         select c.child, count(*)::integer as n from task t cross join lateral unnest(t.children) c(child) where t.id = any (ids) group by c.child order by c.child
       ) e;
