@@ -15,7 +15,9 @@ function groups(refuses: () => boolean = () => true) {
   const write: Database["write"] = async (_, values) => {
     const workers = values.at(workersFromEnd) as (number | null)[] | null;
     const lanes = values.at(workersFromEnd + 2) as (bigint | null)[] | null;
-    const asks = workers?.some((worker, n) => worker !== null && (lanes?.[n] ?? null) !== null) ?? false;
+    // Of workers that are all the same, there is one.
+    const workerOf = (n: number) => workers?.[Math.min(n, workers.length - 1)] ?? null;
+    const asks = lanes?.some((lane, n) => lane !== null && workerOf(n) !== null) ?? false;
     starts.push(asks);
     if (asks && refuses()) throw Object.assign(new pg.DatabaseError("no room", 0, "error"), { code: "MP006" });
     return [{ o_time: 0, o_answered: null, o_ready: [] }] as never;
