@@ -18,7 +18,7 @@ export interface JsonLoadJob {
 }
 
 const job = await readJob<JsonLoadJob>();
-const connections = await Promise.all(Array.from({ length: job.connections }, () => HttpCalls.open(job)));
+const connections = Array.from({ length: job.connections }, () => new HttpCalls(job));
 await load(job.warmUpMs);
 const startMs = performance.now();
 const latencies = await load(job.measureMs);

@@ -33,43 +33,47 @@ const lastChunk = Buffer.from("\r\n0\r\n\r\n");
 
 /**
  * HttpCalls sends one request again and again on one keep-alive connection of HTTP/1.1, one at a time, with no more work than that needs, as the processor is
- * shared with the server that is measured. The body of an answer that comes in chunks is told with their lengths in it.
+ * shared with the server that is measured. A connection that the server has closed between two calls is made anew. The body of an answer that comes in chunks is told
+ * with their lengths in it.
  */
 export class HttpCalls {
-  readonly #socket: Socket;
+  readonly #address: { readonly host: string; readonly port: number };
   readonly #request: Buffer;
+  #socket: Socket | undefined;
   /** What has come of the answer. */
   #pieces: Buffer[] = [];
   #bytes = 0;
   #head: Head | undefined;
   #waiting: Waiting | undefined;
-  #end: Error | undefined;
 
-  private constructor(socket: Socket, request: Buffer) {
-    this.#socket = socket;
-    this.#request = request;
-    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
-    socket.on("error", (error) => this.#fail(error));
-    socket.on("close", () => this.#fail(new Error("the connection was closed")));
-  }
-
-  /** Connects. */
-  static async open({ url, path, method, body }: HttpRequest): Promise<HttpCalls> {
+  constructor({ url, path, method, body }: HttpRequest) {
     const { hostname, port, host } = new URL(url);
-    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
-    await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+    this.#address = { host: hostname, port: Number(port) };
     const head = [`${method} ${path} HTTP/1.1`, `host: ${host}`];
     if (body !== undefined) head.push("content-type: application/json", `content-length: ${Buffer.byteLength(body)}`);
-    return new HttpCalls(socket, Buffer.from(head.join("\r\n") + headEnd + (body ?? "")));
+    this.#request = Buffer.from(head.join("\r\n") + headEnd + (body ?? ""));
   }
 
   /** Sends the request, and resolves with its answer. The answer before must be there. */
   call(): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
-      if (this.#end !== undefined) return reject(this.#end);
       this.#waiting = { resolve, reject };
+      this.#socket ??= this.#connect();
       this.#socket.write(this.#request);
     });
+  }
+
+  #connect(): Socket {
+    const socket = connect({ ...this.#address, noDelay: true });
+    const end = (error: Error) => {
+      if (this.#socket !== socket) return;
+      this.#socket = undefined;
+      this.#waiting?.reject(error);
+    };
+    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    socket.on("error", end);
+    socket.on("close", () => end(new Error("the connection was closed in the middle of a call")));
+    return socket;
   }
 
   #onData(chunk: Buffer): void {
@@ -95,11 +99,6 @@ export class HttpCalls {
     this.#head = undefined;
     this.#waiting = undefined;
     waiting?.resolve({ status, body: () => Buffer.concat(pieces).toString("utf8", bodyAt) });
-  }
-
-  #fail(error: Error): void {
-    this.#end ??= error;
-    this.#waiting?.reject(this.#end);
   }
 }
 

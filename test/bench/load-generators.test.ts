@@ -76,7 +76,7 @@ test("calls fail when the connection ends", async () => {
 
 async function httpCalls(answer: RequestListener): Promise<HttpCalls> {
   const url = await listen(createHttpServer(answer));
-  return await HttpCalls.open({ url, path: "/x?y=1", method: "POST", body: '{"ä":1}' });
+  return new HttpCalls({ url, path: "/x?y=1", method: "POST", body: '{"ä":1}' });
 }
 
 test("a request over HTTP/1.1 is sent again and again, and its answers are told apart, with a length or in chunks", async () => {
@@ -113,6 +113,20 @@ test("an answer that comes in many pieces is told whole", async () => {
     answer.writeHead(200, { "content-length": Buffer.byteLength(text) }).end(text);
   });
   for (let n = 0; n < 3; n++) expect((await calls.call()).body()).toBe(text);
+});
+
+test("a connection that the server closes between two calls is made anew", async () => {
+  const closed = Promise.withResolvers<void>();
+  const calls = await httpCalls((request, answer) => {
+    request.resume().on("end", () => answer.end("yes"));
+    answer.on("finish", () => setImmediate(() => request.socket.destroy()));
+    request.socket.on("close", () => closed.resolve());
+  });
+  expect((await calls.call()).status).toBe(200);
+  await closed.promise;
+  // Until this side has heard of it, too.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect((await calls.call()).status).toBe(200);
 });
 
 test("a request whose connection ends fails", async () => {
