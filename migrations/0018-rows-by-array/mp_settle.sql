@@ -157,11 +157,7 @@ begin
 
     exit when level.ids is null;
     -- Each of these is seldom needed: as parts of the statement above, all of them were made ready to run each time.
-    if level.queued is not null and plain then
-      -- What waited until now is not there.
-      insert into ready (queue, rank, flow, id, lane)
-      select unnest(level.queues_of_queued), unnest(level.ranks), unnest(level.flows), unnest(level.queued), unnest(level.lanes);
-    elsif level.queued is not null then
+    if level.queued is not null then
       insert into ready (queue, rank, flow, id, lane)
       select unnest(level.queues_of_queued), unnest(level.ranks), unnest(level.flows), unnest(level.queued), unnest(level.lanes) on conflict do nothing;
     end if;
