@@ -16,12 +16,12 @@ export function sparseColumn<Row, Value>(
 }
 
 /** As {@link column}; of values that are all the same, one: functions that take such an array fill it (`mp_fill`). To write a thousand of the same and read them again is a good part of what a row costs. */
-export function shortColumn<Row, Value>(rows: readonly Row[], read: (row: Row) => Value): Value[] {
+export function shortColumn<Row, Value>(rows: readonly Row[], read: (row: Row) => Value): readonly Value[] {
   return shortened(column(rows, read));
 }
 
 /** The first of values that are all the same; else all of them. */
-export function shortened<Value>(values: Value[]): Value[] {
+export function shortened<Value>(values: readonly Value[]): readonly Value[] {
   for (let n = 1; n < values.length; n += 1) if (values[n] !== values[0]) return values;
   return values.slice(0, 1);
 }

@@ -282,7 +282,7 @@ function taskColumns({ tasks, batchIds, openBatchIds, places }: TaskColumnsInput
     : column(tasks, (task) => task.status);
   return [
     column(tasks, (task) => task.id),
-    shortened([...batchIds]),
+    shortened(batchIds),
     orNull(openBatchIds, null),
     shortColumn(tasks, (task) => task.queue),
     shortColumn(tasks, (task) => task.execution),

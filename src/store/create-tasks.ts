@@ -1,6 +1,7 @@
 import { MillpondError } from "../domain/errors.ts";
 import type { Batch } from "../domain/task.ts";
 import { parseBatchJson } from "./batches.ts";
+import { column, sparseColumn } from "./columns.ts";
 import { type Database, type Statement, sqlState, violatedConstraint, type Writer } from "./database.ts";
 import { type Outcome, type OutcomeRow, outcomeOf } from "./outcome.ts";
 import { checkReplay, type RequestKey } from "./requests.ts";
@@ -116,9 +117,9 @@ interface CreateRow extends OutcomeRow {
  * Fails with BATCH_NOT_FOUND, BATCH_SEALED, UNKNOWN_DEPENDENCY (metadata.id), DUPLICATE_KEY; nothing is written then.
  */
 export async function createGraph(writer: Writer, graph: NewGraph): Promise<CreatedGraph> {
-  const column = <K extends keyof NewTaskRow>(name: K): NewTaskRow[K][] => graph.tasks.map((task) => task[name]);
-  const sparse = <K extends keyof typeof usual>(name: K): NewTaskRow[K][] | null =>
-    graph.tasks.every((task) => task[name] === usual[name]) ? null : column(name);
+  const whole = <K extends keyof NewTaskRow>(name: K) => column(graph.tasks, (task) => task[name]);
+  const sparse = <K extends keyof typeof usual>(name: K) =>
+    sparseColumn<NewTaskRow, unknown>(graph.tasks, (task) => task[name], usual[name]);
   const values = [
     graph.request.namespaceId,
     graph.batchId,
@@ -128,10 +129,10 @@ export async function createGraph(writer: Writer, graph: NewGraph): Promise<Crea
     graph.open,
     graph.request.requestId ?? null,
     graph.request.bodyHash,
-    ...(["id", "queue", "execution", "status", "priority"] as const).map(column),
-    ...[sparse("key"), column("name")],
+    ...(["id", "queue", "execution", "status", "priority"] as const).map(whole),
+    ...[sparse("key"), whole("name")],
     ...(["metadata", "input", "spec", "expectedCount", "startTime"] as const).map(sparse),
-    ...(["startTimeoutMs", "inactivityTimeoutMs", "unmetPolicy", "depsLeft", "dependents"] as const).map(column),
+    ...(["startTimeoutMs", "inactivityTimeoutMs", "unmetPolicy", "depsLeft", "dependents"] as const).map(whole),
     ...(["cascades", "parents", "parentConditions", "children", "childConditions"] as const).map(sparse),
     ...(["child", "parent", "condition"] as const).map((name) => graph.lateEdges.map((edge) => edge[name])),
     ...(["policy", "executionTimeoutMs", "totalTimeoutMs", "notifies"] as const).map(sparse),
