@@ -45,7 +45,10 @@ export async function createInParts(engine: Engine, command: LargeGraphCommand):
   const rankOf = new Uint32Array(tasks.length);
   for (const [rank, place] of graph.order.entries()) rankOf[place] = rank;
   const request = { namespaceId: engine.namespaceId, requestId, bodyHash };
+  // Workers that wait will take its tasks.
+  if (engine.places.size > 0) engine.given.want();
   const created = await retryTaken(async () => {
+    const given = engine.given.collect();
     const [batchId, ...ids] = await engine.ids.take(tasks.length + 1);
     const idAt = (place: number): bigint => ids[rankOf[place] as number] as bigint;
     const source = {
@@ -57,11 +60,17 @@ export async function createInParts(engine: Engine, command: LargeGraphCommand):
       laneAt: (place: number) => lanes?.[place] ?? null,
       flowAt: (place: number) => flows[tasks.traitsAt(place)] ?? null,
     };
-    return createLargeGraph(engine.db, {
+    const written = await createLargeGraph(engine.db, {
       ...{ request, batchId: batchId as bigint, newBatch: target, open: target.open, ids },
       answer: command.answers === "tasks" ? answerOf(graph, idAt) : undefined,
-      rows: (from, to) => Array.from(graph.order.subarray(from, to), (place) => taskRow(source, place)),
+      rows: (from, to) => {
+        const rows = Array.from(graph.order.subarray(from, to), (place) => taskRow(source, place));
+        given.add(rows);
+        return rows;
+      },
     });
+    if (written !== undefined) engine.given.remember(written.batch.id, given.rows, written.by);
+    return written;
   });
   if (created === undefined) return getCreatedGraph(engine.db, request);
   await finish(engine, created);

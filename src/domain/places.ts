@@ -30,6 +30,8 @@ export interface Reservation {
 
 /** Who has free places: the workers that wait for tasks at this server. */
 export interface PlaceSource {
+  /** How many workers wait now. */
+  readonly size: number;
   /** Keeps up to `max` places for a transaction, of workers that take from `queues` (undefined: whichever). Undefined: there is none. */
   reserve(wanted: { readonly max: number; readonly queues?: ReadonlySet<number> }): Reservation | undefined;
 }

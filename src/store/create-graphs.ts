@@ -93,7 +93,10 @@ export interface LargeGraph extends Omit<NewGraph, "tasks" | "lateEdges" | "answ
   readonly rows: (from: number, to: number) => readonly NewTaskRow[];
 }
 
-const beginStatement: Statement = { name: "begin_graphs", text: "select * from mp_begin_graphs($1, $2)" };
+const beginStatement: Statement = {
+  name: "begin_graphs",
+  text: "select b.*, pg_current_xact_id()::xid::text o_version from mp_begin_graphs($1, $2) b",
+};
 const insertStatement: Statement = {
   name: "insert_tasks",
   text: `select * from mp_insert_tasks(${Array.from({ length: 37 }, (_, n) => `$${n + 1}`).join(", ")})`,
@@ -110,11 +113,19 @@ const tasksPerPart = 500;
  * Writes a large graph in parts, in one transaction: neither all of its rows nor one statement with all of them is ever in memory. Undefined: its request_id
  * has been answered before, and nothing was written.
  */
-export function createLargeGraph(db: Database, graph: LargeGraph): Promise<CreatedGraph | undefined> {
+export function createLargeGraph(
+  db: Database,
+  graph: LargeGraph,
+): Promise<(CreatedGraph & { readonly by: WrittenBy }) | undefined> {
   const { namespaceId, requestId } = graph.request;
   const size = graph.ids.length;
   return db.transaction("commit", async (writer) => {
-    const [begun] = await writer.write<{ o_answered: string[] | null; o_time: Micros }>(beginStatement, [
+    interface Begun {
+      o_answered: string[] | null;
+      o_time: Micros;
+      o_version: string;
+    }
+    const [begun] = await writer.write<Begun>(beginStatement, [
       namespaceId,
       requestId === undefined ? null : [requestId],
     ]);
@@ -161,6 +172,7 @@ export function createLargeGraph(db: Database, graph: LargeGraph): Promise<Creat
     return {
       ...createdGraph(row, begun.o_time),
       ...{ counts: { created: size, deduplicated: 0 }, readyQueues: [...readyQueues], finished: false },
+      by: { time: begun.o_time, version: begun.o_version },
     };
   });
 }

@@ -59,18 +59,33 @@ export class GivenTasks {
     return this.#young.size + this.#old.size;
   }
 
+  /** Whether workers take tasks here, so that something is kept. */
+  get isWanted(): boolean {
+    return performance.now() < this.#wantedUntilMs;
+  }
+
   /** Keeps what tasks of a batch were given, as long as there is room: those that come first are claimed first. */
   remember(batchId: bigint, tasks: readonly NewTaskRow[], by: WrittenBy): void {
-    if (performance.now() > this.#wantedUntilMs) return;
+    if (!this.isWanted) return;
     for (const row of tasks) {
-      if (!isKept(row)) continue;
-      const size = sizeOf(row);
-      if (size > bytesOfTaskMax) continue;
+      const size = keptSizeOf(row);
+      if (size === undefined) continue;
       if (this.size >= this.#tasksMax || this.#bytes + size > this.#bytesMax) break;
       this.#bytes += size;
       this.#young.set(row.id, { row, batchId, by, size });
     }
     if (this.size > 0) this.#timer ??= setInterval(() => this.#forget(), this.#keptMs).unref();
+  }
+
+  /**
+   * Collects the tasks of a large graph as its rows are made, to be remembered when they have been written: the first of those that {@link remember} would keep. They take at most half of
+   * the room, as most of them wait for others while somebody else's may be claimed at once.
+   */
+  collect(): CollectedTasks {
+    return new CollectedTasks({
+      tasks: this.isWanted ? Math.floor(this.#tasksMax / 2) : 0,
+      bytes: Math.floor(this.#bytesMax / 2),
+    });
   }
 
   /** What a worker is handed for the first attempt of a task of which nothing has changed since its creation; undefined: the task is not known. It is known no more then. */
@@ -95,6 +110,36 @@ export class GivenTasks {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
+}
+
+/** CollectedTasks are rows of a graph that is being written, as far as they are worth keeping. */
+export class CollectedTasks {
+  readonly rows: NewTaskRow[] = [];
+  readonly #most: { readonly tasks: number; readonly bytes: number };
+  #bytes = 0;
+
+  constructor(most: { readonly tasks: number; readonly bytes: number }) {
+    this.#most = most;
+  }
+
+  /** Adds the next rows, while there is room. */
+  add(rows: readonly NewTaskRow[]): void {
+    if (this.rows.length >= this.#most.tasks) return;
+    for (const row of rows) {
+      const size = keptSizeOf(row);
+      if (size === undefined) continue;
+      this.#bytes += size;
+      if (this.rows.length >= this.#most.tasks || this.#bytes > this.#most.bytes) return;
+      this.rows.push(row);
+    }
+  }
+}
+
+/** About how much of the memory a row takes that is kept; undefined: it is not. */
+function keptSizeOf(row: NewTaskRow): number | undefined {
+  if (!isKept(row)) return undefined;
+  const size = sizeOf(row);
+  return size > bytesOfTaskMax ? undefined : size;
 }
 
 /** Whether what a worker is handed of a task is all in its row: {@link firstAssignment}. */

@@ -47,7 +47,7 @@ function newEngine(waiting: readonly Place[] = []) {
     pools: [{ queues: [1], places: waiting }],
     settle: (tasks: readonly ClaimedTask[]) => started.push(...tasks),
   });
-  const places = { reserve: waiting.length === 0 ? () => undefined : reserve };
+  const places = { size: waiting.length, reserve: waiting.length === 0 ? () => undefined : reserve };
   const given = new GivenTasks();
   const writes = { db, committed: () => {}, places, given };
   const engine = { ...writes, turns: new Turns(), creates: createGraphGroups(writes) } as unknown as Engine;

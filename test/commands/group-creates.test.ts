@@ -28,6 +28,7 @@ function groups(refuses: () => boolean = () => true) {
     committed: () => {},
     given: new GivenTasks(),
     places: {
+      size: 1_000,
       reserve: ({ max }) => ({
         pools: [{ queues: [1], places: Array(max).fill({ worker: 1, leaseMs: 60_000 }) }],
         settle: (started) => settled.push(started.length),

@@ -50,6 +50,20 @@ test("what leads to other tasks counts, too, and what is handed out is measured 
   expect(ids.map((id) => given.take(id, start)?.bytes)).toEqual([undefined, undefined, 5]);
 });
 
+test("of a large graph, the first tasks are collected that are worth keeping, for half of the room", () => {
+  const few = wanted({ tasksMax: 6 }).collect();
+  const graphs = [graph(2), graph(2)];
+  for (const { tasks } of graphs) few.add(tasks);
+  expect(few.rows).toEqual(graphs.flatMap(({ tasks }) => tasks).slice(0, 3));
+  const short = wanted({ bytesMax: 2_200 }).collect();
+  short.add(graph(1, "x".repeat(5_000)).tasks);
+  short.add(graph(3).tasks);
+  expect(short.rows).toHaveLength(2);
+  const unwanted = new GivenTasks().collect();
+  unwanted.add(graph(3).tasks);
+  expect(unwanted.rows).toEqual([]);
+});
+
 test("a task with long texts, one that waits for a time, and one that no worker executes are not kept", () => {
   const given = wanted({});
   const what = [{ input: "x".repeat(4_097) }, { startTime: "2030-01-01" }, { execution: 2 }, { status: 5 }, {}];
