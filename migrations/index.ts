@@ -33,4 +33,5 @@ export const migrations: readonly NamedMigration[] = [
     load: async () => (await import("./0017-claims-and-waits.ts")).ClaimsAndWaitsMigration,
   },
   { name: "0018-rows-by-array", load: async () => (await import("./0018-rows-by-array.ts")).RowsByArrayMigration },
+  { name: "0019-kept-answers", load: async () => (await import("./0019-kept-answers.ts")).KeptAnswersMigration },
 ];

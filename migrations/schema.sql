@@ -1288,11 +1288,16 @@ CREATE OR REPLACE FUNCTION public.mp_begin_graphs(p_namespace integer, p_request
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
+declare
+  outdated text[];
 begin
   if p_request_ids is not null then
-    delete from request where namespace_id = p_namespace and request_id = any (p_request_ids) and create_time < now() - interval '24 hours';
-    select array_agg(request_id) into o_answered from request where namespace_id = p_namespace and request_id = any (p_request_ids);
+    select array_agg(r.request_id) filter (where r.is_kept), array_agg(r.request_id) filter (where not r.is_kept) into o_answered, outdated from (
+      select request_id, create_time >= now() - interval '24 hours' as is_kept from request where namespace_id = p_namespace and request_id = any (p_request_ids)) r;
     if o_answered is not null then return; end if;
+    if outdated is not null then
+      delete from request where namespace_id = p_namespace and request_id = any (outdated) and create_time < now() - interval '24 hours';
+    end if;
   end if;
   -- Kinds get a new shape of deduplication while no create is under way.
   perform pg_advisory_xact_lock_shared(7710, 2);
@@ -2167,7 +2172,7 @@ AS $function$
 begin
   if p_request_id is null then return; end if;
   delete from request where namespace_id = p_namespace and request_id = p_request_id and create_time < now() - interval '24 hours';
-  select result, body_hash into o_result, o_hash from request where namespace_id = p_namespace and request_id = p_request_id;
+  select case when result ? 'new_batch' then mp_kept_create(result) else result end, body_hash into o_result, o_hash from request where namespace_id = p_namespace and request_id = p_request_id;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_finish_graphs(p_namespace integer, p_time timestamp with time zone, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_queues integer[], p_statuses smallint[], p_workers integer[], p_limited boolean[], p_lanes bigint[])
@@ -2560,6 +2565,17 @@ begin
   if p_request_id is null then return; end if;
   insert into request (namespace_id, request_id, create_time, body_hash, result) values (p_namespace, p_request_id, now(), p_hash, p_result);
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_kept_create(p_result jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_object('answer', p_result -> 'answer', 'moved', null, 'moved_to', null, 'batch', p_result -> 'new_batch' || jsonb_build_object(
+    'name', b.name, 'metadata', b.metadata, 'create_time', b.create_time, 'stop_reason', null, 'end_time', null, 'success_count', '0', 'failure_count', '0',
+    'claimed', 0, 'paused', 0, 'success', 0, 'failure', 0, 'canceled', 0, 'skipped', 0))
+  from batch b where b.id = (p_result -> 'new_batch' ->> 'batch_id')::bigint
+$function$;
 
 CREATE OR REPLACE FUNCTION public.mp_lock_downstream(p_ids bigint[], p_children bigint[], p_late_only boolean, p_statuses smallint[] DEFAULT NULL::smallint[])
  RETURNS void
@@ -4236,11 +4252,11 @@ begin
   end if;
   if p_request_ids is not null then
     insert into request (namespace_id, request_id, create_time, body_hash, result)
-    select p_namespace, x.request_id, now(), x.hash, jsonb_build_object('batch', mp_batch_json(x.batch_id), 'answer', x.answer, 'moved', m.ids, 'moved_to', m.statuses)
-    from unnest(p_batches, p_request_ids, p_hashes, p_answers) x(batch_id, request_id, hash, answer)
-      left join lateral (
-        select jsonb_agg(s.id::text) as ids, jsonb_agg(4) as statuses from unnest(started.ids, started.batch_ids) s(id, batch_id) where s.batch_id = x.batch_id
-      ) m on true
+    select p_namespace, x.request_id, now(), x.hash, case when x.answer ? 'new_batch' then x.answer else (
+      -- Of large graphs, and as servers of before give it.
+      select jsonb_build_object('batch', mp_batch_json(x.batch_id), 'answer', x.answer, 'moved', jsonb_agg(s.id::text), 'moved_to', jsonb_agg(4))
+      from unnest(started.ids, started.batch_ids) s(id, batch_id) where s.batch_id = x.batch_id) end
+    from (select unnest(p_batches) as batch_id, unnest(p_request_ids) as request_id, unnest(p_hashes) as hash, unnest(p_answers) as answer) x
     where x.request_id is not null order by x.request_id;
   end if;
 end $function$;

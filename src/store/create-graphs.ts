@@ -1,6 +1,6 @@
 import type { Place } from "../domain/places.ts";
 import type { Batch, Micros } from "../domain/task.ts";
-import { TaskStatus } from "../domain/task-status.ts";
+import { BatchStatus, TaskStatus } from "../domain/task-status.ts";
 import { column, shortColumn, shortened, sparseColumn } from "./columns.ts";
 import {
   type AnsweredTask,
@@ -233,19 +233,46 @@ function graphRow(graph: NewGraph, places: readonly (Place | undefined)[]): Grap
     if (task.status === TaskStatus.WAITING) waiting += 1;
     if (task.expectedCount !== null) expected = (expected ?? 0n) + task.expectedCount;
   }
-  return {
+  const row: GraphRow = {
     graph,
     batch: graph.newBatch as NewBatchRow,
     size: tasks.length,
     running: started?.size ?? 0,
     answer: graph.answer,
-    keptAnswer: () => answerText(graph),
+    keptAnswer: () => keptCreateText(row, graph.answers),
     started,
     waiting,
     expected,
     attended: tasks.some(isAttended),
     limited: tasks.some((task) => task.lane !== null),
   };
+  return row;
+}
+
+/** What is kept for a repetition: what of the batch is not in its row, and the tasks. The database makes it whole when somebody asks (`mp_kept_create`). */
+function keptCreateText(row: GraphRow, answers: NewGraph["answers"]): string {
+  const { graph, batch, size, waiting, running, expected } = row;
+  const newBatch = {
+    batch_id: String(graph.batchId),
+    open: graph.open,
+    status: batchStatus(batch),
+    total: size,
+    waiting,
+    pending: size - waiting - running,
+    running,
+    expected_count: expected === null ? null : String(expected),
+  };
+  return `{"new_batch":${JSON.stringify(newBatch)},"answer":${answerText({ answer: standing(row), answers })}}`;
+}
+
+/** The tasks of an answer as they stand after their creation. */
+function standing({ answer, started }: Pick<GraphRow, "answer" | "started">): readonly AnsweredTask[] {
+  if (started === undefined) return answer;
+  return answer.map((task) => (started.has(task.id) ? { ...task, status: TaskStatus.RUNNING } : task));
+}
+
+function batchStatus({ paused }: NewBatchRow): number {
+  return paused ? BatchStatus.PAUSED : BatchStatus.ACTIVE;
 }
 
 function graphColumns(rows: readonly GraphRow[]): unknown[] {
@@ -336,22 +363,16 @@ function orNull<T>(column: readonly T[], usualValue: T): readonly T[] | null {
   return column.every((value) => value === usualValue) ? null : column;
 }
 
-function createdGraph(
-  { graph, batch, answer, size, waiting, running, started, expected }: GraphRow,
-  time: Micros,
-): CreatedGraph {
+function createdGraph(row: GraphRow, time: Micros): CreatedGraph {
+  const { graph, batch, size, waiting, running, expected } = row;
   const byStatus = Array<number>(9).fill(0);
   byStatus[TaskStatus.WAITING - 1] = waiting;
   byStatus[TaskStatus.PENDING - 1] = size - waiting - running;
   byStatus[TaskStatus.RUNNING - 1] = running;
   const created: Batch = {
-    ...{ id: graph.batchId, name: batch.name, metadata: JSON.parse(batch.metadata), status: batch.paused ? 2 : 1 },
+    ...{ id: graph.batchId, name: batch.name, metadata: JSON.parse(batch.metadata), status: batchStatus(batch) },
     ...{ open: graph.open, total: size, byStatus, successCount: 0n, failureCount: 0n, expectedCount: expected },
     ...{ createTime: time, endTime: null, stopReason: null },
   };
-  const tasks =
-    started === undefined
-      ? answer
-      : answer.map((task) => (started.has(task.id) ? { ...task, status: TaskStatus.RUNNING } : task));
-  return { batch: created, tasks, readyQueues: [], followUps: [], finished: true };
+  return { batch: created, tasks: standing(row), readyQueues: [], followUps: [], finished: true };
 }

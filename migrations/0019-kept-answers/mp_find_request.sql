@@ -1,0 +1,7 @@
+-- The answer that a request_id got within the last 24 h, and the hash of that call; both null where there is none.
+create or replace function mp_find_request(p_namespace integer, p_request_id text, out o_result jsonb, out o_hash bytea) language plpgsql as $$
+begin
+  if p_request_id is null then return; end if;
+  delete from request where namespace_id = p_namespace and request_id = p_request_id and create_time < now() - interval '24 hours';
+  select case when result ? 'new_batch' then mp_kept_create(result) else result end, body_hash into o_result, o_hash from request where namespace_id = p_namespace and request_id = p_request_id;
+end $$;
