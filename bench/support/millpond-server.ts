@@ -44,6 +44,10 @@ export async function startMillpondServer(
       env: { ...process.env, ...notInherited, PORT: "0", ...env },
     });
     const url = await listening(owned, logFile);
+    // A call that fails because the server is gone does not say why it is.
+    void owned.ended.then((how) => {
+      if (!how.endsWith("code 0")) process.stderr.write(`the server ${how}\n`);
+    });
     return { url, pid: owned.pid, startMs: performance.now() - startedAtMs, stop: owned.stop };
   } finally {
     await log.close();
