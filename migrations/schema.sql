@@ -1296,7 +1296,8 @@ begin
       select request_id, create_time >= now() - interval '24 hours' as is_kept from request where namespace_id = p_namespace and request_id = any (p_request_ids)) r;
     if o_answered is not null then return; end if;
     if outdated is not null then
-      delete from request where namespace_id = p_namespace and request_id = any (outdated) and create_time < now() - interval '24 hours';
+      -- Not by the index of create_time, as in mp_find_request.
+      delete from request where namespace_id = p_namespace and request_id = any (outdated) and create_time + interval '24 hours' < now();
     end if;
   end if;
   -- Kinds get a new shape of deduplication while no create is under way.
@@ -2169,10 +2170,18 @@ CREATE OR REPLACE FUNCTION public.mp_find_request(p_namespace integer, p_request
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
+declare
+  is_outdated boolean;
 begin
   if p_request_id is null then return; end if;
-  delete from request where namespace_id = p_namespace and request_id = p_request_id and create_time < now() - interval '24 hours';
-  select case when result ? 'new_batch' then mp_kept_create(result) else result end, body_hash into o_result, o_hash from request where namespace_id = p_namespace and request_id = p_request_id;
+  select case when result ? 'new_batch' then mp_kept_create(result) else result end, body_hash, create_time < now() - interval '24 hours' into o_result, o_hash, is_outdated
+  from request where namespace_id = p_namespace and request_id = p_request_id;
+  if is_outdated then
+    o_result := null;
+    o_hash := null;
+    -- Not by the index of create_time: all others that are as old have been waiting for the loop that forgets them.
+    delete from request where namespace_id = p_namespace and request_id = p_request_id and create_time + interval '24 hours' < now();
+  end if;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_finish_graphs(p_namespace integer, p_time timestamp with time zone, p_batches bigint[], p_batch_names text[], p_batch_metadatas text[], p_open boolean[], p_paused boolean[], p_on_completes text[], p_on_complete_counts smallint[], p_totals integer[], p_waiting integer[], p_running integer[], p_batch_expected bigint[], p_attentive boolean[], p_request_ids text[], p_hashes bytea[], p_answers jsonb[], p_ids bigint[], p_batch_ids bigint[], p_queues integer[], p_statuses smallint[], p_workers integer[], p_limited boolean[], p_lanes bigint[])
@@ -4253,7 +4262,6 @@ begin
   if p_request_ids is not null then
     insert into request (namespace_id, request_id, create_time, body_hash, result)
     select p_namespace, x.request_id, now(), x.hash, case when x.answer ? 'new_batch' then x.answer else (
-      -- Of large graphs, and as servers of before give it.
       select jsonb_build_object('batch', mp_batch_json(x.batch_id), 'answer', x.answer, 'moved', jsonb_agg(s.id::text), 'moved_to', jsonb_agg(4))
       from unnest(started.ids, started.batch_ids) s(id, batch_id) where s.batch_id = x.batch_id) end
     from (select unnest(p_batches) as batch_id, unnest(p_request_ids) as request_id, unnest(p_hashes) as hash, unnest(p_answers) as answer) x

@@ -9,7 +9,8 @@ begin
       select request_id, create_time >= now() - interval '24 hours' as is_kept from request where namespace_id = p_namespace and request_id = any (p_request_ids)) r;
     if o_answered is not null then return; end if;
     if outdated is not null then
-      delete from request where namespace_id = p_namespace and request_id = any (outdated) and create_time < now() - interval '24 hours';
+      -- Not by the index of create_time, as in mp_find_request.
+      delete from request where namespace_id = p_namespace and request_id = any (outdated) and create_time + interval '24 hours' < now();
     end if;
   end if;
   -- Kinds get a new shape of deduplication while no create is under way.

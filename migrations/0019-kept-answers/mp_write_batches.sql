@@ -1,5 +1,5 @@
 -- Ends a transaction that creates graphs: writes their batches, the event and the answers of their request_ids. Arrays by graph and by task as in mp_create_graphs.
--- p_answers: what a repetition is told, whole (mp_kept_create), or of the tasks only.
+-- p_answers: what is kept for a repetition, as mp_kept_create makes it whole; or, of large graphs and as servers of before give it, what a repetition is told of the tasks.
 -- p_tight: the lanes of tasks that may start which are tight (mp_tight_lanes). Raises MP006 where what starts (p_workers) finds no room under its rules.
 create or replace function mp_write_batches(
   p_namespace integer, p_time timestamptz,
@@ -74,7 +74,6 @@ begin
   if p_request_ids is not null then
     insert into request (namespace_id, request_id, create_time, body_hash, result)
     select p_namespace, x.request_id, now(), x.hash, case when x.answer ? 'new_batch' then x.answer else (
-      -- Of large graphs, and as servers of before give it.
       select jsonb_build_object('batch', mp_batch_json(x.batch_id), 'answer', x.answer, 'moved', jsonb_agg(s.id::text), 'moved_to', jsonb_agg(4))
       from unnest(started.ids, started.batch_ids) s(id, batch_id) where s.batch_id = x.batch_id) end
     from (select unnest(p_batches) as batch_id, unnest(p_request_ids) as request_id, unnest(p_hashes) as hash, unnest(p_answers) as answer) x

@@ -45,10 +45,9 @@ export async function createInParts(engine: Engine, command: LargeGraphCommand):
   const rankOf = new Uint32Array(tasks.length);
   for (const [rank, place] of graph.order.entries()) rankOf[place] = rank;
   const request = { namespaceId: engine.namespaceId, requestId, bodyHash };
-  // Workers that wait will take its tasks.
-  if (engine.places.size > 0) engine.given.want();
   const created = await retryTaken(async () => {
-    const given = engine.given.collect();
+    wantGiven(engine);
+    using given = engine.given.collect();
     const [batchId, ...ids] = await engine.ids.take(tasks.length + 1);
     const idAt = (place: number): bigint => ids[rankOf[place] as number] as bigint;
     const source = {
@@ -64,17 +63,26 @@ export async function createInParts(engine: Engine, command: LargeGraphCommand):
       ...{ request, batchId: batchId as bigint, newBatch: target, open: target.open, ids },
       answer: command.answers === "tasks" ? answerOf(graph, idAt) : undefined,
       rows: (from, to) => {
+        if (from === 0) given.begin();
         const rows = Array.from(graph.order.subarray(from, to), (place) => taskRow(source, place));
         given.add(rows);
         return rows;
       },
     });
-    if (written !== undefined) engine.given.remember(written.batch.id, given.rows, written.by);
+    if (written === undefined) return undefined;
+    // It may have been long in coming.
+    wantGiven(engine);
+    engine.given.remember(written.batch.id, given.rows, written.by);
     return written;
   });
   if (created === undefined) return getCreatedGraph(engine.db, request);
   await finish(engine, created);
   return created;
+}
+
+/** Where workers wait, they are about to take tasks: most likely of what is created now. */
+function wantGiven({ places, given }: Pick<Engine, "places" | "given">): void {
+  if (places.size > 0) given.want();
 }
 
 /** How many tasks' keys are looked up at once. */

@@ -15,7 +15,7 @@ export interface UploadedTasks extends AnsweredCounts {
   readonly batch: Batch;
 }
 
-/** Creates a graph as {@link createTasks} does, and fails with the same; of a large one that needs nothing but its rows, neither tasks nor rows are ever in memory together. */
+/** Creates a graph as {@link createTasks} does, and fails with the same; of a large one that needs nothing but its rows, neither all tasks nor all rows are in memory together, but for those that waiting workers are about to take. */
 export async function uploadTasks(engine: Engine, command: UploadTasks): Promise<UploadedTasks> {
   const { target, tasks } = command;
   if (target.case === "newBatch" && tasks.length > smallGraphTasksMax) {

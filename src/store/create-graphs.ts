@@ -106,12 +106,12 @@ const finishStatement: Statement = {
   text: `select mp_finish_graphs(${Array.from({ length: 24 }, (_, n) => `$${n + 1}`).join(", ")})`,
 };
 
-/** Tasks of one statement. While it runs, the next ones are made ready: of so few, the texts are forgotten before the collector has moved them to where they would stay for long. */
+/** Tasks of one statement. While it runs, the next ones are made ready: of so few, the texts (but of rows that the caller keeps) are forgotten before the collector has moved them to where they would stay for long. */
 const tasksPerPart = 500;
 
 /**
- * Writes a large graph in parts, in one transaction: neither all of its rows nor one statement with all of them is ever in memory. Undefined: its request_id
- * has been answered before, and nothing was written.
+ * Writes a large graph in parts, in one transaction, so that neither all of its rows nor one statement with all of them need be in memory. Rows are asked for in their order, and from the first one on again
+ * where the transaction is repeated. Undefined: its request_id has been answered before, and nothing was written.
  */
 export function createLargeGraph(
   db: Database,
@@ -209,7 +209,7 @@ interface GraphRow {
   readonly graph: Pick<NewGraph, "request" | "batchId" | "open">;
   readonly batch: NewBatchRow;
   readonly answer: readonly AnsweredTask[];
-  /** What a repetition is told. */
+  /** What is kept for a repetition. */
   readonly keptAnswer: () => string;
   readonly size: number;
   readonly waiting: number;
@@ -288,7 +288,9 @@ function graphColumns(rows: readonly GraphRow[]): unknown[] {
     ...[column(({ waiting }) => waiting), column(({ running }) => running), sparse(({ expected }) => expected)],
     ...[orNull(attended, false), requestIds],
     requestIds === null ? null : column(({ graph }) => graph.request.bodyHash),
-    requestIds === null ? null : column(({ keptAnswer }) => keptAnswer()),
+    requestIds === null
+      ? null
+      : column(({ graph, keptAnswer }) => (graph.request.requestId === undefined ? null : keptAnswer())),
   ];
 }
 

@@ -151,7 +151,7 @@ export async function createGraph(writer: Writer, graph: NewGraph): Promise<Crea
 const keptAnswerStatement: Statement = {
   name: "kept_answer",
   text: `select case when result ? 'new_batch' then mp_kept_create(result) else result end result, body_hash from request
-    where namespace_id = $1 and request_id = $2 and create_time >= now() - interval '24 hours'`,
+    where namespace_id = $1 and request_id = $2 and create_time + interval '24 hours' >= now()`,
 };
 
 /** What an earlier call with the same request_id was answered; undefined: there was none. Fails with REQUEST_ID_REUSED. */

@@ -35,7 +35,7 @@ const bytesOfRow = 512;
 
 /**
  * GivenTasks knows what tasks were given that this server has created a moment ago: when it claims one for a worker, and nothing of it has changed, it need not read the task, but for what its parents left. It is a matter
- * of speed only: what is not known is read. Tasks are kept only while workers take some here.
+ * of speed only: what is not known is read. Tasks are kept only while workers take some here, or, of large graphs, wait for some.
  */
 export class GivenTasks {
   readonly #tasksMax: number;
@@ -47,6 +47,7 @@ export class GivenTasks {
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #wantedUntilMs = 0;
+  #isCollecting = false;
 
   constructor({ tasksMax = 50_000, bytesMax = 32 * 1024 * 1024, keptMs = 10_000 }: GivenTasksOptions = {}) {
     this.#tasksMax = tasksMax;
@@ -59,14 +60,9 @@ export class GivenTasks {
     return this.#young.size + this.#old.size;
   }
 
-  /** Whether workers take tasks here, so that something is kept. */
-  get isWanted(): boolean {
-    return performance.now() < this.#wantedUntilMs;
-  }
-
   /** Keeps what tasks of a batch were given, as long as there is room: those that come first are claimed first. */
   remember(batchId: bigint, tasks: readonly NewTaskRow[], by: WrittenBy): void {
-    if (!this.isWanted) return;
+    if (!this.#isWanted) return;
     for (const row of tasks) {
       const size = keptSizeOf(row);
       if (size === undefined) continue;
@@ -79,12 +75,17 @@ export class GivenTasks {
 
   /**
    * Collects the tasks of a large graph as its rows are made, to be remembered when they have been written: the first of those that {@link remember} would keep. They take at most half of
-   * the room, as most of them wait for others while somebody else's may be claimed at once.
+   * the room, as most of them wait for others while somebody else's may be claimed at once. One graph is collected at a time; of others nothing is, until that one is disposed of.
    */
   collect(): CollectedTasks {
+    const isFree = this.#isWanted && !this.#isCollecting;
+    const part = isFree ? 1 / 2 : 0;
+    if (isFree) this.#isCollecting = true;
     return new CollectedTasks({
-      tasks: this.isWanted ? Math.floor(this.#tasksMax / 2) : 0,
-      bytes: Math.floor(this.#bytesMax / 2),
+      most: { tasks: Math.floor(this.#tasksMax * part), bytes: this.#bytesMax * part },
+      onDispose: () => {
+        if (isFree) this.#isCollecting = false;
+      },
     });
   }
 
@@ -102,6 +103,10 @@ export class GivenTasks {
     this.#wantedUntilMs = performance.now() + this.#keptMs;
   }
 
+  get #isWanted(): boolean {
+    return performance.now() < this.#wantedUntilMs;
+  }
+
   #forget(): void {
     for (const { size } of this.#old.values()) this.#bytes -= size;
     this.#old = this.#young;
@@ -113,25 +118,43 @@ export class GivenTasks {
 }
 
 /** CollectedTasks are rows of a graph that is being written, as far as they are worth keeping. */
-export class CollectedTasks {
-  readonly rows: NewTaskRow[] = [];
+export class CollectedTasks implements Disposable {
   readonly #most: { readonly tasks: number; readonly bytes: number };
+  readonly #onDispose: () => void;
+  #rows: NewTaskRow[] = [];
   #bytes = 0;
 
-  constructor(most: { readonly tasks: number; readonly bytes: number }) {
-    this.#most = most;
+  constructor(options: {
+    readonly most: { readonly tasks: number; readonly bytes: number };
+    readonly onDispose: () => void;
+  }) {
+    this.#most = options.most;
+    this.#onDispose = options.onDispose;
+  }
+
+  get rows(): readonly NewTaskRow[] {
+    return this.#rows;
+  }
+
+  /** Begins anew: so does a transaction that ran into a conflict. */
+  begin(): void {
+    this.#rows = [];
+    this.#bytes = 0;
   }
 
   /** Adds the next rows, while there is room. */
   add(rows: readonly NewTaskRow[]): void {
-    if (this.rows.length >= this.#most.tasks) return;
     for (const row of rows) {
       const size = keptSizeOf(row);
       if (size === undefined) continue;
+      if (this.#rows.length >= this.#most.tasks || this.#bytes + size > this.#most.bytes) return;
       this.#bytes += size;
-      if (this.rows.length >= this.#most.tasks || this.#bytes > this.#most.bytes) return;
-      this.rows.push(row);
+      this.#rows.push(row);
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.#onDispose();
   }
 }
 

@@ -13,9 +13,10 @@ export function requestValues(key: RequestKey): unknown[] {
   return [key.namespaceId, key.requestId ?? null, key.bodyHash];
 }
 
+/** Not `create_time >= now() - …`: it is found by its id, not among all that are as young. */
 const answeredStatement: Statement = {
   name: "request_answered",
-  text: "select from request where namespace_id = $1 and request_id = $2 and create_time >= now() - interval '24 hours'",
+  text: "select from request where namespace_id = $1 and request_id = $2 and create_time + interval '24 hours' >= now()",
 };
 
 /** Tells whether a call with this request_id has been answered within the last 24 h. */

@@ -51,17 +51,35 @@ test("what leads to other tasks counts, too, and what is handed out is measured 
 });
 
 test("of a large graph, the first tasks are collected that are worth keeping, for half of the room", () => {
-  const few = wanted({ tasksMax: 6 }).collect();
+  using few = wanted({ tasksMax: 6 }).collect();
   const graphs = [graph(2), graph(2)];
   for (const { tasks } of graphs) few.add(tasks);
   expect(few.rows).toEqual(graphs.flatMap(({ tasks }) => tasks).slice(0, 3));
-  const short = wanted({ bytesMax: 2_200 }).collect();
+  using short = wanted({ bytesMax: 2_200 }).collect();
   short.add(graph(1, "x".repeat(5_000)).tasks);
   short.add(graph(3).tasks);
   expect(short.rows).toHaveLength(2);
-  const unwanted = new GivenTasks().collect();
+  using unwanted = new GivenTasks().collect();
   unwanted.add(graph(3).tasks);
   expect(unwanted.rows).toEqual([]);
+});
+
+test("a graph that is written again is collected again, and one graph at a time", () => {
+  const given = wanted({ tasksMax: 6 });
+  const { tasks } = graph(2);
+  {
+    using first = given.collect();
+    first.add(tasks);
+    first.begin();
+    first.add(tasks);
+    expect(first.rows).toEqual(tasks);
+    using second = given.collect();
+    second.add(tasks);
+    expect(second.rows).toEqual([]);
+  }
+  using later = given.collect();
+  later.add(tasks);
+  expect(later.rows).toEqual(tasks);
 });
 
 test("a task with long texts, one that waits for a time, and one that no worker executes are not kept", () => {

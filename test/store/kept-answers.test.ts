@@ -3,7 +3,13 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { migrations } from "../../migrations/index.ts";
 import { createGraphs } from "../../src/store/create-graphs.ts";
-import { type CreatedGraph, createGraph, type NewGraph, type NewTaskRow } from "../../src/store/create-tasks.ts";
+import {
+  type CreatedGraph,
+  createGraph,
+  getCreatedGraph,
+  type NewGraph,
+  type NewTaskRow,
+} from "../../src/store/create-tasks.ts";
 import { Database } from "../../src/store/database.ts";
 import { migrateDown } from "../../src/store/migrate.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -66,6 +72,8 @@ async function create(written: readonly NewGraph[], to: Pick<Database, "write"> 
 
 const told = ({ batch, tasks, counts }: CreatedGraph) => ({ batch, tasks, counts });
 const repeat = async (graph: NewGraph) => told(await createGraph(db, { ...graph, tasks: [], answer: [] }));
+/** As a graph is asked for that is written in parts. */
+const look = async ({ request }: NewGraph) => told((await getCreatedGraph(db, request)) as CreatedGraph);
 /** What the first call was told; where only numbers are kept, these. */
 const expected = (created: CreatedGraph, { answers, tasks }: NewGraph) =>
   answers === "tasks"
@@ -80,8 +88,10 @@ test("a repetition is told what the first call was, of every kind of graph, and 
     "update batch_state set status = 4, end_time = now(), total = 0, waiting = 0, pending = 0, running = 0",
   );
   await admin.query("update batch set stop_reason = 'why'");
-  for (const [n, graph] of written.entries())
+  for (const [n, graph] of written.entries()) {
     expect(await repeat(graph)).toEqual(expected(created[n] as CreatedGraph, graph));
+    expect(await look(graph)).toEqual(expected(created[n] as CreatedGraph, graph));
+  }
 });
 
 test("what is kept is short: what never changes is not kept twice", async () => {
