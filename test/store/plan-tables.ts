@@ -1,7 +1,42 @@
-import type { Client } from "pg";
+import pg, { type Client } from "pg";
+import { expect } from "vitest";
 import type { NewTaskRow } from "../../src/store/create-tasks.ts";
-import type { Database } from "../../src/store/database.ts";
+import { Database } from "../../src/store/database.ts";
+import { createTestDatabase } from "../support/database.ts";
 import { graphRows } from "./graph-rows.ts";
+
+/** PlanTables is a database with two queues and a worker, in which no plan is made anew unless the test says so: nothing vacuums or analyzes. */
+export interface PlanTables {
+  readonly admin: Client;
+  /** Opens one connection of each kind: what it prepared first is what runs later. */
+  openDatabase(): Database;
+  close(): Promise<void>;
+}
+
+/** openPlanTables makes a database for tests of plans; its tables are empty. */
+export async function openPlanTables(): Promise<PlanTables> {
+  const database = await createTestDatabase();
+  const admin = new pg.Client({ connectionString: database.url });
+  await admin.connect();
+  const tables = await admin.query<{ name: string }>(
+    "select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
+  );
+  for (const { name } of tables.rows) await admin.query(`alter table ${name} set (autovacuum_enabled = off)`);
+  await admin.query("insert into queue (namespace_id, kind, execution) values (1, 'k', 1), (1, 'other', 1)");
+  await admin.query("insert into worker (namespace_id, name) values (1, 'w')");
+  return {
+    admin,
+    openDatabase: () =>
+      new Database({ url: database.url, writers: 1, readers: 1, connectTimeoutMs: 10_000, onError: () => {} }),
+    close: async () => {
+      await admin.end();
+      await database.drop();
+    },
+  };
+}
+
+/** What `touchedBy` is to answer: no scan of a whole table, and fewer rows than that. */
+export const costs = (rowsMax: number) => ({ scans: 0, rows: expect.toSatisfy((rows) => rows < rowsMax) });
 
 /** How many tasks each batch of {@link fillTables} has. */
 export const tasksPerBatch = 1000;

@@ -1,44 +1,29 @@
 import { randomUUID } from "node:crypto";
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createGraphs } from "../../src/store/create-graphs.ts";
 import { createGraph, getCreatedGraph, type NewGraph } from "../../src/store/create-tasks.ts";
-import { Database } from "../../src/store/database.ts";
+import type { Database } from "../../src/store/database.ts";
 import { isAnswered } from "../../src/store/requests.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { graphRows } from "./graph-rows.ts";
-import { fillTables, touchedBy } from "./plan-tables.ts";
+import { costs, fillTables, openPlanTables, type PlanTables, touchedBy } from "./plan-tables.ts";
 
 const size = 300;
-/** Requests of others, in the same namespace. */
-const foreignRequests = 20_000;
-let database: TestDatabase;
+let tables: PlanTables;
 let admin: pg.Client;
 let db: Database;
 
-/** One connection of each kind: what it prepared first is what runs later. */
-const openDatabase = (): Database =>
-  new Database({ url: database.url, writers: 1, readers: 1, connectTimeoutMs: 10_000, onError: () => {} });
-
 beforeAll(async () => {
-  database = await createTestDatabase();
-  admin = new pg.Client({ connectionString: database.url });
-  await admin.connect();
-  for (const table of ["request", "batch", "batch_state", "task", "task_state", "ready"])
-    await admin.query(`alter table ${table} set (autovacuum_enabled = off)`);
-  await admin.query("insert into queue (namespace_id, kind, execution) values (1, 'k', 1), (1, 'other', 1)");
-  await admin.query("insert into worker (namespace_id, name) values (1, 'w')");
+  tables = await openPlanTables();
+  admin = tables.admin;
 });
 
 afterAll(async () => {
   await db?.close();
-  await admin?.end();
-  await database?.drop();
+  await tables?.close();
 });
 
 const touched = (work: () => Promise<unknown>) => touchedBy({ admin, db }, work);
-const costs = (rowsMax: number) => ({ scans: 0, rows: expect.toSatisfy((rows) => rows < rowsMax) });
-
 /** Graphs of one task, each with a request_id. */
 const asked = (count: number): NewGraph[] =>
   Array.from({ length: count }, () => {
@@ -87,12 +72,9 @@ function boundedRequests(): void {
 
 describe("request_ids, planned while the tables were empty, and later among many rows", () => {
   beforeAll(async () => {
-    db = openDatabase();
+    db = tables.openDatabase();
     await useRequests();
     await fillTables(admin);
-    await admin.query(
-      `insert into request select 1, gen_random_uuid()::text, now(), '', '{}' from generate_series(1, ${foreignRequests})`,
-    );
   });
   boundedRequests();
 });
@@ -101,7 +83,7 @@ describe("request_ids, planned among many rows", () => {
   beforeAll(async () => {
     await db.close();
     await admin.query("analyze");
-    db = openDatabase();
+    db = tables.openDatabase();
     await useRequests();
   });
   boundedRequests();

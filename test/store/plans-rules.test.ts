@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Rule, RuleType } from "../../src/domain/rule.ts";
 import { changeTasks, claimTasks, releaseTasks, reportTasks } from "../../src/store/attempts.ts";
@@ -6,40 +6,27 @@ import { changeBatchRules } from "../../src/store/batch-rules.ts";
 import { holdBatch, stopBatch } from "../../src/store/batches.ts";
 import { fullRules, ruleHolders } from "../../src/store/blockers.ts";
 import { createGraph } from "../../src/store/create-tasks.ts";
-import { Database } from "../../src/store/database.ts";
+import type { Database } from "../../src/store/database.ts";
 import { Lanes } from "../../src/store/lanes.ts";
 import { fireAlarms, sweepHolds, sweepRules } from "../../src/store/rule-alarms.ts";
 import { readRuleFigures, takeBlockedWaits } from "../../src/store/rule-figures.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { endReports, graphRows } from "./graph-rows.ts";
-import { fillTables, graphWith, touchedBy } from "./plan-tables.ts";
+import { costs, fillTables, graphWith, openPlanTables, type PlanTables, touchedBy } from "./plan-tables.ts";
 
 const request = { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) };
 
-let database: TestDatabase;
+let tables: PlanTables;
 let admin: pg.Client;
 let db: Database;
 
-/** One connection of each kind: what it prepared first is what runs later. */
-const openDatabase = (): Database =>
-  new Database({ url: database.url, writers: 1, readers: 1, connectTimeoutMs: 10_000, onError: () => {} });
-
 beforeAll(async () => {
-  database = await createTestDatabase();
-  admin = new pg.Client({ connectionString: database.url });
-  await admin.connect();
-  const tables = await admin.query<{ name: string }>(
-    "select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
-  );
-  for (const { name } of tables.rows) await admin.query(`alter table ${name} set (autovacuum_enabled = off)`);
-  await admin.query("insert into queue (namespace_id, kind, execution) values (1, 'k', 1), (1, 'other', 1)");
-  await admin.query("insert into worker (namespace_id, name) values (1, 'w')");
+  tables = await openPlanTables();
+  admin = tables.admin;
 });
 
 afterAll(async () => {
   await db?.close();
-  await admin?.end();
-  await database?.drop();
+  await tables?.close();
 });
 
 const touched = (work: () => Promise<unknown>) => touchedBy({ admin, db }, work);
@@ -48,7 +35,6 @@ const change = (what: "cancel" | "pause" | "resume", ids: readonly bigint[]) =>
   changeTasks(db, request, { case: what, ids, reason: "" });
 const stop = (batchId: bigint) => stopBatch(db, request, { batchId, reason: "" });
 const hold = (batchId: bigint, held: boolean) => holdBatch(db, request, { batchId, hold: held });
-const costs = (rowsMax: number) => ({ scans: 0, rows: expect.toSatisfy((rows) => rows < rowsMax) });
 const size = 500;
 
 const ruleOf = (name: string, type: number, bound: bigint, windowMs = 0): Rule => ({
@@ -230,7 +216,7 @@ function boundedRules(): void {
 describe("with plans that were made while the tables were empty", () => {
   beforeAll(async () => {
     await admin.query("vacuum analyze");
-    db = openDatabase();
+    db = tables.openDatabase();
     for (let n = 0; n < 8; n += 1) await useRules(3);
     await fillTables(admin);
   });
@@ -241,7 +227,7 @@ describe("with plans that were made from the statistics of large tables", () => 
   beforeAll(async () => {
     await db.close();
     await admin.query("vacuum analyze");
-    db = openDatabase();
+    db = tables.openDatabase();
   });
   boundedRules();
 });

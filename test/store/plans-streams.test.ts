@@ -1,44 +1,29 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { claimTasks } from "../../src/store/attempts.ts";
 import { createGraph } from "../../src/store/create-tasks.ts";
-import { Database } from "../../src/store/database.ts";
+import type { Database } from "../../src/store/database.ts";
 import { keepLeases, shortenLeases } from "../../src/store/leases.ts";
 import { heldAttempts, overAttempts } from "../../src/store/workers.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { graphRows } from "./graph-rows.ts";
-import { fillTables, touchedBy } from "./plan-tables.ts";
+import { costs, fillTables, openPlanTables, type PlanTables, touchedBy } from "./plan-tables.ts";
 
 const size = 500;
-let database: TestDatabase;
+let tables: PlanTables;
 let admin: pg.Client;
 let db: Database;
 
-/** One connection of each kind: what it prepared first is what runs later. */
-const openDatabase = (): Database =>
-  new Database({ url: database.url, writers: 1, readers: 1, connectTimeoutMs: 10_000, onError: () => {} });
-
 beforeAll(async () => {
-  database = await createTestDatabase();
-  admin = new pg.Client({ connectionString: database.url });
-  await admin.connect();
-  const tables = await admin.query<{ name: string }>(
-    "select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
-  );
-  for (const { name } of tables.rows) await admin.query(`alter table ${name} set (autovacuum_enabled = off)`);
-  await admin.query("insert into queue (namespace_id, kind, execution) values (1, 'k', 1), (1, 'other', 1)");
-  await admin.query("insert into worker (namespace_id, name) values (1, 'w')");
+  tables = await openPlanTables();
+  admin = tables.admin;
 });
 
 afterAll(async () => {
   await db?.close();
-  await admin?.end();
-  await database?.drop();
+  await tables?.close();
 });
 
 const touched = (work: () => Promise<unknown>) => touchedBy({ admin, db }, work);
-const costs = (rowsMax: number) => ({ scans: 0, rows: expect.toSatisfy((rows) => rows < rowsMax) });
-
 async function startTasks(count: number): Promise<bigint[]> {
   const graph = graphRows({ size: count });
   await createGraph(db, graph);
@@ -84,7 +69,7 @@ function boundedStreams(): void {
 
 describe("streams, planned while the tables were empty, and later among many rows", () => {
   beforeAll(async () => {
-    db = openDatabase();
+    db = tables.openDatabase();
     await useStreams();
     await fillTables(admin);
   });
@@ -95,7 +80,7 @@ describe("streams, planned among many rows", () => {
   beforeAll(async () => {
     await db.close();
     await admin.query("analyze");
-    db = openDatabase();
+    db = tables.openDatabase();
     await useStreams();
   });
   boundedStreams();

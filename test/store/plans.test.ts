@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { EditableTask } from "../../src/domain/updatable-fields.ts";
 import { getAssignedTasks, getParentResults, getParents } from "../../src/store/assigned-tasks.ts";
@@ -15,7 +15,7 @@ import { graphTasks, taskTitles } from "../../src/store/batch-graph.ts";
 import { holdBatch, listBatches, stopBatch } from "../../src/store/batches.ts";
 import { createGraphs } from "../../src/store/create-graphs.ts";
 import { createGraph } from "../../src/store/create-tasks.ts";
-import { Database } from "../../src/store/database.ts";
+import type { Database } from "../../src/store/database.ts";
 import { DedupeShapes } from "../../src/store/dedupe-shapes.ts";
 import {
   claimDeliveries,
@@ -30,37 +30,34 @@ import { retry } from "../../src/store/retries.ts";
 import { SharedSpecs } from "../../src/store/shared-specs.ts";
 import { getTaskStates, getTasks, listAttempts, listTasks } from "../../src/store/tasks.ts";
 import { updateTask } from "../../src/store/update-task.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { endReports, graphRows } from "./graph-rows.ts";
-import { fan, fillTables, graphWith, servants, tasksPerBatch, touchedBy } from "./plan-tables.ts";
+import {
+  costs,
+  fan,
+  fillTables,
+  graphWith,
+  openPlanTables,
+  type PlanTables,
+  servants,
+  tasksPerBatch,
+  touchedBy,
+} from "./plan-tables.ts";
 import { allDeliveries, everything, newestPage } from "./whole-lists.ts";
 
 const request = { namespaceId: 1, requestId: undefined, bodyHash: Buffer.alloc(1) };
 
-let database: TestDatabase;
+let tables: PlanTables;
 let admin: pg.Client;
 let db: Database;
 
-/** One connection of each kind: what it prepared first is what runs later. */
-const openDatabase = (): Database =>
-  new Database({ url: database.url, writers: 1, readers: 1, connectTimeoutMs: 10_000, onError: () => {} });
-
 beforeAll(async () => {
-  database = await createTestDatabase();
-  admin = new pg.Client({ connectionString: database.url });
-  await admin.connect();
-  const tables = await admin.query<{ name: string }>(
-    "select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
-  );
-  for (const { name } of tables.rows) await admin.query(`alter table ${name} set (autovacuum_enabled = off)`);
-  await admin.query("insert into queue (namespace_id, kind, execution) values (1, 'k', 1), (1, 'other', 1)");
-  await admin.query("insert into worker (namespace_id, name) values (1, 'w')");
+  tables = await openPlanTables();
+  admin = tables.admin;
 });
 
 afterAll(async () => {
   await db?.close();
-  await admin?.end();
-  await database?.drop();
+  await tables?.close();
 });
 
 /** What of the tables `work` makes statements look at. */
@@ -343,8 +340,6 @@ function boundedWork(): void {
   });
 }
 
-const costs = (rowsMax: number) => ({ scans: 0, rows: expect.toSatisfy((rows) => rows < rowsMax) });
-
 function boundedChanges(): void {
   beforeEach(async () => {
     await admin.query("delete from ready where queue = 1");
@@ -474,7 +469,7 @@ function boundedChanges(): void {
 describe("with plans that were made while the tables were empty", () => {
   beforeAll(async () => {
     await admin.query("vacuum analyze");
-    db = openDatabase();
+    db = tables.openDatabase();
     for (let n = 0; n < 8; n += 1) await useEverything();
     await fillTables(admin);
   });
@@ -486,7 +481,7 @@ describe("with plans that were made from the statistics of large tables", () => 
   beforeAll(async () => {
     await db.close();
     await admin.query("vacuum analyze");
-    db = openDatabase();
+    db = tables.openDatabase();
   });
   boundedWork();
   boundedChanges();
