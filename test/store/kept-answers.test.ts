@@ -12,6 +12,7 @@ import {
 } from "../../src/store/create-tasks.ts";
 import { Database } from "../../src/store/database.ts";
 import { migrateDown } from "../../src/store/migrate.ts";
+import { isAnswered } from "../../src/store/requests.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { graphRows } from "./graph-rows.ts";
 import { graphWith } from "./plan-tables.ts";
@@ -141,4 +142,22 @@ test("a request_id is free again after 24 h", async () => {
   const [second] = await create([repeated]);
   expect(second?.batch.id).not.toBe(first?.batch.id);
   expect(await repeat(repeated)).toEqual(expected(second as CreatedGraph, repeated));
+});
+
+test("so it is for a graph that needs more than its rows to be written, and nothing is known of the answer", async () => {
+  const first = asked(graphRows({ size: 1 }));
+  await createGraph(db, first);
+  const again = {
+    ...asked(graphRows({ size: 1 })),
+    request: { ...first.request, bodyHash: Buffer.from("another body") },
+  };
+  await expect(createGraph(db, again)).rejects.toMatchObject({ reason: "REQUEST_ID_REUSED" });
+  await admin.query("update request set create_time = now() - interval '25 hours'");
+  const key = { namespaceId: 1, requestId: first.request.requestId };
+  expect(await isAnswered(db, key)).toBe(false);
+  expect(await getCreatedGraph(db, first.request)).toBeUndefined();
+  const created = await createGraph(db, again);
+  expect(created.batch.id).toBe(again.batchId);
+  expect(await repeat(again)).toEqual(expected(created, again));
+  expect(await isAnswered(db, key)).toBe(true);
 });
