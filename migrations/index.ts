@@ -34,4 +34,5 @@ export const migrations: readonly NamedMigration[] = [
   },
   { name: "0018-rows-by-array", load: async () => (await import("./0018-rows-by-array.ts")).RowsByArrayMigration },
   { name: "0019-kept-answers", load: async () => (await import("./0019-kept-answers.ts")).KeptAnswersMigration },
+  { name: "0020-ready-runs", load: async () => (await import("./0020-ready-runs.ts")).ReadyRunsMigration },
 ];

@@ -293,6 +293,14 @@ create table ready (
 );
 CREATE INDEX ready_lane ON ready USING btree (lane, rank, id) WHERE lane IS NOT NULL;
 
+create table ready_run (
+  queue integer not null,
+  rank smallint not null,
+  id bigint not null,
+  tasks integer not null,
+  constraint ready_run_pkey PRIMARY KEY (queue, rank, id)
+);
+
 create table request (
   namespace_id integer not null,
   request_id text not null,
@@ -582,6 +590,22 @@ create view event_change as
          OFFSET 0) l
      CROSS JOIN LATERAL UNNEST(e.task_ids, e.types, e.batch_ids, e.from_statuses, e.to_statuses, e.attempts, e.queues, e.workers, e.success_counts, e.failure_counts) WITH ORDINALITY x(task_id, type, batch_id, from_status, to_status, attempt, queue, worker, success_count, failure_count, n)
   WHERE x.n <= l.size;
+
+create view ready_task as
+ SELECT r.queue,
+    r.rank,
+    r.flow,
+    r.id,
+    r.lane
+   FROM ready r
+UNION ALL
+ SELECT r.queue,
+    r.rank,
+    0 AS flow,
+    r.id + n.n AS id,
+    NULL::bigint AS lane
+   FROM ready_run r
+     CROSS JOIN LATERAL generate_series(0, r.tasks - 1) n(n);
 
 CREATE OR REPLACE FUNCTION public.mp_add_counts(p_namespace integer, p_producers text[], p_firsts bigint[], p_lasts bigint[], p_request_ids text[], p_hashes bytea[], p_ids bigint[], p_successes bigint[], p_failures bigint[], OUT o_repeated text[], OUT o_repeated_lasts bigint[], OUT o_answered text[], OUT o_refused bigint[], OUT o_refused_statuses smallint[])
  RETURNS record
@@ -1371,7 +1395,6 @@ begin
     array_agg(id) filter (where dependents > 0) ended, array_agg(id) filter (where prior_status = 2) pending
   into moved from u;
   if moved.ids is null then return; end if;
-  perform mp_dequeue(moved.pending);
   o_ids := moved.ids;
   o_from := moved.from_statuses;
   p_changes := mp_concat(p_changes, row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null));
@@ -1380,6 +1403,8 @@ begin
     p_changes := settled.p_changes;
     o_ready := settled.o_ready;
   end if;
+  -- When all tasks are locked: it may wait for a claim, which waits for nobody.
+  perform mp_dequeue(moved.pending);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_cancel_tasks(p_namespace integer, p_request_id text, p_hash bytea, p_ids bigint[], p_reason text, OUT o_taken bigint[], OUT o_refused bigint[], OUT o_refused_statuses smallint[], OUT o_ready integer[], OUT o_follow_ups bigint[], OUT o_replayed_hash bytea)
@@ -1537,8 +1562,14 @@ CREATE OR REPLACE FUNCTION public.mp_claim_tasks(p_queues integer[], p_max integ
 AS $function$
 declare
   now_time timestamptz;
-  -- The first rows of ready of one queue, in the order of ids.
+  -- The first rows of ready of one queue, or the first tasks of ready_run, in the order of ids.
   front record;
+  -- The first rows of ready_run, by rank and id. Nobody else takes them.
+  run record;
+  -- Whether tasks are taken by the row, of ready_run; whether that is because others hold what comes before, of ready; and how often others held those, too.
+  by_row boolean;
+  past_ready boolean := false;
+  misses integer := 0;
   -- In the order of their places; the lanes of these.
   taken bigint[];
   lanes bigint[];
@@ -1554,6 +1585,7 @@ declare
   -- Of one queue, all that was looked at may be less than there is.
   is_cut boolean := false;
   in_turns boolean := exists (select from fair_queue f where f.queue = any (p_queues));
+  has_runs boolean := not in_turns and exists (select from ready_run r where r.queue = any (p_queues));
   -- What is taken, and its places, in the order of ids.
   chosen record;
   moved record;
@@ -1583,7 +1615,50 @@ begin
   if pg_advisory_xact_lock_shared(7710, 1) is null then return; end if;
   -- Taken is what this claim has removed from ready: a row that it sees may be gone, of a task that has been claimed and queued again meanwhile.
   loop
-    if in_turns then
+    by_row := false;
+    is_cut := false;
+    if has_runs then
+      select h.o_places as places, h.o_queues as queues, h.o_ranks as ranks, h.o_ids as ids, h.o_tasks as tasks, h.o_befores as befores, h.o_total as total, cardinality(h.o_ids) as rows into run
+      from mp_hold_runs(p_queues, p_max) h;
+      -- Where nothing of ready comes before them; else they are looked at together, task by task.
+      by_row := run.ids is not null and case when past_ready then true when run.total < p_max then not exists (
+        select from unnest(p_queues) q(queue) where exists (select from ready r where r.queue = q.queue offset 0))
+      else not exists (
+        select from unnest(p_queues) q(queue) where exists (
+          select from ready r where r.queue = q.queue and (r.rank, r.flow, r.id) < (run.ranks[run.rows], 0, run.ids[run.rows] + p_max - run.befores[run.rows]) offset 0)) end;
+      if not by_row and run.ids is not null then
+        perform mp_open_runs(p_queues, least(depth, 8 * p_max));
+      end if;
+    end if;
+    if by_row then
+      select array_agg(x.id order by x.id) as ids, array_agg(x.rank order by x.id) as ranks into front from (
+        select x.id + n as id, x.rank from unnest(run.ids, run.ranks, run.tasks, run.befores) x(id, rank, tasks, before) cross join lateral generate_series(0, least(x.tasks, p_max - x.before) - 1) n
+      ) x;
+      with free as materialized (
+        select h.id, h.lane, front.ranks[width_bucket(h.id, front.ids)] as rank from task_state h where h.id = any (front.ids) and h.status = 2 for update skip locked
+      )
+      select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), exists (select from paused_batch) into taken, lanes, holds from free;
+      heads := cardinality(front.ids);
+      -- What somebody else held while the row was held has been out of sight: it is looked at again.
+      is_cut := heads = p_max or cardinality(taken) is distinct from heads;
+      removed := taken;
+      delete from ready_run where ctid = any (run.places);
+      -- What is left of the last row, and what somebody else holds.
+      if run.total > p_max then
+        insert into ready_run (queue, rank, id, tasks)
+        values (run.queues[run.rows], run.ranks[run.rows], run.ids[run.rows] + p_max - run.befores[run.rows], run.total - p_max);
+      end if;
+      if taken is null or cardinality(taken) < heads then
+        insert into ready (queue, rank, flow, id)
+        select x.queue, x.rank, 0, x.id + n from unnest(run.queues, run.ids, run.ranks, run.tasks, run.befores) x(queue, id, rank, tasks, before)
+          cross join lateral generate_series(0, least(x.tasks, p_max - x.before) - 1) n where (x.id + n in (select unnest(taken))) is not true on conflict do nothing;
+      end if;
+      if taken is null then
+        misses := misses + 1;
+        has_runs := misses < 5;
+        continue;
+      end if;
+    elsif in_turns then
       select t.o_ids, t.o_lanes, t.o_ids, t.o_turns, t.o_more, 0, exists (select from paused_batch) into taken, lanes, removed, o_turns, o_more, heads, holds
       from mp_take_turns(p_queues, p_max, o_turns) t;
     elsif cardinality(p_queues) = 1 and not passes_over then
@@ -1605,7 +1680,7 @@ begin
       -- Somebody else holds all of it: what is behind is looked at one by one.
       if taken is null and heads > 0 then
         passes_over := true;
-        is_cut := false;
+        depth := depth * 8;
         continue;
       end if;
     elsif cardinality(p_queues) = 1 then
@@ -1617,6 +1692,7 @@ begin
       )
       select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), 0, exists (select from paused_batch)
       into taken, lanes, removed, heads, holds from free;
+      is_cut := has_runs and taken is not null;
     else
       -- Only what is taken is locked: the heads of all queues are more.
       with head as materialized (
@@ -1640,10 +1716,13 @@ begin
     seen := coalesce(cardinality(taken), 0);
     -- A worker with one place takes the last task of a queue as often as not: who waits next must know that there is nothing left.
     o_more := coalesce(in_turns and o_more, false) or ((seen = p_max or is_cut) and exists (
-      select from unnest(p_queues) q(queue) cross join lateral (select from ready r where r.queue = q.queue limit 1) r));
+      select from unnest(p_queues) q(queue) where exists (select from ready_run r where r.queue = q.queue offset 0) or exists (select from ready r where r.queue = q.queue offset 0)));
     if taken is null then
       -- Others hold the heads: what is behind them may be free.
-      exit when heads < depth or depth > 64 * p_max;
+      if heads < depth or depth > 64 * p_max then
+        exit when past_ready or not has_runs;
+        past_ready := true;
+      end if;
       depth := depth * 8;
       continue;
     end if;
@@ -1981,6 +2060,7 @@ declare
   found_ids bigint[];
   gone bigint[];
 begin
+  perform mp_leave_runs(p_ids);
   for turn in 1 .. 3 loop
     exit when coalesce(cardinality(ids), 0) = 0;
     -- In the order in which ResumeBatch takes them.
@@ -2326,13 +2406,14 @@ begin
     end if;
     return;
   end if;
-  perform mp_dequeue(moved.over_in_queue);
   changes := row(moved.types, moved.batch_ids, moved.ids, moved.from_statuses, moved.to_statuses, moved.attempts, moved.queues, moved.workers, null, null);
   if moved.ended is not null then
     settled := mp_settle(moved.ended, moved.ended_statuses, '{}', '{}', '{}', '{}', false, now_time, changes);
     changes := settled.p_changes;
     o_ready := o_ready || settled.o_ready;
   end if;
+  -- When all tasks are locked: it may wait for a claim, which waits for nobody.
+  perform mp_dequeue(moved.over_in_queue);
   appended := mp_append_event(changes, '{}', null, coalesce(moved.let_start, '{}'));
   o_follow_ups := appended.o_follow_ups;
   if appended.o_wake then o_ready := o_ready || 0; end if;
@@ -2513,6 +2594,56 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_batch);
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_hold_runs(p_queues integer[], p_max integer, OUT o_places tid[], OUT o_queues integer[], OUT o_ranks smallint[], OUT o_ids bigint[], OUT o_tasks integer[], OUT o_befores integer[], OUT o_total integer)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  look integer := 8;
+  head record;
+  each record;
+  place tid;
+  n integer;
+begin
+  loop
+    select array_agg(r.queue order by r.rank, r.id) as queues, array_agg(r.rank order by r.rank, r.id) as ranks, array_agg(r.id order by r.rank, r.id) as ids, max(r.n) as deepest into head from (
+      select r.*, sum(r.tasks) over (order by r.rank, r.id) - r.tasks as before, row_number() over (partition by r.queue order by r.rank, r.id) as n
+      from unnest(p_queues) q(queue) cross join lateral (
+        select r.queue, r.rank, r.id, r.tasks from ready_run r where r.queue = q.queue order by r.rank, r.id limit look) r
+    ) r where r.before < p_max;
+    -- Of a queue of which all that was looked at is wanted, more may be.
+    exit when look >= p_max or head.deepest is null or head.deepest < look;
+    look := p_max;
+  end loop;
+  if head.ids is null then return; end if;
+  select array_agg(r.place order by x.n), array_agg(x.queue order by x.n), array_agg(x.rank order by x.n), array_agg(x.id order by x.n), array_agg(r.tasks order by x.n)
+  into o_places, o_queues, o_ranks, o_ids, o_tasks
+  from unnest(head.queues, head.ranks, head.ids) with ordinality x(queue, rank, id, n) cross join lateral (
+    select q.ctid as place, q.tasks from ready_run q where q.queue = x.queue and q.rank = x.rank and q.id = x.id offset 0 for update skip locked) r;
+  if cardinality(o_ids) is distinct from cardinality(head.ids) then
+    -- Somebody else holds some of them: what is behind, one by one.
+    o_places := '{}'; o_queues := '{}'; o_ranks := '{}'; o_ids := '{}'; o_tasks := '{}';
+    o_total := 0;
+    for each in
+      select r.* from unnest(p_queues) q(queue) cross join lateral (
+        select r.queue, r.rank, r.id from ready_run r where r.queue = q.queue order by r.rank, r.id limit look + 64) r order by r.rank, r.id
+    loop
+      exit when o_total >= p_max;
+      select q.ctid, q.tasks into place, n from ready_run q where q.queue = each.queue and q.rank = each.rank and q.id = each.id for update skip locked;
+      continue when not found;
+      o_places := o_places || place;
+      o_queues := o_queues || each.queue;
+      o_ranks := o_ranks || each.rank;
+      o_ids := o_ids || each.id;
+      o_tasks := o_tasks || n;
+      o_total := o_total + n;
+    end loop;
+    o_ids := nullif(o_ids, '{}');
+  end if;
+  select array_agg(x.before order by x.n), sum(x.tasks) into o_befores, o_total
+  from (select t.tasks, t.n, (sum(t.tasks) over (order by t.n))::integer - t.tasks as before from unnest(o_tasks) with ordinality t(tasks, n)) x;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_index_for_dedupe(p_ids bigint[])
  RETURNS void
  LANGUAGE plpgsql
@@ -2585,6 +2716,49 @@ AS $function$
     'claimed', 0, 'paused', 0, 'success', 0, 'failure', 0, 'canceled', 0, 'skipped', 0))
   from batch b where b.id = (p_result -> 'new_batch' ->> 'batch_id')::bigint
 $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_leave_runs(p_ids bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  -- As mp_queue_tasks makes them.
+  run_max constant integer := 100;
+  ids bigint[] := p_ids;
+  -- The tasks that stand in rows, and their rows.
+  found_in record;
+begin
+  while ids <> '{}' and exists (select from ready_run) loop
+    select array_agg(h.id) as ids, array_agg(r.queue) as queues, array_agg(r.rank) as ranks, array_agg(r.id) as firsts, array_agg(r.tasks) as tasks into found_in
+    from unnest(ids) x(id) join task_state h on h.id = any (array[x.id]) cross join lateral (
+      select q.queue, q.rank, q.id, q.tasks from ready_run q where q.queue = h.queue and q.rank = -h.priority and q.id > h.id - run_max and q.id <= h.id order by q.id desc limit 1) r
+    where h.id < r.id + r.tasks;
+    exit when found_in.ids is null;
+    perform mp_tell_queues(found_in.queues);
+    with held as materialized (
+      -- As they were found: others may have taken tasks out of a row meanwhile, of which the first is still there.
+      select r.place from (
+        select distinct x.queue, x.rank, x.first, x.tasks from unnest(found_in.queues, found_in.ranks, found_in.firsts, found_in.tasks) x(queue, rank, first, tasks) order by x.queue, x.rank, x.first
+      ) x cross join lateral (select q.ctid as place from ready_run q where q.queue = x.queue and q.rank = x.rank and q.id = x.first and q.tasks = x.tasks offset 0 for update) r
+    ), gone as (
+      delete from ready_run where ctid = any (array(select place from held)) returning queue, rank, id
+    ), leaving as materialized (
+      -- "is true" has it hashed. A row that is gone meanwhile has been taken by a claim.
+      select x.*, ((x.queue, x.rank, x.first) in (select g.queue, g.rank, g.id from gone g)) is true as has_left
+      from unnest(found_in.ids, found_in.queues, found_in.ranks, found_in.firsts, found_in.tasks) x(id, queue, rank, first, tasks)
+    ), kept as (
+      insert into ready_run (queue, rank, id, tasks)
+      select s.queue, s.rank, s.id, s.tasks from (
+        select l.queue, l.rank, coalesce(lag(l.id) over w + 1, l.first) as id, (l.id - coalesce(lag(l.id) over w + 1, l.first))::integer as tasks
+        from leaving l where l.has_left window w as (partition by l.queue, l.rank, l.first order by l.id)
+        union all
+        select l.queue, l.rank, max(l.id) + 1, (l.first + l.tasks - 1 - max(l.id))::integer from leaving l where l.has_left group by l.queue, l.rank, l.first, l.tasks
+      ) s where s.tasks > 0
+    )
+    -- The claim may have left some of them in another row. Only these are looked for again: what is gone stays in the index for a while, and each look would pass it.
+    select coalesce(array_agg(l.id), '{}') into ids from leaving l where not l.has_left;
+  end loop;
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_lock_downstream(p_ids bigint[], p_children bigint[], p_late_only boolean, p_statuses smallint[] DEFAULT NULL::smallint[])
  RETURNS void
@@ -2796,6 +2970,49 @@ begin
   end if;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mp_open_runs(p_queues integer[], p_max integer, p_rank integer DEFAULT '-32768'::integer)
+ RETURNS integer[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  the_queue integer;
+  run record;
+  place tid;
+  size integer;
+  -- How many tasks come before the row, and up to where they have been counted.
+  ahead integer;
+  last_rank smallint;
+  last_id bigint;
+  opened integer[] := '{}';
+begin
+  for the_queue in select q from unnest(p_queues) q where exists (select from ready_run r where r.queue = q and r.rank >= p_rank offset 0)
+  loop
+    ahead := 0;
+    last_rank := p_rank;
+    last_id := 0;
+    for run in select r.rank, r.id from ready_run r where r.queue = the_queue and r.rank >= p_rank order by r.rank, r.id
+    loop
+      ahead := ahead + (select count(*) from (
+        select from ready r where r.queue = the_queue and (r.rank, r.flow, r.id) >= (last_rank, 0, last_id) and (r.rank, r.flow, r.id) < (run.rank, 0, run.id) limit p_max) r);
+      exit when ahead >= p_max;
+      last_rank := run.rank;
+      last_id := run.id;
+      select q.ctid, q.tasks into place, size from ready_run q where q.queue = the_queue and q.rank = run.rank and q.id = run.id for update skip locked;
+      continue when not found;
+      delete from ready_run where ctid = place;
+      if size > p_max - ahead then
+        insert into ready_run (queue, rank, id, tasks) values (the_queue, run.rank, run.id + p_max - ahead, size - (p_max - ahead));
+        size := p_max - ahead;
+      end if;
+      insert into ready (queue, rank, flow, id) select the_queue, run.rank, 0, run.id + n from generate_series(0, size - 1) n on conflict do nothing;
+      ahead := ahead + size;
+      last_id := run.id + size;
+      opened := opened || the_queue;
+    end loop;
+  end loop;
+  return array(select distinct q from unnest(opened) q);
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.mp_outcome(status smallint, deps_left integer, unmet_policy smallint, unmet_success bigint, unmet_failure bigint, skip boolean, execution smallint, delayed boolean)
  RETURNS smallint
  LANGUAGE sql
@@ -2835,6 +3052,7 @@ declare
   look integer := p_max;
 begin
   loop
+    perform mp_open_runs(p_queues, look);
     with head as materialized (
       select r.queue, r.rank, r.flow, r.id from unnest(p_queues) q(queue) cross join lateral (
         select r.queue, r.rank, r.flow, r.id from ready r where r.queue = q.queue order by r.rank, r.flow, r.id limit look
@@ -2890,6 +3108,48 @@ begin
   end if;
   select coalesce(array_agg(r.id), '{}'), coalesce(array_agg(r.status), '{}') into o_refused, o_refused_statuses from mp_refused(p_ids, o_taken) r;
   perform mp_keep_request(p_namespace, p_request_id, p_hash, jsonb_build_object('taken', o_taken::text[], 'refused', o_refused::text[], 'statuses', o_refused_statuses));
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.mp_queue_tasks(p_ids bigint[], p_queues integer[], p_ranks smallint[], p_alone boolean[], p_flows integer[], p_lanes bigint[])
+ RETURNS integer[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  size constant integer := cardinality(p_ids);
+  run_max constant integer := 100;
+  queues integer[];
+  span record;
+begin
+  if size = 1 then
+    insert into ready (queue, rank, flow, id, lane) values (p_queues[1], p_ranks[1], coalesce(p_flows[1], 0), p_ids[1], p_lanes[1]) on conflict do nothing;
+    return p_queues[1:1];
+  end if;
+  if p_alone is null and cardinality(p_queues) = 1 and cardinality(p_ranks) = 1 and not exists (select from fair_queue f where f.queue = p_queues[1]) then
+    select min(x.id) as first, max(x.id) as last into span from unnest(p_ids) x(id);
+    if span.last - span.first = size - 1 and not exists (select from ready_run r where r.queue = p_queues[1] and r.rank = p_ranks[1] and r.id between span.first and span.last) then
+      insert into ready_run (queue, rank, id, tasks)
+      select p_queues[1], p_ranks[1], span.first + n, least(run_max, size - n) from generate_series(0, size - 1, run_max) n;
+      return p_queues;
+    end if;
+  end if;
+  queues := p_queues;
+  p_queues := mp_fill(p_queues, size);
+  p_ranks := mp_fill(p_ranks, size);
+  with run as materialized (
+    select x.queue, x.rank, min(x.id) as id, count(*)::integer as tasks, exists (select from fair_queue f where f.queue = x.queue) as is_fair from (
+      select t.queue, t.rank, t.id, row_number() over (partition by t.queue, t.rank order by t.id) - 1 as n
+      from (select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_ranks) as rank, unnest(p_alone) as alone) t where t.alone is not true
+    ) x group by x.queue, x.rank, x.id - x.n, x.n / run_max
+  ), kept as (
+    insert into ready_run (queue, rank, id, tasks) select queue, rank, id, tasks from run where tasks > 1 and not is_fair on conflict do nothing returning queue, rank, id
+  )
+  insert into ready (queue, rank, flow, id, lane)
+  select r.queue, r.rank, 0, r.id + n, null from run r cross join lateral generate_series(0, r.tasks - 1) n where ((r.queue, r.rank, r.id) in (select k.queue, k.rank, k.id from kept k)) is not true
+  union all
+  select t.queue, t.rank, coalesce(t.flow, 0), t.id, t.lane
+  from (select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_ranks) as rank, unnest(p_alone) as alone, unnest(p_flows) as flow, unnest(p_lanes) as lane) t where t.alone
+  on conflict do nothing;
+  return array(select distinct q from unnest(queues) q);
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.mp_refused(p_ids bigint[], p_taken bigint[])
@@ -3496,6 +3756,8 @@ begin
         array_agg(id) filter (where status = 4) as started, array_agg(batch_id) filter (where status = 4) as started_batches, array_agg(attempt) filter (where status = 4) as started_attempts,
         array_agg(queue) filter (where status = 4) as started_queues, array_agg(worker) filter (where status = 4) as started_workers, array_agg(place) filter (where status = 4) as places,
         min(least(lease_until, p_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')) filter (where status = 4) as due,
+        case when bool_or(status = 2 and (lane is not null or flow is not null or start_time is not null)) then
+          array_agg(lane is not null or flow is not null or start_time is not null) filter (where status = 2 and coalesce(start_time <= p_time, true)) end as alone,
         array_agg(id) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queued, array_agg(queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queues_of_queued, array_agg(-priority) filter (where status = 2 and coalesce(start_time <= p_time, true)) as ranks,
         array_agg(coalesce(flow, 0)) filter (where status = 2 and coalesce(start_time <= p_time, true)) as flows, array_agg(lane) filter (where status = 2 and coalesce(start_time <= p_time, true)) as lanes,
         bool_or(status = 2 and start_time > p_time) as delays, false as fails, null::bigint[] as culprits
@@ -3564,6 +3826,8 @@ begin
         array_agg(attempt) filter (where status = 4) started_attempts, array_agg(queue) filter (where status = 4) started_queues,
         array_agg(worker) filter (where status = 4) started_workers, array_agg(place) filter (where status = 4) places,
         min(least(lease_until, p_time + least(inactivity_timeout_ms, execution_timeout_ms) * interval '1 millisecond')) filter (where status = 4) as due,
+        case when bool_or(status = 2 and (lane is not null or flow is not null or start_time is not null)) then
+          array_agg(lane is not null or flow is not null or start_time is not null) filter (where status = 2 and coalesce(start_time <= p_time, true)) end as alone,
         array_agg(id) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queued, array_agg(queue) filter (where status = 2 and coalesce(start_time <= p_time, true)) as queues_of_queued,
         array_agg(-priority) filter (where status = 2 and coalesce(start_time <= p_time, true)) as ranks, array_agg(coalesce(flow, 0)) filter (where status = 2 and coalesce(start_time <= p_time, true)) as flows,
         array_agg(lane) filter (where status = 2 and coalesce(start_time <= p_time, true)) as lanes,
@@ -3574,8 +3838,7 @@ begin
     exit when level.ids is null;
     -- Each of these is seldom needed: as parts of the statement above, all of them were made ready to run each time.
     if level.queued is not null then
-      insert into ready (queue, rank, flow, id, lane)
-      select unnest(level.queues_of_queued), unnest(level.ranks), unnest(level.flows), unnest(level.queued), unnest(level.lanes) on conflict do nothing;
+      perform mp_queue_tasks(level.queued, mp_trim(level.queues_of_queued), mp_trim(level.ranks), level.alone, level.flows, level.lanes);
     end if;
     if level.started is not null then
       insert into timer (due, task_ids, attempts) values (level.due, level.started, level.started_attempts);
@@ -3664,6 +3927,7 @@ begin
   -- PauseBatch closes this gate, as for mp_settle.
   if not pg_try_advisory_xact_lock_shared(7710, 3) then return; end if;
   if exists (select from paused_batch) or exists (select from fair_queue f where f.queue = any (p_slots.queues)) then return; end if;
+  perform mp_tell_queues(mp_open_runs(p_slots.queues, p_most));
   select array_agg(x.id order by x.pool, x.n) as ids, array_agg(x.queue order by x.pool, x.n) as queues, array_agg(x.rank order by x.pool, x.n) as ranks, array_agg(x.flow order by x.pool, x.n) as flows,
     array_agg(x.pool order by x.pool, x.n) as pools, array_agg(x.first + x.n - 1 order by x.pool, x.n) as places
   into head from (
@@ -3868,6 +4132,7 @@ begin
   o_more := true;
   for look in 1 .. 50 loop
     exit when want = 0;
+    perform mp_open_runs(p_queues, want * wide, lowest);
     select min(r.rank) into the_rank from unnest(p_queues) q(queue) cross join lateral (
       select r.rank from ready r where r.queue = q.queue and r.rank >= lowest order by r.rank limit 1) r;
     if the_rank is null then
@@ -4275,6 +4540,9 @@ CREATE OR REPLACE FUNCTION public.mp_write_tasks(p_namespace integer, p_time tim
 AS $function$
 declare
   n integer := cardinality(p_ids);
+  -- All of them may start, and nothing sets one apart.
+  is_alike constant boolean := p_lanes is null and p_flows is null and p_start_times is null and mp_trim(p_statuses) = array[2::smallint];
+  queued record;
 begin
   if n > 1 then
     p_batch_ids := mp_fill(p_batch_ids, n);
@@ -4334,16 +4602,21 @@ begin
     select x.start_time, array_agg(x.id), array_agg(0) from unnest(p_ids, p_start_times, p_statuses) x(id, start_time, status) where x.status = 2 and x.start_time > p_time group by x.start_time;
     perform mp_tell_timers((select min(x.start_time) from unnest(p_start_times, p_statuses) x(start_time, status) where x.status = 2 and x.start_time > p_time));
   end if;
-  if 2 = any (p_statuses) then
-    with queued as (
-      insert into ready (queue, rank, flow, id, lane)
-      select x.queue, -x.priority, coalesce(x.flow, 0), x.id, case when x.lane in (select t.lane from unnest(p_tight) t(lane)) then x.lane end from (
+  if is_alike then
+    o_ready := mp_queue_tasks(p_ids, mp_trim(p_queues), array(select -x from unnest(mp_trim(p_priorities)) x), null, null, null);
+  elsif 2 = any (p_statuses) then
+    select array_agg(x.id) as ids, array_agg(x.queue) as queues, array_agg(-x.priority) as ranks, case when bool_or(x.is_alone) then array_agg(x.is_alone) end as alone, array_agg(x.flow) as flows,
+      array_agg(case when x.lane in (select t.lane from unnest(p_tight) t(lane)) then x.lane end) as lanes
+    into queued from (
+      select y.*, y.lane is not null or y.flow is not null or y.start_time is not null as is_alone from (
         select unnest(p_ids) as id, unnest(p_queues) as queue, unnest(p_priorities) as priority, unnest(p_start_times) as start_time, unnest(p_statuses) as status,
           unnest(p_lanes) as lane, unnest(p_flows) as flow
-      ) x
-      where x.status = 2 and coalesce(x.start_time <= p_time, true) returning queue
-    )
-    select coalesce(array_agg(queue), '{}') into o_ready from (select queue from queued group by queue) q;
+      ) y
+    ) x
+    where x.status = 2 and coalesce(x.start_time <= p_time, true);
+    if queued.ids is not null then
+      o_ready := mp_queue_tasks(queued.ids, mp_trim(queued.queues), mp_trim(queued.ranks), queued.alone, queued.flows, queued.lanes);
+    end if;
   end if;
   if p_workers is not null then
     insert into timer (due, task_ids, attempts)

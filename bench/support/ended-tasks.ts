@@ -18,7 +18,7 @@ const diskBytes = { perTask: 2_000, log: 4 * 1024 ** 3 };
 const idColumns = new Set(["batch_id", "open_batch_id", "task_id", "parent_id", "parent", "child"]);
 const idArrayColumns = new Set(["parents", "children", "task_ids", "batch_ids"]);
 /** What living tasks have alone; timers of tasks that ended long ago have been removed. */
-const ofLivingTasks = ["ready", "timer", "follow_up", "parked", "paused_batch", "request"];
+const ofLivingTasks = ["ready", "ready_run", "timer", "follow_up", "parked", "paused_batch", "request"];
 
 /**
  * prepareEndedTasks fills a fresh database with tasks that have succeeded, as a long history leaves them. Two graphs are created and executed by

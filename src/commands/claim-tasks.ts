@@ -9,7 +9,8 @@ export async function claimTasks(
 ): Promise<Claimed> {
   const claimed = await writeClaim(engine.db, { ...claim, turns: engine.turns.of(claim.queues) });
   engine.turns.note(claim.queues, claimed.turns);
-  if (claimed.tasks.length > 0) engine.committed([]);
+  // Whoever came while it held what it has left has found nothing.
+  if (claimed.tasks.length > 0 || claimed.more) engine.committed(claimed.more ? claim.queues : []);
   return typeof claim.places === "number" ? claimed : { ...claimed, tasks: withGiven(engine, claimed, claim.places) };
 }
 

@@ -228,7 +228,8 @@ export async function releaseTasks(
 
 const readyQueuesStatement: Statement = {
   name: "ready_queues",
-  text: "select q.queue from unnest($1::integer[]) q(queue) where exists (select from ready r where r.queue = q.queue)",
+  text: `select q.queue from unnest($1::integer[]) q(queue)
+    where exists (select from ready r where r.queue = q.queue) or exists (select from ready_run r where r.queue = q.queue)`,
 };
 
 /** Which of some queues have something to start. */

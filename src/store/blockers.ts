@@ -98,13 +98,16 @@ export function ruleHolders(read: Read, keyId: bigint, max: number): Promise<Rul
 const aheadStatement: Statement = {
   name: "tasks_ahead",
   text: `with own as (
-      select coalesce(h.flow, 0) flow, coalesce(f.weight, 1) weight, (select count(*) from (
-        select from ready r where r.queue = $1 and r.rank = $2 and r.flow = coalesce(h.flow, 0) and r.id < h.id limit $4) r) before
+      select coalesce(h.flow, 0) flow, coalesce(f.weight, 1) weight, ((select count(*) from (
+        select from ready r where r.queue = $1 and r.rank = $2 and r.flow = coalesce(h.flow, 0) and r.id < h.id limit $4) r) + case when h.flow is null then coalesce((
+        select sum(least(r.tasks, h.id - r.id)) from (
+          select r.id, r.tasks from ready_run r where r.queue = $1 and r.rank = $2 and r.id < h.id order by r.id limit $4) r), 0) else 0 end)::bigint before
       from task_state h left join flow f on f.id = h.flow where h.id = $3
     )
-    select (select count(*) from (select from ready r where r.queue = $1 and r.rank < $2 limit $4) r) + own.before + coalesce((
+    select (select count(*) from (select from ready r where r.queue = $1 and r.rank < $2 limit $4) r)
+      + coalesce((select sum(r.tasks) from (select r.tasks from ready_run r where r.queue = $1 and r.rank < $2 order by r.rank, r.id limit $4) r), 0) + own.before + coalesce((
       select sum((select count(*) from (
-        select from ready r where r.queue = $1 and r.rank = $2 and r.flow = n.flow limit (own.before / own.weight + 1) * coalesce(f.weight, 1)) r))
+        select from ready r where r.queue = $1 and r.rank = $2 and r.flow = n.flow limit (least(own.before, $4) / own.weight + 1) * coalesce(f.weight, 1)) r))
       from mp_next_flows(array[$1::integer], $2::smallint, 0, $4::integer) n left join flow f on f.id = n.flow where n.flow <> own.flow), 0)::bigint ahead
     from own`,
 };

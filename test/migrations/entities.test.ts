@@ -8,7 +8,7 @@ import { rowsOf } from "./catalog.ts";
  * What entities do not describe, by choice: functions are files of their own, views are for people, and the list of migrations is MikroORM's. Storage
  * (fillfactor) and sequences that no column owns are beyond its comparison; `migrations/schema.sql` holds them.
  */
-const notDescribed = { ignoreRoutines: true, skipTables: ["migration"], skipViews: ["event_change"] };
+const notDescribed = { ignoreRoutines: true, skipTables: ["migration"], skipViews: ["event_change", "ready_task"] };
 
 /** A change that a migration could make without its entity, and what the comparison says then. */
 const changes = [
@@ -139,7 +139,7 @@ async function actualColumns(url: string): Promise<string[]> {
             is_nullable = 'YES' as nullable,
             regexp_replace(column_default, '::[a-z ]+(\\[\\])?$', '') as default,
             identity_generation is not distinct from 'ALWAYS' as identity
-       from information_schema.columns where table_schema = 'public' and table_name not in ('migration', 'event_change')`,
+       from information_schema.columns where table_schema = 'public' and table_name not in ('migration', 'event_change', 'ready_task')`,
   );
   return rows.map(({ name, type, ...rest }) => columnLine(name, type, rest)).sort();
 }

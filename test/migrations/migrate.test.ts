@@ -122,6 +122,20 @@ describe("the migrations", () => {
     ]);
   });
 
+  it("leave nothing that may start behind on a way down: tasks of one row stand for themselves then", async () => {
+    await using database = await createEmptyDatabase();
+    await migrateUp(database.url);
+    await rowsOf(
+      database.url,
+      "insert into ready values (1, 0, 5, null, 0); insert into ready_run values (1, 0, 10, 3), (2, -7, 20, 2)",
+    );
+    const all = "select queue, rank, flow, id::int, lane from";
+    const before = await rowsOf(database.url, `${all} ready_task order by id`);
+    expect(before).toHaveLength(6);
+    await migrateDown(database.url, names.length - names.findIndex((name) => name.includes("ready-runs")));
+    expect(await rowsOf(database.url, `${all} ready order by id`)).toEqual(before);
+  });
+
   it("need no superuser: the owner of the database is enough", async () => {
     await using database = await createEmptyDatabase();
     const url = new URL(database.url);

@@ -156,6 +156,7 @@ function sharedServerOf(server: () => Setup): SharedServer {
         "request",
         "edge_late",
         "ready",
+        "ready_run",
         "timer",
       ];
       const [row] = await query<Record<string, number>>(

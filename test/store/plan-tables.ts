@@ -79,6 +79,7 @@ export async function fillTables(admin: Client): Promise<void> {
       select ${id}, b * 100000::bigint, 60000, 0, 1, 2, 30000, 6, 0, 1, 1 ${each};
     insert into task_attempt (task_id, attempt, status, output) select ${id}, 0, 6, '{}' ${each};
     insert into ready select 2, 0, n ${other};
+    insert into ready_run select 2, 0, 1000 * n, 1000 ${other};
     insert into edge_late select n, n + 1, 1 ${other};
     insert into timer (due, task_ids, attempts) select now() + interval '1 day', array[n], array[1] ${other};
     insert into parked select n % 10, n, 2, 0 ${other};

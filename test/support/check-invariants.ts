@@ -73,6 +73,7 @@ const laws: readonly Law[] = [
       from task_state h
       cross join lateral (select count(*) n from (
         select from ready r where r.id = h.id and r.queue = h.queue and r.rank = -h.priority and r.flow = coalesce(h.flow, 0)
+        union all select from ready_run r where h.id between r.id and r.id + r.tasks - 1 and r.queue = h.queue and r.rank = -h.priority
         union all select from parked k where k.batch_id = h.batch_id and k.id = h.id and k.queue = h.queue and k.rank = -h.priority and k.flow = coalesce(h.flow, 0)
         union all select from blocked b where b.lane = h.lane and b.id = h.id and b.rank = -h.priority and b.batch_id = h.batch_id) x) r
       left join (select x.id, x.attempt, count(*) n from timer t, unnest(t.task_ids, t.attempts) x(id, attempt) group by x.id, x.attempt) d
@@ -81,8 +82,10 @@ const laws: readonly Law[] = [
       union all select format('parked holds task %s of batch %s, which is %s, batch %s', k.id, k.batch_id, h.status, b.status)
       from parked k left join task_state h on h.id = k.id left join batch_state b on b.batch_id = k.batch_id
       where h.status is distinct from 2 or b.status is distinct from 2
-      union all select format('ready holds task %s, which is %s', r.id, h.status) from ready r left join task_state h on h.id = r.id
+      union all select format('ready holds task %s, which is %s', r.id, h.status) from ready_task r left join task_state h on h.id = r.id
       where h.status is distinct from 2 or h.queue <> r.queue or -h.priority <> r.rank or h.execution = 3 or r.flow <> coalesce(h.flow, 0) or h.lane <> r.lane or (h.lane is null and r.lane is not null)
+      union all select format('a row of ready_run holds task %s, which has rules, a fairness_key or a start time', h.id) from ready_run r join task_state h on h.id between r.id and r.id + r.tasks - 1
+      where h.lane is not null or h.flow is not null or h.start_time is not null
       union all select format('blocked holds task %s, which is %s', b.id, h.status) from blocked b left join task_state h on h.id = b.id
       where h.status is distinct from 2 or h.lane is distinct from b.lane or -h.priority <> b.rank`,
   },
@@ -109,9 +112,9 @@ const laws: readonly Law[] = [
   {
     name: "nothing is blocked for which there is room, but by a rate, whose window opens by itself, or behind what is offered of the same key",
     offenders: `select format('lane %s: %s blocked, %s offered, room for %s, less what others of its keys are offered', l.id, b.n, r.n, f.room) from lane l
-      cross join lateral (select count(*) n from blocked b where b.lane = l.id) b cross join lateral (select count(*) n from ready r where r.lane = l.id) r
+      cross join lateral (select count(*) n from blocked b where b.lane = l.id) b cross join lateral (select count(*) n from ready_task r where r.lane = l.id) r
       cross join lateral (
-        select min(k.bound - u.in_use) room, min(k.bound - u.in_use - (select count(*) from ready o join lane ol on ol.id = o.lane where ol.queue = l.queue and k.key = any (ol.keys))) left_over
+        select min(k.bound - u.in_use) room, min(k.bound - u.in_use - (select count(*) from ready_task o join lane ol on ol.id = o.lane where ol.queue = l.queue and k.key = any (ol.keys))) left_over
         from unnest(l.keys, l.bounds) k(key, bound) join rule_usage u on u.key_id = k.key) f
       where not l.has_capacity and 3 <> all (l.types) and b.n > 0 and f.left_over > 0 and (r.n = 0 or 1000 >= all (l.bounds))`,
   },

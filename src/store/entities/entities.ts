@@ -23,6 +23,7 @@ import { PausedBatch } from "./paused-batch.ts";
 import { Queue } from "./queue.ts";
 import { RateStart } from "./rate-start.ts";
 import { Ready } from "./ready.ts";
+import { ReadyRun } from "./ready-run.ts";
 import { Request } from "./request.ts";
 import { RetryPolicy } from "./retry-policy.ts";
 import { Rule } from "./rule.ts";
@@ -52,6 +53,7 @@ export const entities = [
   SharedSpec,
   TaskState,
   Ready,
+  ReadyRun,
   EdgeLate,
   TaskAttempt,
   Timer,
