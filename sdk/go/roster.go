@@ -10,6 +10,10 @@ import (
 // there to be handed what becomes ready.
 const claimsMax = 2
 
+// tasksPerCall is the contract's bound of one claim. Free slots beyond it are claimed for once a claim has been
+// answered.
+const tasksPerCall = 1_000
+
 // roster is the attempts that a worker has, and what they and what it has asked for leave of its slots.
 //
 // A slot is free when its handler has ended: what the report makes ready can be handed out in the commit of the
@@ -80,7 +84,7 @@ func (r *roster) promiseClaim() int {
 		return 0
 	}
 	waiting := claimsMax - r.claims
-	share := (free + waiting - 1) / waiting
+	share := min((free+waiting-1)/waiting, tasksPerCall)
 	r.claims++
 	r.promised += share
 	return share

@@ -20,27 +20,27 @@ func TestCreditIsForFreeSlotsAndNeverMore(t *testing.T) {
 	if got := r.promiseCredit(3); got != 3 {
 		t.Errorf("of 4 slots, at most 3: %d", got)
 	}
-	if got := r.promiseCredit(1000); got != 1 {
+	if got := r.promiseCredit(creditMax); got != 1 {
 		t.Errorf("of the one that is left: %d", got)
 	}
-	if got := r.promiseCredit(1000); got != 0 {
+	if got := r.promiseCredit(creditMax); got != 0 {
 		t.Errorf("of none: %d", got)
 	}
 	a := attemptOf(t, "a")
 	r.begin(a, true)
-	if got := r.promiseCredit(1000); got != 0 {
+	if got := r.promiseCredit(creditMax); got != 0 {
 		t.Errorf("an attempt takes the slot that was promised: %d", got)
 	}
 	r.handlerEnded()
-	if got := r.promiseCredit(1000); got != 1 {
+	if got := r.promiseCredit(creditMax); got != 1 {
 		t.Errorf("the slot is free while the report is on its way: %d", got)
 	}
 	r.remove(a)
-	if got := r.promiseCredit(1000); got != 0 {
+	if got := r.promiseCredit(creditMax); got != 0 {
 		t.Errorf("it does not become free twice: %d", got)
 	}
 	r.withdrawCredit(4)
-	if got := r.promiseCredit(1000); got != 4 {
+	if got := r.promiseCredit(creditMax); got != 4 {
 		t.Errorf("what a lost stream has not used is free: %d", got)
 	}
 }
@@ -80,8 +80,15 @@ func TestClaimsShareTheFreeSlots(t *testing.T) {
 	if got := r.promiseClaim(); got != 0 {
 		t.Errorf("a paused one gets %d", got)
 	}
-	if got := r.promiseCredit(1000); got != 2 {
+	if got := r.promiseCredit(creditMax); got != 2 {
 		t.Errorf("a stream gets what the other claim leaves: %d", got)
+	}
+}
+
+func TestAClaimIsNeverForMoreThanOneCallMayBring(t *testing.T) {
+	r := newRoster(2_500)
+	if first, second := r.promiseClaim(), r.promiseClaim(); first != 1_000 || second != 1_000 || r.free() != 500 {
+		t.Errorf("shares are %d and %d, and %d slots are free", first, second, r.free())
 	}
 }
 

@@ -22,7 +22,7 @@ const (
 	// streamCloseMax is how long the end of a stream may take once this side has ended it.
 	streamCloseMax = 5 * time.Second
 	// creditMax is the contract's bound.
-	creditMax = 1_000
+	creditMax = 10_000
 )
 
 // workStream keeps a stream of the worker to a server, makes it anew when it is lost, and gives credit for free

@@ -16,7 +16,7 @@ import (
 type WorkerOptions struct {
 	// ID is the worker's own name, unique among those connected; "": host, process id and a random part.
 	ID string
-	// Slots is how many tasks it executes at the same time, 1 to 1,000; 0: 10.
+	// Slots is how many tasks it executes at the same time, 1 to 10,000; 0: 10.
 	Slots int
 	// Labels are compared with those that a task requires.
 	Labels map[string]string
@@ -61,7 +61,7 @@ type Worker struct {
 
 const (
 	defaultSlots       = 10
-	slotsMax           = 1_000
+	slotsMax           = 10_000
 	defaultGrace       = 30 * time.Second
 	defaultLease       = 30 * time.Second
 	defaultClaimWait   = 30 * time.Second

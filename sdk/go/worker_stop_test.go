@@ -273,7 +273,7 @@ func TestTheDefaultsOfAWorker(t *testing.T) {
 		o.StreamRetry != 30*time.Second || o.ClaimWait != 30*time.Second || strings.Count(worker.ID(), "-") < 2 {
 		t.Errorf("they are %+v", o)
 	}
-	for _, slots := range []int{-1, 1001} {
+	for _, slots := range []int{-1, 10_001} {
 		_, err := NewWorker(client, &WorkerOptions{Slots: slots})
 		if err == nil || !strings.Contains(err.Error(), "slots") {
 			t.Errorf("%d slots: %v", slots, err)

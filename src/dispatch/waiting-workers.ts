@@ -270,7 +270,8 @@ export class WaitingWorkers implements PlaceSource {
       if (!this.#fresh.has(waiter) && !own.some((queue) => this.#marked.has(queue))) continue;
       queues = own;
       lookers.push(waiter);
-      places += waiter.max;
+      lend(waiter, placesMax - places);
+      places += waiter.lent;
       if (places >= placesMax) break;
     }
     if (lookers.length === 0) {
@@ -280,10 +281,7 @@ export class WaitingWorkers implements PlaceSource {
     }
     // Marks are taken away before the look: one that comes during it stays.
     for (const queue of queues) this.#marked.delete(queue);
-    for (const waiter of lookers) {
-      this.#fresh.delete(waiter);
-      lend(waiter);
-    }
+    for (const waiter of lookers) this.#fresh.delete(waiter);
     return {
       queues,
       places: lookers.flatMap(placesOf),
@@ -328,7 +326,7 @@ export class WaitingWorkers implements PlaceSource {
         pool = { queues: free, waiters: [] };
         pools.set(key, pool);
       }
-      lend(waiter);
+      lend(waiter, left);
       pool.waiters.push(waiter);
       left -= waiter.lent;
     }
@@ -401,9 +399,10 @@ export class WaitingWorkers implements PlaceSource {
   }
 }
 
-function lend(waiter: Waiter): void {
+/** Lends a waiter, and so many of its places at most. */
+function lend(waiter: Waiter, most: number): void {
   waiter.busy = true;
-  waiter.lent = waiter.max;
+  waiter.lent = Math.min(waiter.max, most);
 }
 
 function placesOf({ lent, request: { worker, leaseMs } }: Waiter): Place[] {

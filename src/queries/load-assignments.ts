@@ -16,32 +16,35 @@ export interface ClaimedTask {
 }
 
 const answerBytesMax = 3 * 1024 * 1024;
+/** How many the contract lets an answer have. */
+const assignmentsMax = 1_000;
 /** Of so few tasks the parents are read at the same time, whether or not they have any: that is quicker than to know. */
 const fewTasks = 4;
 
 /**
- * Reads what was claimed and is not known, with what the parents left, the most urgent first: as many as fit in an answer that every gRPC client accepts, at least one.
+ * Reads what was claimed and is not known, with what the parents left, the most urgent first: as many as fit in an answer that every gRPC client accepts, at least one, and at most a thousand.
  * `left` are the others; they are to be given back (an attempt that is over meanwhile stays as it is).
  */
 export async function loadAssignments(
   source: AssignmentSource,
   claimed: readonly ClaimedTask[],
 ): Promise<{ loaded: readonly TaskAssignment[]; left: readonly ClaimedTask[] }> {
-  const read = await readUnknown(source, claimed);
+  const first = claimed.slice(0, assignmentsMax);
+  const read = await readUnknown(source, first);
   const loaded: TaskAssignment[] = [];
   const left: ClaimedTask[] = [];
   // What is missing behind the last that was read did not fit, or is over: what is less urgent waits for it, too.
-  const lastRead = claimed.findLastIndex(({ id }) => read.has(id));
+  const lastRead = first.findLastIndex(({ id }) => read.has(id));
   let bytes = 0;
   let isFull = false;
-  for (const [n, task] of claimed.entries()) {
+  for (const [n, task] of first.entries()) {
     const assignment = read.get(task.id) ?? wholeOf(task);
     bytes += assignment?.bytes ?? 0;
     isFull ||= loaded.length > 0 && (bytes > answerBytesMax || (assignment === undefined && n > lastRead));
     if (assignment !== undefined && !isFull) loaded.push(assignment);
     else left.push(task);
   }
-  return { loaded, left };
+  return { loaded, left: [...left, ...claimed.slice(assignmentsMax)] };
 }
 
 /** What is known of a task, if that is all of it. */

@@ -36,7 +36,7 @@ interface Sent {
 
 type Held = WatchedAttempt & HandedAttempt;
 
-const creditMax = 1_000;
+const creditMax = 10_000;
 /** From so many lists of assignments that nobody takes on, a worker counts as one that does not read: it gets no more. */
 const listsMax = 2;
 /** So long it may take to go on reading before what has been claimed for it meanwhile is given back. */
@@ -44,7 +44,7 @@ const listPatienceMs = 1_000;
 /** How many messages with reports, or lines of log, are under way at once; the next message is not read before. */
 const unansweredMax = 4;
 /** What one statement extends for a worker, at most: no worker has as many attempts. */
-const leasesMax = 4_000;
+const leasesMax = 20_000;
 /** From so many answers that nobody takes on, nothing more is read. */
 const answersWaitingMax = 64;
 /** After so long without anything to send, something is sent all the same: proxies cut streams that are silent. */

@@ -213,7 +213,7 @@ test("a program that cannot be started is told at once, as misuse", async () => 
 test.each([
   [["--", "true"], "required option '--kind <kind>' not specified"],
   [["--kind", "k"], "missing required argument 'program'"],
-  [["--kind", "k", "--slots", "0", "--", "true"], "It must be a whole number from 1 to 1000."],
+  [["--kind", "k", "--slots", "0", "--", "true"], "It must be a whole number from 1 to 10000."],
   [["--kind", "k", "--label", "x", "--", "true"], "It must be of the form key=value."],
   [["--kind", "k", "--stdin", "x", "--", "true"], "Allowed choices are input, assignment."],
 ])("worker %j is misuse", async (args, message) => {

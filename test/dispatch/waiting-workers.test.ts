@@ -103,6 +103,21 @@ test("a look hands each task to the worker whose place it took, in the order of 
   expect(line.handedOut).toEqual([["queue", 3]]);
 });
 
+test("a look and a reservation have a thousand places at most, of one worker or of several", async () => {
+  const line = newLine();
+  line.claim(7, ["a"], { max: 300 });
+  line.claim(8, ["a"], { max: 2_500 });
+  line.claim(9, ["a"], { max: 5 });
+  const look = theLook(line);
+  expect([look.places.length, look.places.filter(({ worker }) => worker === 8).length]).toEqual([1_000, 700]);
+  // Of the second, 1,800 more places are there, but it takes part in a look.
+  expect(theLook(line).places.map(({ worker }) => worker)).toEqual([9, 9, 9, 9, 9]);
+  const other = newLine();
+  other.waiting(7, ["a"], { max: 2_500 });
+  const { pools } = theReservation(other, 5_000);
+  expect(pools.map(({ places }) => places.length)).toEqual([1_000]);
+});
+
 test("a reservation hands each task to the worker whose place it took, pool after pool", async () => {
   const line = newLine();
   const claims = [

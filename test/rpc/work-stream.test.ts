@@ -30,6 +30,20 @@ function keepAlive(stream: WorkerStream): Disposable {
 }
 
 describe("a worker on a stream", () => {
+  test("with places for thousands is handed a thousand at most at a time", async () => {
+    const kind = newKind();
+    using stream = connect({ kinds: [kind], slots: 10_000 });
+    using _ = keepAlive(stream);
+    const { batchId } = await server.graph(keyed(2_500, kind));
+    stream.credit(10_000);
+    const assigned = await stream.assigned(2_500);
+    expect(new Set(assigned.map(({ task }) => task?.taskId)).size).toBe(2_500);
+    const sizes = stream.of("assignments").map(({ assignments }) => assignments.length);
+    expect(sizes.every((size) => size <= 1_000)).toBe(true);
+    for (let from = 0; from < assigned.length; from += 1_000) stream.report(assigned.slice(from, from + 1_000));
+    await until("the end of all", async () => (await server.stats(batchId)).SUCCESS === 2_500);
+  });
+
   test("is welcomed, gets what its credit allows, reports, and gets more", async () => {
     const kind = newKind();
     using stream = connect({ kinds: [kind] });
@@ -315,7 +329,7 @@ describe("a worker that breaks the rules of the stream is refused:", () => {
     ["credit before hello", [credit(1)], "credit"],
     ["a second hello", [hello, hello], "hello"],
     ["a hello without kinds", [{ ...hello, value: { ...hello.value, kinds: [] } }], "hello.kinds"],
-    ["too much credit", [hello, credit(600), credit(600)], "credit.tasks"],
+    ["too much credit", [hello, credit(6_000), credit(6_000)], "credit.tasks"],
     ["no credit", [hello, credit(0)], "credit.tasks"],
     ["credit after drain", [hello, { case: "drain" as const, value: {} }, credit(1)], "credit"],
     ["a sequence that goes back", [hello, reports(2n), reports(2n)], "reports.sequence"],

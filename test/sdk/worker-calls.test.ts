@@ -81,6 +81,19 @@ test("slots that become free in one turn are claimed together", async () => {
   await waitFor(() => expect(claims().slice(before)).toEqual([50, 50]));
 });
 
+test("a claim asks for at most 1,000 tasks, and all slots are filled", async () => {
+  const { worker, submit, claims } = await setup({ slots: 2_500 });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  worker.handle("work", () => promise);
+  worker.start();
+  await waitFor(() => expect(claims()).toEqual([1_000, 1_000]));
+  await submit(keysOf(2_500, "t"));
+
+  await waitFor(() => expect(worker.running).toBe(2_500));
+  expect(Math.max(...claims())).toBe(1_000);
+  resolve();
+});
+
 test("two calls with reports are in flight when there are many, and no third", async () => {
   const { worker, engine, submit, held, release } = await setup({ slots: 1_000 });
   worker.handle("work", () => undefined);

@@ -278,5 +278,5 @@ test("a refusal for good ends the worker", async () => {
 test("misuse is refused at once", async () => {
   const { worker, client } = await setup();
   expect(() => worker.start()).toThrow("the worker has no handler");
-  expect(() => createWorker({ client, slots: 0 })).toThrow("a worker has from 1 to 1000");
+  expect(() => createWorker({ client, slots: 0 })).toThrow("a worker has from 1 to 10000");
 });

@@ -363,6 +363,16 @@ def test_claims_ask_for_the_free_slots_and_never_for_more() -> None:
     run_async(scenario())
 
 
+def test_a_claim_never_asks_for_more_than_one_call_may_bring() -> None:
+    async def scenario() -> None:
+        worker = Worker({"k": Gate()}, slots=2_500, stream=False)
+        await settle()
+        assert [request.max_tasks for request in worker.calls.of(_methods.CLAIM_TASKS)] == [1_000, 1_000]
+        await worker.stop()
+
+    run_async(scenario())
+
+
 def test_the_pause_before_the_stream_is_tried_again_doubles_up_to_twenty_times() -> None:
     assert [stream_retry_delay(30, misses) for misses in range(7)] == [30, 60, 120, 240, 480, 600, 600]
     assert stream_retry_delay(30, 10_000) == 600

@@ -12,7 +12,7 @@ export function demoCommand(): Command {
       "by how much the recorded run times are shortened (default: so that it takes ten seconds)",
       positiveNumber,
     )
-    .option("--slots <n>", "how many programs run at the same time", integerBetween(1, 1_000), 1_000)
+    .option("--slots <n>", "how many programs run at the same time", integerBetween(1, 10_000), 1_000)
     .option("--port <n>", "the server's port; 0 lets the system choose", integerBetween(0, 65_535), 0)
     .option("--keep", "leave the server up afterwards, until Ctrl-C")
     .option("--json", "print the summary as JSON, and nothing else")

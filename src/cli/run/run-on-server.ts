@@ -16,7 +16,7 @@ export interface RunOptions extends ConnectionOptions {
   readonly slots?: number;
 }
 
-const slotsMax = 1_000;
+const slotsDefault = 1_000;
 
 /** runOnServer is what `millpond run` does. */
 export async function runOnServer(path: string, options: RunOptions): Promise<void> {
@@ -35,7 +35,7 @@ export async function runOnServer(path: string, options: RunOptions): Promise<vo
 
 async function runRecording(
   source: SourceText,
-  { speedup = 1, slots = slotsMax, ...options }: RunOptions,
+  { speedup = 1, slots = slotsDefault, ...options }: RunOptions,
 ): Promise<void> {
   const workflow = workflowOf(source.document.toJS(), source.name);
   await withServer(

@@ -20,7 +20,7 @@ export function runCommand(): Command {
       new Option(
         "--slots <n>",
         "of a recorded workflow: how many programs run at the same time (default: 1000)",
-      ).argParser(integerBetween(1, 1_000)),
+      ).argParser(integerBetween(1, 10_000)),
     )
     .addHelpText(
       "after",

@@ -24,7 +24,7 @@ function runCommand(): Command {
     .argument("<program>", "the program, behind --")
     .argument("[args...]", "its arguments, the same for each task")
     .requiredOption("--kind <kind>", "a kind of tasks that it takes; repeatable", texts)
-    .option("--slots <n>", "how many run at the same time", integerBetween(1, 1_000), 1)
+    .option("--slots <n>", "how many run at the same time", integerBetween(1, 10_000), 1)
     .option("--label <key=value>", "a label, for tasks that require it; repeatable", keyValue)
     .option("--name <name>", "its own name, unique among those connected (default: host, process and a random part)")
     .addOption(

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::{Error, InvalidArgument, random};
 
 const SLOTS_DEFAULT: usize = 10;
-const SLOTS_MAX: usize = 1_000;
+const SLOTS_MAX: usize = 10_000;
 
 /// A worker in the making, by [`Worker::builder`].
 #[must_use = "a worker does nothing until it is started"]
@@ -59,7 +59,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// How many tasks it executes at the same time, 1 to 1,000. Default 10.
+    /// How many tasks it executes at the same time, 1 to 10,000. Default 10.
     pub fn slots(mut self, slots: usize) -> Self {
         self.slots = slots;
         self

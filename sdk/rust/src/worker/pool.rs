@@ -10,6 +10,9 @@ use super::attempt::Attempt;
 use super::lock;
 use crate::v1::LeaseRef;
 
+/// The contract's bound of one claim. Free slots beyond it are claimed for once it has been answered.
+const TASKS_PER_CALL_MAX: usize = 1_000;
+
 /// Knows the attempts under way and who may fill the free slots. A slot is free when its handler has ended: what its
 /// report makes ready can be handed out in the commit of the report. As many reports may be on their way as there are
 /// slots.
@@ -102,10 +105,10 @@ impl Pool {
         self.change(|state| state.claims_are_paused = false);
     }
 
-    /// Takes all free slots for a claim; `None`: there is none, or claims are not to be made.
+    /// Takes all free slots for a claim, as far as one call goes; `None`: there is none, or claims are not to be made.
     pub(super) fn ask(&self) -> Option<Asked<'_>> {
         let mut state = lock(&self.state);
-        let tasks = state.free(self.slots);
+        let tasks = state.free(self.slots).min(TASKS_PER_CALL_MAX);
         if tasks == 0 || state.claims_are_paused {
             return None;
         }
@@ -171,6 +174,16 @@ mod tests {
         assert_eq!(pool.give_credit(), 2);
         assert_eq!(pool.give_credit(), 0);
         assert!(pool.ask().is_none());
+    }
+
+    #[test]
+    fn a_claim_is_never_for_more_than_one_call_may_bring() {
+        let pool = Pool::new(1_500);
+        let first = pool.ask().expect("free slots");
+        assert_eq!(first.tasks, 1_000);
+        assert_eq!(pool.ask().map(|asked| asked.tasks), Some(500));
+        drop(first);
+        assert_eq!(pool.give_credit(), 1_500);
     }
 
     #[test]

@@ -308,9 +308,9 @@ async fn what_the_server_refuses_for_good_ends_the_worker_with_the_error() {
 #[tokio::test]
 async fn a_worker_without_slots_or_handlers_is_refused() {
     let server = FakeServer::start().await;
-    for slots in [0, 1_001] {
+    for slots in [0, 10_001] {
         let refusal = holding(&server).0.slots(slots).start().expect_err("no such number of slots");
-        assert_eq!(refusal.to_string(), format!("slots is {slots}; a worker has from 1 to 1000"));
+        assert_eq!(refusal.to_string(), format!("slots is {slots}; a worker has from 1 to 10000"));
     }
     let refusal = Worker::builder(server.client()).start().expect_err("no handler");
     assert!(refusal.to_string().contains("no handler"));

@@ -24,6 +24,8 @@ export interface ClaimLoopOptions {
  * child from 12-19 to 4-12 ms (`millpond demo`, 520 and 619 tasks, server and worker on 2 shared cores).
  */
 const claimsMax = 2;
+/** The contract's bound of one call. Free slots beyond it are claimed for once a claim has been answered. */
+const tasksPerCallMax = 1_000;
 const backoff = { initialBackoffMs: 100, maxBackoffMs: 5_000 };
 /** Answers to a claim that will not change by asking again. */
 const finalCodes: ReadonlySet<Code> = new Set([
@@ -92,7 +94,8 @@ export class ClaimLoop {
       try {
         const sentAtMs = performance.now();
         // Even shares, of which the last claim that is not under way takes what is left.
-        const begun = await this.#claim(Math.ceil(free / (claimsMax - this.#claimsUnderWay)));
+        const share = Math.ceil(free / (claimsMax - this.#claimsUnderWay));
+        const begun = await this.#claim(Math.min(share, tasksPerCallMax));
         failures = 0;
         if (begun === 0) await this.#pause(emptyAnswerPauseMs(performance.now() - sentAtMs, this.#options.waitMs));
         // Short handlers end in this turn: their slots are claimed together, not a few at a time.

@@ -25,7 +25,7 @@ export interface WorkerOptions {
   readonly client: Pick<MillpondClient, "tasks" | "workers"> & Partial<Pick<MillpondClient, "protocol">>;
   /** The worker's own name, unique among those connected. Default: host name, process id and a random part. */
   readonly workerId?: string | undefined;
-  /** How many tasks it executes at the same time, 1 to 1,000. Default 10. */
+  /** How many tasks it executes at the same time, 1 to 10,000. Default 10. */
   readonly slots?: number | undefined;
   /** Compared with the labels that a task requires. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
@@ -74,7 +74,7 @@ export function createWorker(options: WorkerOptions): TaskWorker {
   return new ClaimingWorker(options);
 }
 
-const slotsMax = 1_000;
+const slotsMax = 10_000;
 /** Refusals of a call that are about what it says, as is an error of encoding. */
 const contentCodes: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.ResourceExhausted, Code.OutOfRange]);
 const claimWaitMsDefault = 30_000;

@@ -47,7 +47,7 @@ const backoff = { initialBackoffMs: 100, maxBackoffMs: 5_000 };
 /** From so many failures in a row on, none passes any more where one did: a proxy has come between, for example. */
 const failuresMax = 5;
 const retryGrowthMax = 20;
-const creditMax = 1_000;
+const creditMax = 10_000;
 const leasesMax = 1_000;
 /** How long the end of the stream may take once this side has ended it. */
 const closeMs = 5_000;

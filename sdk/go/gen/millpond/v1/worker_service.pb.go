@@ -359,7 +359,7 @@ type WorkerHello struct {
 	// Its labels, at most 50, compared with WorkerExecution.required_labels; keys of 1 to 100 characters, values of at
 	// most 255.
 	Labels map[string]string `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// How many tasks it executes at the same time, 1 to 1000; for ListWorkers. Credit is what lets tasks come.
+	// How many tasks it executes at the same time, 1 to 10000; for ListWorkers. Credit is what lets tasks come.
 	Slots         int32 `protobuf:"varint,4,opt,name=slots,proto3" json:"slots,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -426,8 +426,8 @@ func (x *WorkerHello) GetSlots() int32 {
 // How many more tasks a worker takes.
 type WorkerCredit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Added to what is left of the credit given before; each assignment takes one. From 1 to 1000, and never more than
-	// 1000 in all.
+	// Added to what is left of the credit given before; each assignment takes one. From 1 to 10000, and never more
+	// than 10000 in all.
 	Tasks         int32 `protobuf:"varint,1,opt,name=tasks,proto3" json:"tasks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

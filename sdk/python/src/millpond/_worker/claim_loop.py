@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Claims that wait at the server at the same time: while the answer to one is on its way, another is there to be handed
 # what becomes ready.
 _CLAIMS_MAX = 2
+# The contract's bound of one call. Free slots beyond it are claimed for once a claim has been answered.
+_TASKS_PER_CALL_MAX = 1_000
 WAIT_SECONDS = 30
 """How long a claim asks the server to wait for the first task."""
 # Answers to a claim that will not change by asking again.
@@ -115,7 +117,8 @@ class ClaimLoop:
                 continue
             try:
                 # Even shares, of which the last claim that is not under way takes what is left.
-                await self._claim(math.ceil(free / (_CLAIMS_MAX - len(self._under_way))))
+                share = math.ceil(free / (_CLAIMS_MAX - len(self._under_way)))
+                await self._claim(min(share, _TASKS_PER_CALL_MAX))
                 failures = 0
             except MillpondError as error:
                 if error.code in _FINAL_CODES:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # How long a welcome may take: a proxy that does not let messages through both ways never brings it.
 _WELCOME_SECONDS = 5.0
-_CREDIT_MAX = 1_000
+_CREDIT_MAX = 10_000
 _HEARTBEAT_SECONDS_DEFAULT = 10.0
 CLOSE_SECONDS: Final = 5.0
 """How long the end of the stream may take once this side has ended it."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-SLOTS_MAX: Final = 1_000
+SLOTS_MAX: Final = 10_000
 STREAM_RETRY_GROWTH_MAX: Final = 20
 
 _logger = logging.getLogger("millpond")

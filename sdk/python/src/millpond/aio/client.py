@@ -136,7 +136,7 @@ class Client:
         """Make a worker that has not started. Times are in seconds.
 
         ``worker_id`` is its own name, unique among those connected (default: host, process id and a random part);
-        ``slots`` says how many tasks it executes at the same time, 1 to 1,000; ``labels`` are compared with those that
+        ``slots`` says how many tasks it executes at the same time, 1 to 10,000; ``labels`` are compared with those that
         a task requires. It takes tasks by a stream, and by calls with ``stream=False`` or while no stream passes; then
         the stream is tried again after ``stream_retry``, twice as long after each failure, up to twenty times. A stream
         that says nothing for ``silence_max`` is made anew. ``lease`` is how long the tasks of a silent worker stay its

@@ -2669,15 +2669,15 @@ pub struct WorkerHello {
     /// most 255.
     #[prost(map="string, string", tag="3")]
     pub labels: ::std::collections::HashMap<::prost::alloc::string::String, ::prost::alloc::string::String>,
-    /// How many tasks it executes at the same time, 1 to 1000; for ListWorkers. Credit is what lets tasks come.
+    /// How many tasks it executes at the same time, 1 to 10000; for ListWorkers. Credit is what lets tasks come.
     #[prost(int32, tag="4")]
     pub slots: i32,
 }
 /// How many more tasks a worker takes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WorkerCredit {
-    /// Added to what is left of the credit given before; each assignment takes one. From 1 to 1000, and never more than
-    /// 1000 in all.
+    /// Added to what is left of the credit given before; each assignment takes one. From 1 to 10000, and never more
+    /// than 10000 in all.
     #[prost(int32, tag="1")]
     pub tasks: i32,
 }

@@ -187,7 +187,7 @@ export declare type WorkerHello = Message<"millpond.v1.WorkerHello"> & {
   labels: { [key: string]: string };
 
   /**
-   * How many tasks it executes at the same time, 1 to 1000; for ListWorkers. Credit is what lets tasks come.
+   * How many tasks it executes at the same time, 1 to 10000; for ListWorkers. Credit is what lets tasks come.
    *
    * @generated from field: int32 slots = 4;
    */
@@ -207,8 +207,8 @@ export declare const WorkerHelloSchema: GenMessage<WorkerHello>;
  */
 export declare type WorkerCredit = Message<"millpond.v1.WorkerCredit"> & {
   /**
-   * Added to what is left of the credit given before; each assignment takes one. From 1 to 1000, and never more than
-   * 1000 in all.
+   * Added to what is left of the credit given before; each assignment takes one. From 1 to 10000, and never more
+   * than 10000 in all.
    *
    * @generated from field: int32 tasks = 1;
    */

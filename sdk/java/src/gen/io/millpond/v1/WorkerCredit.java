@@ -56,8 +56,8 @@ private static final long serialVersionUID = 0L;
   private int tasks_ = 0;
   /**
    * <pre>
-   * Added to what is left of the credit given before; each assignment takes one. From 1 to 1000, and never more than
-   * 1000 in all.
+   * Added to what is left of the credit given before; each assignment takes one. From 1 to 10000, and never more
+   * than 10000 in all.
    * </pre>
    *
    * <code>int32 tasks = 1 [json_name = "tasks"];</code>
@@ -370,8 +370,8 @@ private static final long serialVersionUID = 0L;
     private int tasks_ ;
     /**
      * <pre>
-     * Added to what is left of the credit given before; each assignment takes one. From 1 to 1000, and never more than
-     * 1000 in all.
+     * Added to what is left of the credit given before; each assignment takes one. From 1 to 10000, and never more
+     * than 10000 in all.
      * </pre>
      *
      * <code>int32 tasks = 1 [json_name = "tasks"];</code>
@@ -383,8 +383,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Added to what is left of the credit given before; each assignment takes one. From 1 to 1000, and never more than
-     * 1000 in all.
+     * Added to what is left of the credit given before; each assignment takes one. From 1 to 10000, and never more
+     * than 10000 in all.
      * </pre>
      *
      * <code>int32 tasks = 1 [json_name = "tasks"];</code>
@@ -400,8 +400,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Added to what is left of the credit given before; each assignment takes one. From 1 to 1000, and never more than
-     * 1000 in all.
+     * Added to what is left of the credit given before; each assignment takes one. From 1 to 10000, and never more
+     * than 10000 in all.
      * </pre>
      *
      * <code>int32 tasks = 1 [json_name = "tasks"];</code>

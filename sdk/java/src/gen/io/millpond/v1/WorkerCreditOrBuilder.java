@@ -12,8 +12,8 @@ public interface WorkerCreditOrBuilder extends
 
   /**
    * <pre>
-   * Added to what is left of the credit given before; each assignment takes one. From 1 to 1000, and never more than
-   * 1000 in all.
+   * Added to what is left of the credit given before; each assignment takes one. From 1 to 10000, and never more
+   * than 10000 in all.
    * </pre>
    *
    * <code>int32 tasks = 1 [json_name = "tasks"];</code>

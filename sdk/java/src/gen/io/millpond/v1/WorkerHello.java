@@ -270,7 +270,7 @@ java.lang.String defaultValue) {
   private int slots_ = 0;
   /**
    * <pre>
-   * How many tasks it executes at the same time, 1 to 1000; for ListWorkers. Credit is what lets tasks come.
+   * How many tasks it executes at the same time, 1 to 10000; for ListWorkers. Credit is what lets tasks come.
    * </pre>
    *
    * <code>int32 slots = 4 [json_name = "slots"];</code>
@@ -1107,7 +1107,7 @@ java.lang.String defaultValue) {
     private int slots_ ;
     /**
      * <pre>
-     * How many tasks it executes at the same time, 1 to 1000; for ListWorkers. Credit is what lets tasks come.
+     * How many tasks it executes at the same time, 1 to 10000; for ListWorkers. Credit is what lets tasks come.
      * </pre>
      *
      * <code>int32 slots = 4 [json_name = "slots"];</code>
@@ -1119,7 +1119,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How many tasks it executes at the same time, 1 to 1000; for ListWorkers. Credit is what lets tasks come.
+     * How many tasks it executes at the same time, 1 to 10000; for ListWorkers. Credit is what lets tasks come.
      * </pre>
      *
      * <code>int32 slots = 4 [json_name = "slots"];</code>
@@ -1135,7 +1135,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * How many tasks it executes at the same time, 1 to 1000; for ListWorkers. Credit is what lets tasks come.
+     * How many tasks it executes at the same time, 1 to 10000; for ListWorkers. Credit is what lets tasks come.
      * </pre>
      *
      * <code>int32 slots = 4 [json_name = "slots"];</code>

@@ -132,7 +132,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * How many tasks it executes at the same time, 1 to 1000; for ListWorkers. Credit is what lets tasks come.
+   * How many tasks it executes at the same time, 1 to 10000; for ListWorkers. Credit is what lets tasks come.
    * </pre>
    *
    * <code>int32 slots = 4 [json_name = "slots"];</code>

@@ -19,6 +19,12 @@ final class ClaimLoop {
    */
   private static final int CLAIMS_MAX = 2;
 
+  /**
+   * The contract's bound of one call. Free slots beyond it are claimed for once a claim has been
+   * answered.
+   */
+  private static final int TASKS_PER_CALL_MAX = 1_000;
+
   /** Answers to a claim that will not change by asking again. */
   private static final Set<Status.Code> FINAL_CODES =
       EnumSet.of(
@@ -127,7 +133,7 @@ final class ClaimLoop {
       }
       // Even shares, of which the last claim that is not under way takes what is left.
       int claims = CLAIMS_MAX - underWay.size();
-      claim((free + claims - 1) / claims);
+      claim(Math.min((free + claims - 1) / claims, TASKS_PER_CALL_MAX));
     }
   }
 

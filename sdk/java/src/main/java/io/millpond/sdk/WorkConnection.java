@@ -30,7 +30,7 @@ final class WorkConnection {
   /** How long the end of the stream may take once this side has ended it. */
   private static final long CLOSE_MILLIS = 5_000;
 
-  private static final int CREDIT_MAX = 1_000;
+  private static final int CREDIT_MAX = 10_000;
   private static final int LEASES_MAX = 1_000;
   private static final long HEARTBEAT_MILLIS_DEFAULT = 10_000;
 

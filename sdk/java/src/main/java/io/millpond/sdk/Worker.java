@@ -147,7 +147,7 @@ public final class Worker implements AutoCloseable {
 
   /** Describes a worker. */
   public static final class Builder {
-    private static final int SLOTS_MAX = 1_000;
+    private static final int SLOTS_MAX = 10_000;
     private static final System.Logger LOGGER = System.getLogger(Worker.class.getName());
 
     private final MillpondClient client;
@@ -196,7 +196,7 @@ public final class Worker implements AutoCloseable {
     /**
      * Says how many tasks are executed at the same time. Default: 10.
      *
-     * @param slots from 1 to 1,000
+     * @param slots from 1 to 10,000
      * @return this builder
      */
     public Builder slots(int slots) {

@@ -247,6 +247,13 @@ class WorkerTest {
   }
 
   @Test
+  void neverAsksForMoreThanOneCallMayBring() throws Exception {
+    worker = work.worker().stream(false).slots(2_500).handle("hold", this::hold).start();
+    assertEquals(1_000, FakeServer.take(work.claims).request().getMaxTasks());
+    assertEquals(1_000, FakeServer.take(work.claims).request().getMaxTasks());
+  }
+
+  @Test
   void extendsLeasesByCallsAndTellsWhatIsLost() throws Exception {
     worker =
         work.worker().stream(false)
@@ -392,7 +399,7 @@ class WorkerTest {
   void refusesWhatCannotWork() {
     assertThrows(IllegalStateException.class, () -> work.worker().build());
     assertThrows(IllegalArgumentException.class, () -> work.worker().slots(0));
-    assertThrows(IllegalArgumentException.class, () -> work.worker().slots(1_001));
+    assertThrows(IllegalArgumentException.class, () -> work.worker().slots(10_001));
     assertThrows(IllegalArgumentException.class, () -> work.worker().lease(Duration.ofSeconds(-1)));
   }
 }
