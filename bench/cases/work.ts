@@ -9,14 +9,14 @@ import { published } from "./published-figures.ts";
 
 const kind = "bench.work";
 const perCall = 1_000;
-const slots = 1_000;
+const slots = 2_000;
 
 /** Create, execute and complete over gRPC, beside queues that a user might take instead. */
 export const work: BenchCase = {
   name: "work",
   title: "Create, execute and complete over gRPC",
   about:
-    "100,000 independent no-op tasks (5,000 in a quick run), created 1,000 per call with 4 calls in flight, executed by one worker of the SDK with 1,000 slots in a process of its own. " +
+    "100,000 independent no-op tasks (5,000 in a quick run), created 1,000 per call with 4 calls in flight, executed by one worker of the SDK with 2,000 slots in a process of its own. " +
     "`together`: from the first create until the last report is answered, with the worker waiting. `backlog`: all are there before the worker starts. " +
     "Peers: as many no-op jobs, inserted 1,000 per call with 4 in flight, handlers and inserts in one process, with the settings that their documentation gives for many short jobs, and ANALYZE run once before they work.",
   figures: figures(),
