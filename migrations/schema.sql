@@ -1570,6 +1570,10 @@ declare
   by_row boolean;
   past_ready boolean := false;
   misses integer := 0;
+  misses_max constant integer := 64;
+  span integer;
+  after_rank smallint := -32768;
+  after_id bigint := 0;
   -- In the order of their places; the lanes of these.
   taken bigint[];
   lanes bigint[];
@@ -1619,45 +1623,53 @@ begin
     is_cut := false;
     if has_runs then
       select h.o_places as places, h.o_queues as queues, h.o_ranks as ranks, h.o_ids as ids, h.o_tasks as tasks, h.o_befores as befores, h.o_total as total, cardinality(h.o_ids) as rows into run
-      from mp_hold_runs(p_queues, p_max) h;
+      from mp_hold_runs(p_queues, case when misses < 4 then p_max else greatest(p_max, 100) end, after_rank, after_id) h;
+      -- Where others hold very many, all of these rows is looked at, and nothing of them is passed over.
+      span := case when misses < 4 then p_max else run.total end;
       -- Where nothing of ready comes before them; else they are looked at together, task by task.
       by_row := run.ids is not null and case when past_ready then true when run.total < p_max then not exists (
         select from unnest(p_queues) q(queue) where exists (select from ready r where r.queue = q.queue offset 0))
       else not exists (
         select from unnest(p_queues) q(queue) where exists (
-          select from ready r where r.queue = q.queue and (r.rank, r.flow, r.id) < (run.ranks[run.rows], 0, run.ids[run.rows] + p_max - run.befores[run.rows]) offset 0)) end;
+          select from ready r where r.queue = q.queue and (r.rank, r.flow, r.id) < (run.ranks[run.rows], 0, run.ids[run.rows] + span - run.befores[run.rows]) offset 0)) end;
       if not by_row and run.ids is not null then
         perform mp_open_runs(p_queues, least(depth, 8 * p_max));
       end if;
     end if;
     if by_row then
       select array_agg(x.id order by x.id) as ids, array_agg(x.rank order by x.id) as ranks into front from (
-        select x.id + n as id, x.rank from unnest(run.ids, run.ranks, run.tasks, run.befores) x(id, rank, tasks, before) cross join lateral generate_series(0, least(x.tasks, p_max - x.before) - 1) n
+        select x.id + n as id, x.rank from unnest(run.ids, run.ranks, run.tasks, run.befores) x(id, rank, tasks, before) cross join lateral generate_series(0, least(x.tasks, span - x.before) - 1) n
       ) x;
       with free as materialized (
-        select h.id, h.lane, front.ranks[width_bucket(h.id, front.ids)] as rank from task_state h where h.id = any (front.ids) and h.status = 2 for update skip locked
+        select h.id, h.lane, front.ranks[width_bucket(h.id, front.ids)] as rank from task_state h where h.id = any (front.ids) and h.status = 2 limit p_max for update skip locked
       )
       select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), exists (select from paused_batch) into taken, lanes, holds from free;
       heads := cardinality(front.ids);
+      if taken is null then
+        misses := misses + 1;
+        if misses > 4 then
+          -- Somebody is about to cancel very many: they stay where they are.
+          after_rank := run.ranks[run.rows];
+          after_id := run.ids[run.rows];
+          has_runs := misses < misses_max;
+          continue;
+        end if;
+      end if;
       -- What somebody else held while the row was held has been out of sight: it is looked at again.
-      is_cut := heads = p_max or cardinality(taken) is distinct from heads;
+      is_cut := heads >= p_max or cardinality(taken) is distinct from heads;
       removed := taken;
       delete from ready_run where ctid = any (run.places);
       -- What is left of the last row, and what somebody else holds.
-      if run.total > p_max then
+      if run.total > span then
         insert into ready_run (queue, rank, id, tasks)
-        values (run.queues[run.rows], run.ranks[run.rows], run.ids[run.rows] + p_max - run.befores[run.rows], run.total - p_max);
+        values (run.queues[run.rows], run.ranks[run.rows], run.ids[run.rows] + span - run.befores[run.rows], run.total - span);
       end if;
       if taken is null or cardinality(taken) < heads then
         insert into ready (queue, rank, flow, id)
         select x.queue, x.rank, 0, x.id + n from unnest(run.queues, run.ids, run.ranks, run.tasks, run.befores) x(queue, id, rank, tasks, before)
-          cross join lateral generate_series(0, least(x.tasks, p_max - x.before) - 1) n where (x.id + n in (select unnest(taken))) is not true on conflict do nothing;
+          cross join lateral generate_series(0, least(x.tasks, span - x.before) - 1) n where (x.id + n in (select unnest(taken))) is not true on conflict do nothing;
       end if;
-      if taken is null then
-        misses := misses + 1;
-        has_runs := misses < 5;
-        continue;
-      end if;
+      continue when taken is null;
     elsif in_turns then
       select t.o_ids, t.o_lanes, t.o_ids, t.o_turns, t.o_more, 0, exists (select from paused_batch) into taken, lanes, removed, o_turns, o_more, heads, holds
       from mp_take_turns(p_queues, p_max, o_turns) t;
@@ -1709,6 +1721,7 @@ begin
       select array_agg(free.id order by free.rank, free.id), array_agg(free.lane order by free.rank, free.id), (select array_agg(id) from gone), (select count(*) from head),
         exists (select from paused_batch)
       into taken, lanes, removed, heads, holds from free;
+      is_cut := has_runs and taken is not null;
     end if;
     if cardinality(removed) is distinct from cardinality(taken) then
       select array_agg(x.id order by x.n), array_agg(x.lane order by x.n) into taken, lanes from unnest(taken, lanes) with ordinality x(id, lane, n) where x.id in (select unnest(removed));
@@ -2594,7 +2607,7 @@ begin
   perform mp_keep_request(p_namespace, p_request_id, p_hash, o_batch);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.mp_hold_runs(p_queues integer[], p_max integer, OUT o_places tid[], OUT o_queues integer[], OUT o_ranks smallint[], OUT o_ids bigint[], OUT o_tasks integer[], OUT o_befores integer[], OUT o_total integer)
+CREATE OR REPLACE FUNCTION public.mp_hold_runs(p_queues integer[], p_max integer, p_rank smallint, p_id bigint, OUT o_places tid[], OUT o_queues integer[], OUT o_ranks smallint[], OUT o_ids bigint[], OUT o_tasks integer[], OUT o_befores integer[], OUT o_total integer)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -2609,7 +2622,7 @@ begin
     select array_agg(r.queue order by r.rank, r.id) as queues, array_agg(r.rank order by r.rank, r.id) as ranks, array_agg(r.id order by r.rank, r.id) as ids, max(r.n) as deepest into head from (
       select r.*, sum(r.tasks) over (order by r.rank, r.id) - r.tasks as before, row_number() over (partition by r.queue order by r.rank, r.id) as n
       from unnest(p_queues) q(queue) cross join lateral (
-        select r.queue, r.rank, r.id, r.tasks from ready_run r where r.queue = q.queue order by r.rank, r.id limit look) r
+        select r.queue, r.rank, r.id, r.tasks from ready_run r where r.queue = q.queue and (r.rank, r.id) > (p_rank, p_id) order by r.rank, r.id limit look) r
     ) r where r.before < p_max;
     -- Of a queue of which all that was looked at is wanted, more may be.
     exit when look >= p_max or head.deepest is null or head.deepest < look;
@@ -2626,7 +2639,7 @@ begin
     o_total := 0;
     for each in
       select r.* from unnest(p_queues) q(queue) cross join lateral (
-        select r.queue, r.rank, r.id from ready_run r where r.queue = q.queue order by r.rank, r.id limit look + 64) r order by r.rank, r.id
+        select r.queue, r.rank, r.id from ready_run r where r.queue = q.queue and (r.rank, r.id) > (p_rank, p_id) order by r.rank, r.id limit look + 500) r order by r.rank, r.id
     loop
       exit when o_total >= p_max;
       select q.ctid, q.tasks into place, n from ready_run q where q.queue = each.queue and q.rank = each.rank and q.id = each.id for update skip locked;

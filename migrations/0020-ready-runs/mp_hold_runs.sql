@@ -1,6 +1,7 @@
 -- Holds the rows of ready_run in which the first p_max tasks of some queues stand, by rank and id, and no others; passes over those that somebody else holds.
+-- p_rank, p_id: only those behind this row.
 -- o_befores: how many tasks are in the rows before it.
-create function mp_hold_runs(p_queues integer[], p_max integer,
+create function mp_hold_runs(p_queues integer[], p_max integer, p_rank smallint, p_id bigint,
   out o_places tid[], out o_queues integer[], out o_ranks smallint[], out o_ids bigint[], out o_tasks integer[], out o_befores integer[], out o_total integer)
 language plpgsql as $$
 declare
@@ -14,7 +15,7 @@ begin
     select array_agg(r.queue order by r.rank, r.id) as queues, array_agg(r.rank order by r.rank, r.id) as ranks, array_agg(r.id order by r.rank, r.id) as ids, max(r.n) as deepest into head from (
       select r.*, sum(r.tasks) over (order by r.rank, r.id) - r.tasks as before, row_number() over (partition by r.queue order by r.rank, r.id) as n
       from unnest(p_queues) q(queue) cross join lateral (
-        select r.queue, r.rank, r.id, r.tasks from ready_run r where r.queue = q.queue order by r.rank, r.id limit look) r
+        select r.queue, r.rank, r.id, r.tasks from ready_run r where r.queue = q.queue and (r.rank, r.id) > (p_rank, p_id) order by r.rank, r.id limit look) r
     ) r where r.before < p_max;
     -- Of a queue of which all that was looked at is wanted, more may be.
     exit when look >= p_max or head.deepest is null or head.deepest < look;
@@ -31,7 +32,7 @@ begin
     o_total := 0;
     for each in
       select r.* from unnest(p_queues) q(queue) cross join lateral (
-        select r.queue, r.rank, r.id from ready_run r where r.queue = q.queue order by r.rank, r.id limit look + 64) r order by r.rank, r.id
+        select r.queue, r.rank, r.id from ready_run r where r.queue = q.queue and (r.rank, r.id) > (p_rank, p_id) order by r.rank, r.id limit look + 500) r order by r.rank, r.id
     loop
       exit when o_total >= p_max;
       select q.ctid, q.tasks into place, n from ready_run q where q.queue = each.queue and q.rank = each.rank and q.id = each.id for update skip locked;

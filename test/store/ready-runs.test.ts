@@ -278,3 +278,38 @@ test("a claim that leaves behind what somebody holds says that there may be more
   expect([claimed.tasks.length, claimed.more]).toEqual([2, true]);
   expect((await claimTasks(db, { queues: [1], places: [place] })).more).toBe(false);
 });
+
+test("what stands behind very many tasks that somebody is about to cancel is claimed meanwhile", async () => {
+  const held = await create(graphRows({ size: 2_500 }));
+  const ids = await create(graphRows({ size: 5 }));
+  await using other = await openTransaction(database.url);
+  await other.query(`select from task_state where id = any ('{${held.join()}}') for update`);
+  expect(await claim(50)).toEqual(ids);
+  expect(await claim(1)).toEqual([]);
+  expect((await singles(held)).length).toBeLessThan(1_000);
+  await other.query("rollback");
+  expect(await claim(2_000)).toEqual(held.slice(0, 2_000));
+  expect(await claim(2_000)).toEqual(held.slice(2_000));
+});
+
+test("a worker with one slot finds what is free in a row of which others hold the first tasks", async () => {
+  const ids = await create(graphRows({ size: 60 }));
+  await using other = await openTransaction(database.url);
+  await other.query(`select from task_state where id = any ('{${ids.slice(0, 40).join()}}') for update`);
+  expect(await claim(1)).toEqual([ids[40]]);
+  expect(await claim(30)).toEqual(ids.slice(41));
+  await other.query("rollback");
+  expect(await claim(100)).toEqual(ids.slice(0, 40));
+});
+
+test("a claim of several queues that meets what others hold says that there may be more", async () => {
+  const [alone] = await create(graphRows({ size: 1 }));
+  const ids = await create(graphRows({ size: 50 }));
+  await using other = await openTransaction(database.url);
+  await other.query(`select from task_state where id = any ('{${ids.slice(0, 6).join()}}') for update`);
+  const claimed = await claimTasks(db, { queues: [1, 2], places: Array(10).fill(place) });
+  expect([claimed.more, claimed.tasks.map(({ id }) => id)]).toEqual([true, [alone, ...ids.slice(6, 9)]]);
+  const taken = await claim(100, [1, 2]);
+  taken.push(...(await claim(100, [1, 2])));
+  expect(taken).toEqual(ids.slice(9));
+});
