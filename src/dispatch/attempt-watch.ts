@@ -22,8 +22,14 @@ export interface WatchedAttempt {
   readonly onOver: (over: { readonly stop: boolean; readonly reason: string }) => void;
 }
 
+/** The attempt that a task is in, and how long it may go on. */
+export function boundsOf(task: Task): Pick<WatchedAttempt, "id" | "attempt" | "leaseUntil" | "overrunMs"> {
+  const { id, attempt, leaseUntil } = task;
+  return { id, attempt, leaseUntil: leaseUntil ?? 0, overrunMs: overrunMsOf(task) };
+}
+
 /** When the attempt that a task is in has run for too long, in milliseconds since 1970; Infinity: never. */
-export function overrunMsOf({ executionTimeoutMs, totalTimeoutMs, runTime, createTime }: Task): number {
+function overrunMsOf({ executionTimeoutMs, totalTimeoutMs, runTime, createTime }: Task): number {
   const limits: number[] = [];
   if (executionTimeoutMs !== null) limits.push((runTime ?? createTime) / 1000 + Number(executionTimeoutMs));
   if (totalTimeoutMs !== null) limits.push(createTime / 1000 + Number(totalTimeoutMs));

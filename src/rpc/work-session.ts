@@ -1,6 +1,6 @@
 import { releaseClaims } from "../commands/claim-tasks.ts";
 import type { LeaseResult } from "../commands/extend-leases.ts";
-import { overrunMsOf, type WatchedAttempt } from "../dispatch/attempt-watch.ts";
+import { boundsOf, type WatchedAttempt } from "../dispatch/attempt-watch.ts";
 import { Credit } from "../dispatch/credit.ts";
 import { type ClaimedTask, withoutAssignments } from "../dispatch/waiting-workers.ts";
 import type { ConnectedStream, HandedAttempt } from "../dispatch/worker-roster.ts";
@@ -262,7 +262,11 @@ export class WorkSession {
     // What is waited with may have changed: it is read again.
     let left = this.#isUnread ? withoutAssignments(claimed) : claimed;
     try {
-      while (left.length > 0 && (await this.#mayAssign())) left = withoutAssignments(await this.#sendSome(left));
+      while (left.length > 0 && (await this.#mayAssign())) {
+        const unsent = await this.#sendSome(left);
+        if (unsent === left) break;
+        left = withoutAssignments(unsent);
+      }
     } catch (error) {
       this.end(error);
     }
@@ -287,18 +291,15 @@ export class WorkSession {
     return this.#untaken >= listsMax;
   }
 
-  /** Sends the first of some tasks; answers the others. */
+  /** Sends the first of some tasks; answers the others: the same list where nothing can be sent, be it that all of them are over. */
   async #sendSome(claimed: readonly ClaimedTask[]): Promise<readonly ClaimedTask[]> {
     const { engine, specs } = this.#deps;
     const { loaded, left } = await loadAssignments(engine, claimed);
     const tasks = loaded.map(({ task }) => task);
-    if (tasks.length === 0) return [];
+    if (tasks.length === 0) return claimed;
     const names = { ...(await namesOf(this.#deps, tasks)), specs };
     if (this.#isDraining || this.#isOver) return claimed;
-    for (const task of tasks) {
-      const { id, attempt, leaseUntil } = task;
-      this.#watch({ id, attempt, leaseUntil: leaseUntil ?? 0, overrunMs: overrunMsOf(task) });
-    }
+    for (const task of tasks) this.#watch(boundsOf(task));
     this.#untaken += 1;
     this.#lists += 1;
     this.#send({ response: assignmentList(loaded, names, this.#isJson), tasks });
