@@ -62,7 +62,7 @@ const saveEveryMs = 5_000;
 const wokenEveryMs = 500;
 /** Attempts are written once they are so old: most are over by then. */
 const youngMs = 1_000;
-const handedMax = 1_000;
+const handedMax = 10_000;
 const streamsMax = 10_000;
 const claimersMax = 100_000;
 const workersPerStatement = 2_000;
