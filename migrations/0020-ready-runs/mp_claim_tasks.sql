@@ -74,7 +74,7 @@ begin
     is_cut := false;
     if has_runs then
       select h.o_places as places, h.o_queues as queues, h.o_ranks as ranks, h.o_ids as ids, h.o_tasks as tasks, h.o_befores as befores, h.o_total as total, cardinality(h.o_ids) as rows into run
-      from mp_hold_runs(p_queues, case when misses < 4 then p_max else greatest(p_max, 100) end, after_rank, after_id) h;
+      from mp_hold_runs(p_queues, p_max, after_rank, after_id) h;
       -- Where others hold very many, all of these rows is looked at, and nothing of them is passed over.
       span := case when misses < 4 then p_max else run.total end;
       -- Where nothing of ready comes before them; else they are looked at together, task by task.

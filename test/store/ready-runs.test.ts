@@ -313,3 +313,13 @@ test("a claim of several queues that meets what others hold says that there may 
   taken.push(...(await claim(100, [1, 2])));
   expect(taken).toEqual(ids.slice(9));
 });
+
+test("where tasks take turns, more urgent ones that others hold do not hide rows of before", async () => {
+  const before = await create(graphRows({ size: 6 }));
+  await new Flows(db).intern(1, [{ fairnessKey: "a", fairnessWeight: 1 }], [1]);
+  const urgent = await create(graphWith({ size: 70 }, () => ({ priority: 1 })));
+  await using other = await openTransaction(database.url);
+  await other.query(`select from task_state where id = any ('{${urgent.join()}}') for update`);
+  expect(await claim(1)).toEqual([before[0]]);
+  expect(await claim(10)).toEqual(before.slice(1));
+});
