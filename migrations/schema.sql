@@ -1571,6 +1571,7 @@ declare
   past_ready boolean := false;
   misses integer := 0;
   misses_max constant integer := 64;
+  -- So many tasks of these rows are looked at; and behind which row, where others held all that was before.
   span integer;
   after_rank smallint := -32768;
   after_id bigint := 0;
@@ -1586,7 +1587,7 @@ declare
   holds boolean;
   -- Of one queue, what others hold is passed over.
   passes_over boolean := false;
-  -- Of one queue, all that was looked at may be less than there is.
+  -- All that was looked at may be less than there is.
   is_cut boolean := false;
   in_turns boolean := exists (select from fair_queue f where f.queue = any (p_queues));
   has_runs boolean := not in_turns and exists (select from ready_run r where r.queue = any (p_queues));

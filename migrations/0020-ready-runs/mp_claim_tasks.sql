@@ -2,8 +2,8 @@
 -- For workers (p_workers) they are RUNNING under leases of p_leases milliseconds: the first that is taken has the first of these places, and so on; the last elements
 -- count for all that follow. Without workers they are CLAIMED, for the time in which their start webhook is called.
 -- p_turns: what the claim from these queues before this one answered as o_turns; null: the first, or there were no turns.
--- Who changes a row of ready holds its task: a claim locks tasks, waits for none, and passes over those that somebody else holds. o_more says that there
--- may be something left: look again.
+-- Tasks are taken by the row, of ready_run (mp_hold_runs), where nothing of ready comes before them, else one by one, of ready. Who changes a row of ready holds its task: a claim locks tasks, waits for
+-- none, and passes over those that somebody else holds. o_more says that there may be something left: look again.
 -- What rules do not let in is blocked on the way, and costs nothing until there is room for it. Where there seems to be plenty, keys are looked at last; raises MP006 where that
 -- was not so: then the claim is made again, strictly (p_strictly): keys first.
 -- o_time: of the claim, as the tasks have it. o_changed: those of which something is not as it was when they were created: by edits, counts or earlier attempts.
@@ -22,6 +22,7 @@ declare
   past_ready boolean := false;
   misses integer := 0;
   misses_max constant integer := 64;
+  -- So many tasks of these rows are looked at; and behind which row, where others held all that was before.
   span integer;
   after_rank smallint := -32768;
   after_id bigint := 0;
@@ -37,7 +38,7 @@ declare
   holds boolean;
   -- Of one queue, what others hold is passed over.
   passes_over boolean := false;
-  -- Of one queue, all that was looked at may be less than there is.
+  -- All that was looked at may be less than there is.
   is_cut boolean := false;
   in_turns boolean := exists (select from fair_queue f where f.queue = any (p_queues));
   has_runs boolean := not in_turns and exists (select from ready_run r where r.queue = any (p_queues));
